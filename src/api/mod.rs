@@ -1,0 +1,3 @@
+//! The vocabulary that every other room speaks. Pure data: imports nothing of ours.
+
+pub mod secret;

@@ -1,0 +1,2 @@
+//! The `admittance-probe` program.
+fn main() {}

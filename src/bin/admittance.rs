@@ -1,0 +1,2 @@
+//! The `admittance` program.
+fn main() {}

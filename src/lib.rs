@@ -1,0 +1,9 @@
+//! Kafka access, admitted with the Pod.
+//!
+//! The map. A room that decides does no I/O; a room that acts decides nothing.
+//!
+//! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
+//! - [`crypto`]: the one choice of a cryptography provider.
+
+pub mod api;
+pub mod crypto;

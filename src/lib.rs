@@ -3,7 +3,9 @@
 //! The map. A room that decides does no I/O; a room that acts decides nothing.
 //!
 //! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
+//! - [`intent`]: what a Pod asks for, from its annotations and its owner. Pure; webhook, operator and command line share it.
 //! - [`crypto`]: the one choice of a cryptography provider.
 
 pub mod api;
 pub mod crypto;
+pub mod intent;

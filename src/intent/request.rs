@@ -1,0 +1,312 @@
+//! The annotations, read.
+
+use std::collections::BTreeSet;
+
+use super::{PodMeta, Problem, identity, limits};
+use crate::api::annotations::{
+    self, CLUSTER, CONSUMES, CONTAINERS, INJECTED, INJECTION, PROBE, PRODUCES, Place, WAIT, WORKLOAD,
+};
+use crate::api::names::{ClusterRef, NameError, TopicName, WorkloadName, object_name};
+use crate::api::reasons::Reason;
+use crate::api::secret_layout::NAME_SUFFIX;
+
+/// What a Pod asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// Its identity in the namespace.
+    pub workload: WorkloadName,
+    /// The cluster that it speaks to.
+    pub cluster: ClusterRef,
+    /// Whether that is the install's default.
+    pub default_cluster: bool,
+    /// Topics that it reads.
+    pub consumes: BTreeSet<TopicName>,
+    /// Topics that it writes.
+    pub produces: BTreeSet<TopicName>,
+    /// Containers that receive the configuration.
+    pub containers: Containers,
+    /// Whether a readiness probe is added where a container has none.
+    pub readiness: bool,
+    /// What the author should know although nothing is wrong.
+    pub warnings: Vec<String>,
+}
+
+/// Which containers of a Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Containers {
+    /// All of them, init containers included.
+    All,
+    /// Those of these names.
+    Named(BTreeSet<String>),
+}
+
+impl Containers {
+    /// Whether a container of this name is among them.
+    #[must_use]
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(name),
+        }
+    }
+}
+
+impl Intent {
+    /// The name of the `AccessClaim`.
+    #[must_use]
+    pub fn access_name(&self) -> String {
+        if self.default_cluster {
+            self.workload.as_ref().to_owned()
+        } else {
+            object_name(&[self.workload.as_ref(), &self.cluster.name])
+        }
+    }
+
+    /// The name of the credential Secret.
+    #[must_use]
+    pub fn secret_name(&self) -> String {
+        if self.default_cluster {
+            object_name(&[self.workload.as_ref(), NAME_SUFFIX])
+        } else {
+            object_name(&[self.workload.as_ref(), &self.cluster.name, NAME_SUFFIX])
+        }
+    }
+}
+
+/// Reads what a Pod asks for; nothing where it asks for nothing or has opted out.
+///
+/// `default_cluster` is the install's; a cluster named without a namespace lies in the same one.
+///
+/// # Errors
+/// Everything that is wrong with the request, not only the first.
+pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<Intent>, Vec<Problem>> {
+    let asks = [CONSUMES, PRODUCES].iter().any(|key| pod.annotations.contains_key(key));
+    if !asks || pod.labels.get(INJECTION) == Some(&"disabled") {
+        return Ok(None);
+    }
+    let mut reader = Reader { pod, problems: Vec::new() };
+    reader.refuse_unknown_keys();
+    let consumes = reader.topics(CONSUMES);
+    let produces = reader.topics(PRODUCES);
+    let total = consumes.union(&produces).count();
+    if total > limits::MAX_TOPICS {
+        reader.fault(
+            Reason::TooManyTopics,
+            CONSUMES,
+            &total.to_string(),
+            format!("topics are too many: {} at most", limits::MAX_TOPICS),
+        );
+    }
+    let cluster = reader.cluster(default_cluster);
+    let containers = reader.containers();
+    let readiness = reader.one_of(PROBE, &["readiness", "none"], "readiness") == "readiness";
+    reader.one_of(WAIT, &["secret"], "secret");
+    let mut warnings = Vec::new();
+    let workload = reader.workload(&mut warnings);
+    if consumes.is_empty() && produces.is_empty() {
+        warnings.push("consumes and produces are empty: the workload gets a user without any right".to_owned());
+    }
+    match (workload, reader.problems.is_empty()) {
+        (Some(workload), true) => {
+            let default_cluster = cluster == *default_cluster;
+            Ok(Some(Intent { workload, cluster, default_cluster, consumes, produces, containers, readiness, warnings }))
+        }
+        _ => Err(reader.problems),
+    }
+}
+
+struct Reader<'r, 'a> {
+    pod: &'r PodMeta<'a>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn fault(&mut self, reason: Reason, key: &str, value: &str, rule: impl Into<String>) {
+        self.problems.push(Problem::new(reason, key, value, rule));
+    }
+
+    /// The value of a key, without what could never be a name: empty where it is absent or malformed.
+    fn value(&mut self, key: &str) -> Option<&'a str> {
+        let value = *self.pod.annotations.get(key)?;
+        if value.len() > limits::MAX_VALUE {
+            self.fault(Reason::MalformedValue, key, value, format!("is longer than {} characters", limits::MAX_VALUE));
+            return None;
+        }
+        if value.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()) {
+            self.fault(Reason::MalformedValue, key, value, "holds control characters");
+            return None;
+        }
+        Some(value)
+    }
+
+    fn list(&mut self, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let value = self.value(key).unwrap_or_default();
+        value.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|item| !item.is_empty())
+    }
+
+    fn topics(&mut self, key: &str) -> BTreeSet<TopicName> {
+        let mut names = BTreeSet::new();
+        for item in self.list(key) {
+            match TopicName::parse(item) {
+                Ok(name) => {
+                    names.insert(name);
+                }
+                Err(error) => {
+                    let reason =
+                        if error == NameError::Internal { Reason::InternalTopic } else { Reason::InvalidTopicName };
+                    // A value of thousands of bad names must not become a message of thousands of lines.
+                    if self.problems.len() < 5 {
+                        self.fault(reason, key, item, error.to_string());
+                    }
+                }
+            }
+        }
+        names
+    }
+
+    fn cluster(&mut self, default: &ClusterRef) -> ClusterRef {
+        let Some(text) = self.value(CLUSTER).map(str::trim) else {
+            return default.clone();
+        };
+        ClusterRef::parse(text, &default.namespace).unwrap_or_else(|error| {
+            self.fault(Reason::InvalidValue, CLUSTER, text, error.to_string());
+            default.clone()
+        })
+    }
+
+    fn containers(&mut self) -> Containers {
+        let names: BTreeSet<String> = self.list(CONTAINERS).map(str::to_owned).collect();
+        if names.is_empty() { Containers::All } else { Containers::Named(names) }
+    }
+
+    fn one_of(&mut self, key: &str, allowed: &[&'static str], default: &'static str) -> &'static str {
+        let Some(text) = self.value(key).map(str::trim) else {
+            return default;
+        };
+        allowed.iter().copied().find(|known| *known == text).unwrap_or_else(|| {
+            self.fault(Reason::InvalidValue, key, text, format!("is not one of: {}", allowed.join(", ")));
+            default
+        })
+    }
+
+    fn workload(&mut self, warnings: &mut Vec<String>) -> Option<WorkloadName> {
+        if let Some(text) = self.value(WORKLOAD).map(str::trim) {
+            return WorkloadName::parse(text)
+                .map_err(|error| self.fault(Reason::InvalidValue, WORKLOAD, text, error.to_string()))
+                .ok();
+        }
+        let Some(derived) = identity::derive(self.pod) else {
+            self.fault(Reason::NoWorkload, WORKLOAD, "", "is needed: the Pod has neither an owner nor a name");
+            return None;
+        };
+        if let Some(kind) = derived.unknown_kind {
+            warnings
+                .push(format!("identity taken from owner {kind} \"{}\"; set {WORKLOAD} to choose it", derived.name));
+        }
+        WorkloadName::parse(derived.name)
+            .map_err(|error| self.fault(Reason::NoWorkload, WORKLOAD, derived.name, error.to_string()))
+            .ok()
+    }
+
+    fn refuse_unknown_keys(&mut self) {
+        for key in self.pod.annotations.keys() {
+            let Some(written) = annotations::short(key) else { continue };
+            let known =
+                annotations::lookup(key).is_some_and(|known| known.place == Place::PodAnnotation) || *key == INJECTED;
+            if !known {
+                let nearest = nearest(written);
+                self.fault(
+                    Reason::UnknownAnnotation,
+                    key,
+                    written,
+                    format!("is not a key that a Pod may carry; the nearest is \"{nearest}\""),
+                );
+            }
+        }
+    }
+}
+
+/// The key of the contract that shares the longest beginning with what was written.
+fn nearest(written: &str) -> &'static str {
+    let shared = |name: &str| name.bytes().zip(written.bytes()).take_while(|(a, b)| a == b).count();
+    annotations::KEYS
+        .iter()
+        .filter(|key| key.place == Place::PodAnnotation)
+        .filter_map(|key| annotations::short(key.name))
+        .max_by_key(|name| shared(name))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::Owner;
+
+    fn home() -> ClusterRef {
+        ClusterRef { namespace: "admittance".into(), name: "default".into() }
+    }
+
+    fn read_with(annotations: &[(&str, &str)]) -> Result<Option<Intent>, Vec<Problem>> {
+        let owner = Some(Owner { kind: "StatefulSet", name: "shop" });
+        read(&PodMeta { annotations: annotations.iter().copied().collect(), owner, ..PodMeta::default() }, &home())
+    }
+
+    fn problems(annotations: &[(&str, &str)]) -> Vec<Reason> {
+        read_with(annotations).unwrap_err().iter().map(|problem| problem.reason).collect()
+    }
+
+    #[test]
+    fn lists_take_commas_and_spaces_and_drop_repeats() {
+        let intent = read_with(&[(CONSUMES, " b, a,,a\n c "), (PRODUCES, "")]).unwrap().unwrap();
+        let names: Vec<_> = intent.consumes.iter().map(AsRef::as_ref).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert!(intent.produces.is_empty());
+        assert_eq!(intent.secret_name(), "shop-kafka-credentials");
+        assert_eq!(intent.access_name(), "shop");
+    }
+
+    #[test]
+    fn nothing_asked_is_no_intent() {
+        assert_eq!(read_with(&[]), Ok(None));
+        assert_eq!(read_with(&[("other/consumes", "a")]), Ok(None));
+    }
+
+    #[test]
+    fn another_cluster_has_a_secret_of_its_own() {
+        let intent = read_with(&[(CONSUMES, "a"), (CLUSTER, "billing")]).unwrap().unwrap();
+        assert_eq!(intent.cluster.to_string(), "admittance/billing");
+        assert_eq!(intent.secret_name(), "shop-billing-kafka-credentials");
+        let same = read_with(&[(CONSUMES, "a"), (CLUSTER, "admittance/default")]).unwrap().unwrap();
+        assert!(same.default_cluster);
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        assert_eq!(problems(&[(CONSUMES, "a/b")]), [Reason::InvalidTopicName]);
+        assert_eq!(problems(&[(CONSUMES, "__consumer_offsets")]), [Reason::InternalTopic]);
+        assert_eq!(problems(&[(CONSUMES, "a\u{0}b")]), [Reason::MalformedValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (PROBE, "yes")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (WAIT, "gate")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (CLUSTER, "A B")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (WORKLOAD, "Not_A_Name")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, &"x ".repeat(20_000))]), [Reason::MalformedValue]);
+        let many: Vec<String> = (0..101).map(|n| format!("t{n}")).collect();
+        assert_eq!(problems(&[(CONSUMES, &many.join(","))]), [Reason::TooManyTopics]);
+        let both = problems(&[(CONSUMES, "a/b"), (PRODUCES, "__x")]);
+        assert_eq!(both, [Reason::InvalidTopicName, Reason::InternalTopic], "all faults, not the first");
+    }
+
+    #[test]
+    fn a_mistyped_key_is_refused_with_the_nearest_one() {
+        let problems = read_with(&[(CONSUMES, "a"), ("kafka.admittance.dev/produce", "b")]).unwrap_err();
+        assert_eq!(problems[0].reason, Reason::UnknownAnnotation);
+        assert!(problems[0].to_string().contains("\"produces\""), "{}", problems[0]);
+    }
+
+    #[test]
+    fn a_hundred_shared_topics_are_allowed() {
+        let many: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
+        let list = many.join(",");
+        assert!(read_with(&[(CONSUMES, &list), (PRODUCES, &list)]).is_ok());
+    }
+}

@@ -4,8 +4,11 @@
 //!
 //! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
 //! - [`intent`]: what a Pod asks for, from its annotations and its owner. Pure; webhook, operator and command line share it.
+//! - `admission`: from an AdmissionReview to its answer. Pure, but for its server.
 //! - [`crypto`]: the one choice of a cryptography provider.
 
+#[cfg(feature = "webhook")]
+pub mod admission;
 pub mod api;
 pub mod crypto;
 pub mod intent;

@@ -12,3 +12,7 @@ pub mod admission;
 pub mod api;
 pub mod crypto;
 pub mod intent;
+#[cfg(feature = "program")]
+pub mod runtime;
+#[cfg(feature = "operator")]
+pub mod watch;

@@ -1,0 +1,5 @@
+//! What the long-running programs stand on.
+
+pub mod lease;
+pub mod queue;
+pub mod writes;

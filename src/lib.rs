@@ -4,6 +4,9 @@
 //!
 //! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
 //! - [`crypto`]: the one choice of a cryptography provider.
+//! - `kafka`: our own admin client: wire, admin, batch.
 
 pub mod api;
 pub mod crypto;
+#[cfg(feature = "kafka")]
+pub mod kafka;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use kafka_protocol::protocol::{Decodable, HeaderVersion, Request};
+use kafka_protocol::protocol::Request;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -126,29 +126,23 @@ impl Connection {
         open && self.expires.get().is_none_or(|expires| Instant::now() < *expires)
     }
 
-    /// Sends a request in the newest version that both sides speak, and awaits its reply.
+    /// The newest version of an API that both sides speak.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no common version, [`Error::Unknown`] for a reply that does not decode,
-    /// [`Error::Retriable`] for everything that the network and time can do. Error codes within the reply are the
-    /// caller's to read.
-    pub async fn call<R: Request>(&self, request: &R, deadline: Instant) -> Result<R::Response, Error> {
+    /// [`Error::Invalid`] if there is none.
+    pub fn version_of<R: Request>(&self) -> Result<i16, Error> {
         let api = api_name::<R>();
         let versions = self.versions.get().ok_or_else(|| Error::unreachable(api, &self.peer, "not negotiated yet"))?;
-        let version = versions.pick::<R>().map_err(|error| Error::invalid(api, &self.peer, error.to_string()))?;
-        self.call_version(request, version, deadline).await
+        versions.pick::<R>().map_err(|error| Error::invalid(api, &self.peer, error.to_string()))
     }
 
-    /// Sends a request in a given, flexible version.
-    pub(super) async fn call_version<R: Request>(
-        &self,
-        request: &R,
-        version: i16,
-        deadline: Instant,
-    ) -> Result<R::Response, Error>
-    where
-        R::Response: Decodable + HeaderVersion,
-    {
+    /// Sends a request in a version that [`Connection::version_of`] gave, and awaits its reply.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a reply that does not decode, [`Error::Invalid`] for a request that does not encode,
+    /// [`Error::Retriable`] for everything that the network and time can do. Error codes within the reply are the
+    /// caller's to read.
+    pub async fn call<R: Request>(&self, request: &R, version: i16, deadline: Instant) -> Result<R::Response, Error> {
         let frame = self.exchange(request, version, deadline).await?;
         frame::decode(frame, version).map_err(|error| self.give_up(api_name::<R>(), &error))
     }

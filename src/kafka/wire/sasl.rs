@@ -67,7 +67,7 @@ async fn authenticate(
 ) -> Result<(String, Duration), Error> {
     let peer = connection.peer();
     let request = SaslAuthenticateRequest::default().with_auth_bytes(message.into());
-    let reply = connection.call_version(&request, AUTHENTICATE_VERSION, deadline).await?;
+    let reply = connection.call(&request, AUTHENTICATE_VERSION, deadline).await?;
     Error::check(AUTHENTICATE, peer, reply.error_code, reply.error_message.as_deref())?;
     let text = String::from_utf8(reply.auth_bytes.into())
         .map_err(|_| Error::protocol(AUTHENTICATE, peer, "the server's SCRAM message is not text"))?;

@@ -11,6 +11,8 @@
 #[cfg(feature = "webhook")]
 pub mod admission;
 pub mod api;
+#[cfg(feature = "operator")]
+pub mod clusters;
 pub mod crypto;
 pub mod intent;
 #[cfg(feature = "kafka")]

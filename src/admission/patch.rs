@@ -220,7 +220,7 @@ impl Patch<'_, '_> {
 
     fn mark(&mut self, version: &str) {
         let metadata = &self.pod.metadata;
-        let label = self.intent.workload.label();
+        let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
             None => self.add(["metadata", "labels"], json!({ACCESS: label})),
             Some(None) => self.add(["metadata", "labels", ACCESS], Value::String(label)),

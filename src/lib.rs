@@ -8,6 +8,8 @@
 //! - [`crypto`]: the one choice of a cryptography provider.
 //! - `kafka`: our own admin client: wire, admin, batch.
 
+#[cfg(feature = "operator")]
+pub mod access;
 #[cfg(feature = "webhook")]
 pub mod admission;
 pub mod api;
@@ -17,7 +19,13 @@ pub mod crypto;
 pub mod intent;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "operator")]
+pub mod operator;
+#[cfg(feature = "operator")]
+pub mod ownership;
 #[cfg(feature = "program")]
 pub mod runtime;
+#[cfg(feature = "operator")]
+pub mod topics;
 #[cfg(feature = "operator")]
 pub mod watch;

@@ -44,14 +44,24 @@ struct Work<'w> {
     credential: OnceCell<(Credential, ScramKeys, Ticket)>,
     rules: OnceCell<Option<Ticket>>,
     proof: OnceCell<Proof>,
+    claim: OnceCell<AccessClaim>,
 }
 
-/// Carries out a plan, stage by stage; returns what the proof said, if there was one.
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What the proof said, if there was one.
+    pub proof: Option<Proof>,
+    /// The claim, if it was written.
+    pub claim: Option<AccessClaim>,
+}
+
+/// Carries out a plan, stage by stage.
 ///
 /// # Errors
 /// The first step that failed; what was done stays, and the next look goes on from there.
-pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result<Option<Proof>, Halt> {
-    let Some(subject) = &seen.subject else { return Ok(None) };
+pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result<Applied, Halt> {
+    let Some(subject) = &seen.subject else { return Ok(Applied::default()) };
     let work = Work {
         context,
         seen,
@@ -60,12 +70,13 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         credential: OnceCell::new(),
         rules: OnceCell::new(),
         proof: OnceCell::new(),
+        claim: OnceCell::new(),
     };
     for stage in [Stage::Record, Stage::Provide, Stage::Prove, Stage::Publish] {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
         try_join_all(steps.map(|step| work.step(step))).await?;
     }
-    Ok(work.proof.into_inner())
+    Ok(Applied { proof: work.proof.into_inner(), claim: work.claim.into_inner() })
 }
 
 impl Work<'_> {
@@ -95,7 +106,8 @@ impl Work<'_> {
         let api = Api::<AccessClaim>::namespaced(self.context.client.clone(), namespace);
         let made = call(CALL, "create the AccessClaim", api.create(&PostParams::default(), &claim)).await?;
         writes::done("access_claim_create");
-        self.context.world.accesses.put(self.seen.key.clone(), made);
+        // A plan writes one claim: the cell is empty.
+        let _ = self.claim.set(made);
         Ok(())
     }
 
@@ -103,11 +115,14 @@ impl Work<'_> {
         let (namespace, name) = &self.seen.key;
         let version = self.seen.claim.as_ref().and_then(|claim| claim.metadata.resource_version.clone());
         let api = Api::<AccessClaim>::namespaced(self.context.client.clone(), namespace);
-        let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
+        let patch =
+            json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
         let patch = Patch::Merge(patch);
-        let made = call(CALL, "update the AccessClaim", api.patch(name, &PatchParams::default(), &patch)).await?;
+        let mut made = call(CALL, "update the AccessClaim", api.patch(name, &PatchParams::default(), &patch)).await?;
         writes::done("access_claim_update");
-        self.context.world.accesses.put(self.seen.key.clone(), made);
+        made.metadata.managed_fields = None;
+        self.context.world.accesses.renew(&self.seen.key, made.clone());
+        let _ = self.claim.set(made);
         Ok(())
     }
 
@@ -124,9 +139,8 @@ impl Work<'_> {
         };
         let claim = TopicClaim::new(&name, spec);
         let api = Api::<TopicClaim>::namespaced(self.context.client.clone(), &self.seen.key.0);
-        let made = call(CALL, "create the TopicClaim", api.create(&PostParams::default(), &claim)).await?;
+        call(CALL, "create the TopicClaim", api.create(&PostParams::default(), &claim)).await?;
         writes::done("topic_claim_create");
-        self.context.world.topics.put((self.seen.key.0.clone(), name), made);
         Ok(())
     }
 
@@ -155,7 +169,8 @@ impl Work<'_> {
         let salt = crypto::random::<16>().map_err(|error| Halt::Failed(error.to_string()))?;
         let credential = Credential { mechanism, username: self.subject.username.clone(), password };
         let secret = credential.password.clone();
-        let keys = tokio::task::spawn_blocking(move || ScramKeys::derive(mechanism, &secret, &salt, iterations(&secret)));
+        let keys =
+            tokio::task::spawn_blocking(move || ScramKeys::derive(mechanism, &secret, &salt, iterations(&secret)));
         let keys = keys.await.map_err(|error| Halt::Failed(error.to_string()))?;
         let change = UserChange::Upsert { user: self.subject.username.clone(), keys: keys.clone() };
         let ticket = connection.batcher.alter_user(change).await?;
@@ -193,7 +208,8 @@ impl Work<'_> {
     /// Hands the credential out. A Secret that appeared meanwhile wins: the next look brings Kafka to it.
     async fn publish(&self, replaces: Option<&str>) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
-        let Some(password) = self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
+        let Some(password) =
+            self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
         else {
             return Ok(());
         };
@@ -219,7 +235,8 @@ impl Work<'_> {
         let api = Api::<KubeSecret>::namespaced(self.context.client.clone(), &self.seen.key.0);
         if replaces.is_some() {
             let merge = Patch::Merge(&secret);
-            call(CALL, "update the Secret", api.patch(&self.subject.secret_name, &PatchParams::default(), &merge)).await?;
+            call(CALL, "update the Secret", api.patch(&self.subject.secret_name, &PatchParams::default(), &merge))
+                .await?;
             writes::done("secret_update");
         } else {
             call(CALL, "create the Secret", api.create(&PostParams::default(), &secret)).await?;
@@ -236,7 +253,9 @@ impl Work<'_> {
         });
         let of = |operation| {
             let rules = rules.into_iter().flatten();
-            let topics = rules.filter(|rule| rule.operation == operation && rule.resource_type == crate::kafka::acl::ResourceType::Topic);
+            let topics = rules.filter(|rule| {
+                rule.operation == operation && rule.resource_type == crate::kafka::acl::ResourceType::Topic
+            });
             topics.map(|rule| rule.resource_name.clone()).collect::<Vec<_>>()
         };
         (of(Operation::Read), of(Operation::Write))

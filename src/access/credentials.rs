@@ -1,6 +1,7 @@
 //! What the credential Secret says, in every client's own words. Pure.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use crate::api::secret::Secret;
 use crate::api::secret_layout::{MOUNT_PATH, keys};
@@ -15,10 +16,10 @@ const FINGERPRINTS: u32 = 1024;
 /// Kafka never tells whether a stored credential belongs to a password, but it does tell its iteration count. A count that follows
 /// from the password shows a credential that somebody else wrote, without a login, in all but one of 1024 cases.
 #[must_use]
-pub fn iterations(password: &Secret) -> u32 {
+pub fn iterations(password: &Secret) -> NonZeroU32 {
     let digest = ring::digest::digest(&ring::digest::SHA256, password.expose().as_bytes());
     let number = digest.as_ref().iter().take(4).fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
-    LEAST_ITERATIONS + number % FINGERPRINTS
+    NonZeroU32::MIN.saturating_add(LEAST_ITERATIONS - 1 + number % FINGERPRINTS)
 }
 
 /// Who the Secret is for.
@@ -136,8 +137,9 @@ mod tests {
 
     #[test]
     fn iterations_tell_passwords_apart_within_kafkas_bounds() {
-        let counts: std::collections::BTreeSet<_> = (0..200).map(|n| iterations(&Secret::new(format!("pw{n}")))).collect();
+        let counts: std::collections::BTreeSet<_> =
+            (0..200).map(|n| iterations(&Secret::new(format!("pw{n}")))).collect();
         assert!(counts.len() > 150);
-        assert!(counts.iter().all(|count| (4096..16_384).contains(count)));
+        assert!(counts.iter().all(|count| (4096..16_384).contains(&count.get())));
     }
 }

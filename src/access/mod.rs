@@ -94,7 +94,11 @@ pub async fn run(context: Context, queue: Queue<AccessKey>) {
             let context = context.clone();
             async move {
                 tokio::time::timeout(DEADLINE, reconcile(&context, &key)).await.unwrap_or_else(|_| {
-                    tracing::warn!(namespace = key.0, access = key.1, "the reconciliation took too long; it starts again");
+                    tracing::warn!(
+                        namespace = key.0,
+                        access = key.1,
+                        "the reconciliation took too long; it starts again"
+                    );
                     Next::Failed
                 })
             }
@@ -122,8 +126,8 @@ async fn reconcile(context: &Context, key: &AccessKey) -> Next {
 async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next, Halt> {
     let seen = observe::observe(context, key, doubted).await?;
     let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
-    let proof = apply::apply(context, &seen, &plan).await?;
-    report::report(context, &seen, &plan, proof.as_ref()).await?;
+    let applied = apply::apply(context, &seen, &plan).await?;
+    report::report(context, &seen, &plan, &applied).await?;
     let waiting = plan.obstacle.as_ref().is_some_and(|obstacle| obstacle.reason == Reason::Provisioning);
     Ok(if waiting { Next::After(SOON) } else { Next::Idle })
 }

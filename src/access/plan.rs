@@ -10,7 +10,7 @@ use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, READY, R
 use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::AclBinding;
-use crate::ownership::{owner, own_name};
+use crate::ownership::{own_name, owner};
 
 /// One step. Those of one [`Stage`] may run side by side; a stage begins when the one before has succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +216,11 @@ fn standing(namespace: &str, topic: &str, view: &TopicView, source: TopicSource)
     if owner_namespace != namespace {
         let ours = view.claims.iter().any(|claim| claim.metadata.namespace.as_deref() == Some(namespace));
         // A claim of ours may still win: a producer's over a consumer's.
-        if !ours && source == TopicSource::Producer && claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace) {
+        if !ours
+            && source == TopicSource::Producer
+            && claim.spec.source == TopicSource::Consumer
+            && !own_name(topic, owner_namespace)
+        {
             return Standing::Nobodys;
         }
         let message = format!("topic {topic} belongs to namespace {owner_namespace}");
@@ -227,14 +231,18 @@ fn standing(namespace: &str, topic: &str, view: &TopicView, source: TopicSource)
         // Whether a topic that was there before the claim may be adopted is not decided yet, or decided against.
         let said = status.and_then(|status| condition(&status.conditions, READY));
         let reason = said.and_then(|said| Reason::of_code(&said.reason)).unwrap_or(Reason::Provisioning);
-        let message = said.map_or_else(|| format!("the claim on topic {topic} is being looked at"), |said| said.message.clone());
+        let message =
+            said.map_or_else(|| format!("the claim on topic {topic} is being looked at"), |said| said.message.clone());
         return Standing::Refused(reason, message);
     }
     let ready = status.and_then(|status| condition(&status.conditions, READY));
     match ready.filter(|ready| ready.status == "False") {
         Some(said) => match Reason::of_code(&said.reason) {
             // Kafka is away, or the topic is on its way: the proof waits for it.
-            None | Some(Reason::KafkaUnreachable | Reason::Provisioning | Reason::TopicDrifted | Reason::ClusterNotFound) => Standing::Granted,
+            None
+            | Some(Reason::KafkaUnreachable | Reason::Provisioning | Reason::TopicDrifted | Reason::ClusterNotFound) => {
+                Standing::Granted
+            }
             Some(reason) => Standing::Refused(reason, said.message.clone()),
         },
         None => Standing::Granted,
@@ -253,12 +261,19 @@ fn obstacle(refused: &[Refusal], secret: &SecretView, subject: &Subject) -> Opti
 }
 
 /// Rights, credential, proof and Secret.
-fn provide(seen: &Observation, subject: &Subject, asked: &Asked, connection: &Connection, held: &Held, plan: &mut Plan) {
+fn provide(
+    seen: &Observation,
+    subject: &Subject,
+    asked: &Asked,
+    connection: &Connection,
+    held: &Held,
+    plan: &mut Plan,
+) {
     let granted = |topic: &&String| plan.refused.iter().all(|refusal| refusal.topic != **topic);
     let consumes: Vec<String> = asked.consumes.iter().filter(granted).cloned().collect();
     let produces: Vec<String> = asked.produces.iter().filter(granted).cloned().collect();
-    let names = |topics: &'_ [String]| topics.iter().map(String::as_str).collect::<Vec<_>>();
-    let wanted = rights(&subject.username, &seen.key.0, names(&consumes), names(&produces));
+    let (reads, writes) = (consumes.iter().map(String::as_str), produces.iter().map(String::as_str));
+    let wanted = rights(&subject.username, &seen.key.0, reads, writes);
     let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
     let extra: Vec<_> = held.rules.difference(&wanted).cloned().collect();
     if !missing.is_empty() {
@@ -301,7 +316,7 @@ fn credential_is_off(seen: &Observation, connection: &Connection, held: &Held) -
     let Some(password) = held.secret.password() else { return true };
     let slot = held.slots.iter().find(|slot| slot.mechanism == mechanism(connection.terms.mechanism));
     let stored = slot.map(|slot| slot.iterations);
-    seen.credential_doubted || stored != i32::try_from(iterations(password)).ok()
+    seen.credential_doubted || stored != i32::try_from(iterations(password).get()).ok()
 }
 
 /// Whether the claim is reported ready for what it says now.

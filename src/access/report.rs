@@ -12,6 +12,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
 
+use super::apply::Applied;
 use super::observe::{Ask, Observation};
 use super::plan::Plan;
 use super::{Context, Halt};
@@ -45,8 +46,9 @@ impl Told {
 ///
 /// # Errors
 /// The status was not written.
-pub async fn report(context: &Context, seen: &Observation, plan: &Plan, proof: Option<&Proof>) -> Result<(), Halt> {
-    let Some(claim) = context.world.accesses.get(&(&seen.key.0, &seen.key.1)) else { return Ok(()) };
+pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied: &Applied) -> Result<(), Halt> {
+    let Some(claim) = applied.claim.as_ref().or(seen.claim.as_deref()) else { return Ok(()) };
+    let proof = applied.proof.as_ref();
     let before = claim.status.clone().unwrap_or_default();
     let mut status = AccessClaimStatus { refused: plan.refused.clone(), ..before.clone() };
     if let Some(subject) = &seen.subject {
@@ -57,12 +59,14 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, proof: O
         (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
         (None, Some(proof)) => (Reason::Ready, proven(proof)),
         // Nothing was to be done: what was said of the last proof still holds.
-        (None, None) => (Reason::Ready, condition(&before.conditions, READY).map_or_else(String::new, |said| said.message.clone())),
+        (None, None) => {
+            (Reason::Ready, condition(&before.conditions, READY).map_or_else(String::new, |said| said.message.clone()))
+        }
     };
     let holds = plan.obstacle.is_none();
     let generation = claim.metadata.generation;
     set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
-    write(context, &claim, &before, &status).await?;
+    write(context, claim, &before, &status).await?;
     tell_pods(context, seen, plan).await;
     Ok(())
 }
@@ -73,10 +77,19 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     let before = claim.status.clone().unwrap_or_default();
     // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
     let mut status = before.clone();
-    let said = condition(&before.conditions, READY).filter(|said| said.reason == why.reason.code() || said.status == "True");
+    let said =
+        condition(&before.conditions, READY).filter(|said| said.reason == why.reason.code() || said.status == "True");
     if said.is_none() {
         let generation = claim.metadata.generation;
-        set_condition(&mut status.conditions, READY, false, why.reason, &why.message, generation, Time(Timestamp::now()));
+        set_condition(
+            &mut status.conditions,
+            READY,
+            false,
+            why.reason,
+            &why.message,
+            generation,
+            Time(Timestamp::now()),
+        );
     }
     if let Err(error) = write(context, &claim, &before, &status).await {
         tracing::warn!(namespace = key.0, access = key.1, %error, "the status was not written");
@@ -89,7 +102,11 @@ fn proven(proof: &Proof) -> String {
     if away.is_empty() {
         format!("proven on {all} of {all} brokers")
     } else {
-        format!("proven on {} of {all} brokers; the others catch up before they serve: {}", proof.proven.len(), away.join("; "))
+        format!(
+            "proven on {} of {all} brokers; the others catch up before they serve: {}",
+            proof.proven.len(),
+            away.join("; ")
+        )
     }
 }
 
@@ -106,17 +123,20 @@ async fn write(
     let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
     let patch = Patch::Merge(json!({"status": status}));
     let params = PatchParams::default();
-    let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
+    let mut written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("access_claim_status");
     let reference = written.object_ref(&());
-    let said = |status: &AccessClaimStatus| condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()));
+    let said = |status: &AccessClaimStatus| {
+        condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()))
+    };
     if said(before) != said(status)
         && let Some(ready) = condition(&status.conditions, READY)
     {
         let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
         tell(context, &reference, kind, &ready.reason, &ready.message).await;
     }
-    context.world.accesses.put(name, written);
+    written.metadata.managed_fields = None;
+    context.world.accesses.renew(&name, written);
     Ok(())
 }
 
@@ -154,7 +174,8 @@ fn reference(ask: &Ask) -> ObjectReference {
 /// An Event is a courtesy: one that is lost changes nothing.
 async fn tell(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
     let note: String = message.chars().take(1000).collect();
-    let event = Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
+    let event =
+        Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
     match tokio::time::timeout(CALL, context.told.recorder.publish(&event, about)).await {
         Ok(Ok(())) => writes::done("event"),
         Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),

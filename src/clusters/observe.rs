@@ -90,12 +90,13 @@ fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
 }
 
 fn connect(terms: Terms, credential: Credential) -> Result<Connection, Unusable> {
-    let bootstrap = Endpoint::parse_list(&terms.bootstrap_servers).map_err(|error| Unusable { reason: Reason::InvalidValue, message: error.to_string() })?;
+    let bootstrap = Endpoint::parse_list(&terms.bootstrap_servers)
+        .map_err(|error| Unusable { reason: Reason::InvalidValue, message: error.to_string() })?;
     let mut config = ClientConfig::new(bootstrap);
     config.tls = Some(Tls { ca_pem: terms.ca_pem.clone() });
     config.sasl = Some(credential.clone());
     let admin = Admin::new(config).map_err(|error| unusable(&error))?;
-    Ok(Connection { batcher: Batcher::new(admin.clone()), admin, credential, terms })
+    Ok(Connection { batcher: Batcher::new(&admin), admin, credential, terms })
 }
 
 /// The mechanism of the resource as the client names it.

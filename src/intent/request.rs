@@ -78,8 +78,11 @@ pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluste
 }
 
 fn secret_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
-    let parts: Vec<&str> =
-        [workload.as_ref()].into_iter().chain(other_cluster.map(|cluster| cluster.name.as_str())).chain([NAME_SUFFIX]).collect();
+    let parts: Vec<&str> = [workload.as_ref()]
+        .into_iter()
+        .chain(other_cluster.map(|cluster| cluster.name.as_str()))
+        .chain([NAME_SUFFIX])
+        .collect();
     joined_name(&parts, MAX_OBJECT)
 }
 

@@ -5,10 +5,19 @@
 //! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
 //! - [`intent`]: what a Pod asks for, from its annotations and its owner. Pure; webhook, operator and command line share it.
 //! - `admission`: from an AdmissionReview to its answer. Pure, but for its server.
+//! - `trust`: how the API server comes to trust the webhook: CA, serving certificate, `caBundle`.
+//! - `runtime`: what every long-running program needs: deadlines, shutdown, readiness, telemetry.
+//! - `cli`: the command line, a file a subcommand.
 //! - [`crypto`]: the one choice of a cryptography provider.
 
 #[cfg(feature = "webhook")]
 pub mod admission;
 pub mod api;
+#[cfg(all(feature = "webhook", feature = "operator"))]
+pub mod cli;
 pub mod crypto;
 pub mod intent;
+#[cfg(all(feature = "program", feature = "cluster"))]
+pub mod runtime;
+#[cfg(feature = "webhook")]
+pub mod trust;

@@ -9,6 +9,7 @@
 //! - `runtime`: what every long-running program needs: deadlines, shutdown, readiness, telemetry.
 //! - `cli`: the command line, a file a subcommand.
 //! - [`crypto`]: the one choice of a cryptography provider.
+//! - `kafka`: our own admin client: wire, admin, batch.
 
 #[cfg(feature = "webhook")]
 pub mod admission;
@@ -17,7 +18,11 @@ pub mod api;
 pub mod cli;
 pub mod crypto;
 pub mod intent;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(all(feature = "program", feature = "cluster"))]
 pub mod runtime;
 #[cfg(feature = "webhook")]
 pub mod trust;
+#[cfg(feature = "operator")]
+pub mod watch;

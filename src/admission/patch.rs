@@ -166,7 +166,7 @@ impl Patch<'_, '_> {
         // The credentials volume is there, or was added by an operation before this one: the array exists.
         match self.pod.spec.volumes.iter().flatten().find(|volume| volume.name == PROBE_NAME) {
             None => {
-                self.append(&["spec", "volumes"], true, json!({"name": PROBE_NAME, "emptyDir": {"sizeLimit": "16Mi"}}))
+                self.append(&["spec", "volumes"], true, json!({"name": PROBE_NAME, "emptyDir": {"sizeLimit": "16Mi"}}));
             }
             Some(volume) if volume.empty_dir == Presence::Present => {}
             Some(_) => {

@@ -1,0 +1,15 @@
+//! Kafka, as an administrator sees it: our own client on the codecs of the `kafka-protocol` crate.
+//!
+//! - [`admin`]: what an administrator asks, a file a noun.
+//! - [`acl`]: access rules. Plain data.
+//! - [`config`]: where the brokers are and who we are.
+//! - [`error`]: what can go wrong, sorted by what to do about it.
+//! - [`scram`]: keys, proofs and passwords. Pure.
+//! - [`wire`]: frames, TLS, SASL, versions, names; one connection to one broker.
+
+pub mod acl;
+pub mod admin;
+pub mod config;
+pub mod error;
+pub mod scram;
+pub mod wire;

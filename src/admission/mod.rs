@@ -4,3 +4,4 @@ pub mod decide;
 pub mod patch;
 pub mod pod;
 pub mod review;
+pub mod server;

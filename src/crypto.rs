@@ -14,7 +14,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The operating system could not supply random bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system supplied no random bytes")]
 pub struct NoRandomness;
 

@@ -178,7 +178,7 @@ impl Patch<'_, '_> {
         // The credentials volume is there, or was added by an operation before this one: the array exists.
         match self.pod.spec.volumes.iter().flatten().find(|volume| volume.name == PROBE_NAME) {
             None => {
-                self.append(&["spec", "volumes"], true, json!({"name": PROBE_NAME, "emptyDir": {"sizeLimit": "16Mi"}}))
+                self.append(&["spec", "volumes"], true, json!({"name": PROBE_NAME, "emptyDir": {"sizeLimit": "16Mi"}}));
             }
             Some(volume) if volume.empty_dir == Presence::Present => {}
             Some(_) => {
@@ -248,7 +248,7 @@ impl Patch<'_, '_> {
 
     fn mark(&mut self, version: &str) {
         let metadata = &self.pod.metadata;
-        let label = self.intent.workload.label();
+        let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
             None => self.add(["metadata", "labels"], json!({ACCESS: label})),
             Some(None) => self.add(["metadata", "labels", ACCESS], Value::String(label)),

@@ -29,10 +29,6 @@ pub const MIRROR: &str = "kubernetes.io/config.mirror";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub const MANAGER: &str = "admittance";
-/// Secret annotation: a fingerprint of what was published, by which drift is found without reading the password back.
-pub const GENERATION: &str = "kafka.admittance.dev/generation";
-/// Secret annotation: the uid of the `AccessClaim` that it was written for.
-pub const CLAIM_UID: &str = "kafka.admittance.dev/claim-uid";
 
 /// Where a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,18 +114,6 @@ pub const KEYS: &[Key] = &[
         name: INJECTED,
         place: Place::Ours,
         meaning: "Annotation of an injected Pod: the version of the webhook that patched it.",
-        default: "–",
-    },
-    Key {
-        name: GENERATION,
-        place: Place::Ours,
-        meaning: "Annotation of a credential Secret: the fingerprint of what was published.",
-        default: "–",
-    },
-    Key {
-        name: CLAIM_UID,
-        place: Place::Ours,
-        meaning: "Annotation of a credential Secret: the uid of the `AccessClaim` that it was written for.",
         default: "–",
     },
 ];

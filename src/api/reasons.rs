@@ -20,6 +20,12 @@ macro_rules! reasons {
                 match self { $(Reason::$name => stringify!($name),)+ }
             }
 
+            /// The reason of a code.
+            #[must_use]
+            pub fn of_code(code: &str) -> Option<Reason> {
+                Self::ALL.iter().copied().find(|reason| reason.code() == code)
+            }
+
             /// What it says, for the reference page.
             #[must_use]
             pub const fn meaning(self) -> &'static str {

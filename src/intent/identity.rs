@@ -9,7 +9,10 @@ use super::PodMeta;
 
 /// Scheduled minutes that a `CronJob`'s Job name can plausibly carry: 2017 to 2084.
 const PLAUSIBLE_MINUTES: RangeInclusive<u64> = 25_000_000..=60_000_000;
-const DEPLOYMENT_CONFIG: &str = "openshift.io/deployment-config.name";
+/// Labels by which controllers mark the Pods of one template: a Deployment's, and an Argo Rollout's.
+pub const TEMPLATE_HASHES: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
+/// The annotation that names the `DeploymentConfig` behind a `ReplicationController`.
+pub const DEPLOYMENT_CONFIG: &str = "openshift.io/deployment-config.name";
 
 /// The owner reference whose `controller` is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,7 @@ fn bare<'a>(pod: &PodMeta<'a>) -> Option<&'a str> {
 }
 
 fn template_owner<'a>(pod: &PodMeta<'a>, replica_set: &'a str) -> &'a str {
-    ["pod-template-hash", "rollouts-pod-template-hash"]
+    TEMPLATE_HASHES
         .into_iter()
         .filter_map(|label| pod.labels.get(label))
         .find_map(|hash| replica_set.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty()))

@@ -7,7 +7,7 @@ use super::{PodMeta, Problem, identity, limits};
 use crate::api::annotations::{
     self, CLUSTER, CONSUMES, CONTAINERS, INJECTED, INJECTION, MIRROR, PROBE, PRODUCES, Place, WAIT, WORKLOAD,
 };
-use crate::api::names::{ClusterRef, NameError, TopicName, WorkloadName, object_name};
+use crate::api::names::{ClusterRef, MAX_LABEL, MAX_OBJECT, NameError, TopicName, WorkloadName, joined_name};
 use crate::api::reasons::Reason;
 use crate::api::secret_layout::NAME_SUFFIX;
 
@@ -53,25 +53,35 @@ impl Containers {
 }
 
 impl Intent {
-    /// The name of the `AccessClaim`.
+    /// The name of the `AccessClaim`, which is also the value of the Pod's access label: 63 characters at most.
     #[must_use]
     pub fn access_name(&self) -> String {
-        if self.default_cluster {
-            self.workload.as_ref().to_owned()
-        } else {
-            object_name(&[self.workload.as_ref(), &self.cluster.name])
-        }
+        joined_name(&self.parts(), MAX_LABEL)
     }
 
     /// The name of the credential Secret.
     #[must_use]
     pub fn secret_name(&self) -> String {
-        if self.default_cluster {
-            object_name(&[self.workload.as_ref(), NAME_SUFFIX])
-        } else {
-            object_name(&[self.workload.as_ref(), &self.cluster.name, NAME_SUFFIX])
-        }
+        let cluster = (!self.default_cluster).then_some(&self.cluster);
+        secret_of(&self.workload, cluster)
     }
+
+    fn parts(&self) -> Vec<&str> {
+        let cluster = (!self.default_cluster).then_some(self.cluster.name.as_str());
+        [self.workload.as_ref()].into_iter().chain(cluster).collect()
+    }
+}
+
+/// The name of the credential Secret of a workload on a cluster.
+#[must_use]
+pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluster: &ClusterRef) -> String {
+    secret_of(workload, (cluster != default_cluster).then_some(cluster))
+}
+
+fn secret_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
+    let parts: Vec<&str> =
+        [workload.as_ref()].into_iter().chain(other_cluster.map(|cluster| cluster.name.as_str())).chain([NAME_SUFFIX]).collect();
+    joined_name(&parts, MAX_OBJECT)
 }
 
 /// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("self.source == oldSelf.source").message("source is immutable"))]
 #[x_kube(validation = Rule::new("self.workload == oldSelf.workload").message("workload is immutable"))]
 #[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster is immutable"))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct AccessClaimSpec {
     /// Where the intent comes from.
     pub source: AccessSource,

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Kafka ID", type_ = "string", json_path = ".status.kafkaClusterId", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct BrokerClusterSpec {
     /// A Kafka that runs already.
     pub external: External,
@@ -33,7 +33,7 @@ pub struct BrokerClusterSpec {
 
 /// A Kafka that runs already.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct External {
     /// Comma-separated `host:port` list, as clients are given it. A name for several brokers may be used.
     #[x_kube(
@@ -53,7 +53,7 @@ pub struct External {
 
 /// How the brokers are trusted.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// The Secret in this namespace with the certificates that the brokers are trusted by.
     pub ca_secret: SecretKeyRef,
@@ -61,7 +61,7 @@ pub struct Tls {
 
 /// A Secret in the same namespace.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Its name.
     #[schemars(length(min = 1, max = 253))]
@@ -70,7 +70,7 @@ pub struct SecretRef {
 
 /// One key of a Secret in the same namespace.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
@@ -109,7 +109,7 @@ impl SaslMechanism {
 
 /// What is made of topics that Pods name and nobody declared.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct TopicPolicy {
     /// Partitions of such a topic.
     #[serde(default = "one_partition")]

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.source == oldSelf.source || self.source == 'Declared'")
         .message("a declared topic cannot become an implicit one")
 )]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct TopicClaimSpec {
     /// The topic's name in Kafka.
     #[x_kube(

@@ -1,0 +1,113 @@
+//! What an administrator asks of Kafka: a file a noun.
+//!
+//! [`Admin`] is a handle to the cluster: cheap to clone, shared by everybody. It opens connections when they are first
+//! needed and replaces those that break.
+//!
+//! A broker works off one connection in order, and forwards writes to the controller one at a time. Writes of different
+//! nouns therefore travel in lanes: each has a connection of its own, to a broker of its own where there are several, so
+//! that a topic, its rules and its user are committed side by side.
+
+pub mod acls;
+pub mod cluster;
+pub mod configs;
+pub mod login;
+mod pool;
+pub mod topics;
+pub mod users;
+
+use std::{fmt, sync::Arc};
+
+use kafka_protocol::protocol::{Request, StrBytes};
+use tokio::time::Instant;
+
+pub use self::cluster::BrokerId;
+use self::pool::{Lane, Pool, Slot};
+use super::{config::ClientConfig, error::Error, wire::connector::Connector};
+
+/// Which broker answers a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// Whichever is at hand.
+    Any,
+    /// This one, from what it knows itself.
+    Broker(BrokerId),
+}
+
+/// A handle to a Kafka cluster.
+#[derive(Debug, Clone)]
+pub struct Admin(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: ClientConfig,
+    connector: Connector,
+    pool: Pool,
+}
+
+/// A reply, and who gave it: for the text of errors within it.
+struct Answer<T> {
+    reply: T,
+    peer: String,
+}
+
+impl Admin {
+    /// Prepares a client. Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the list of brokers is empty or the CA cannot be used.
+    pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        if config.bootstrap.is_empty() {
+            return Err(Error::invalid("bootstrap", "", "no broker is named"));
+        }
+        let connector = Connector::new(&config)?;
+        Ok(Self(Arc::new(Inner { config, connector, pool: Pool::default() })))
+    }
+
+    fn slot(at: At) -> Slot {
+        match at {
+            At::Any => Slot::Lane(Lane::Reads),
+            At::Broker(id) => Slot::Broker(id),
+        }
+    }
+
+    /// Asks something that changes nothing, and asks once more if the first connection was a dead one.
+    async fn read<R: Request>(&self, at: At, request: impl Fn(i16) -> R) -> Result<Answer<R::Response>, Error> {
+        let slot = Self::slot(at);
+        match self.send(slot, &request).await {
+            Err(error) if error.is_retriable() && error.code().is_none() => self.send(slot, &request).await,
+            other => other,
+        }
+    }
+
+    /// Asks for a change. It is sent again only if it certainly never left.
+    async fn write<R: Request + Clone>(&self, lane: Lane, request: R) -> Result<Answer<R::Response>, Error> {
+        let request = |_| request.clone();
+        match self.send(Slot::Lane(lane), &request).await {
+            Err(error) if error.is_retriable() && !error.outcome_unknown() => {
+                self.send(Slot::Lane(lane), &request).await
+            }
+            other => other,
+        }
+    }
+
+    async fn send<R: Request>(&self, slot: Slot, request: &impl Fn(i16) -> R) -> Result<Answer<R::Response>, Error> {
+        let connection = self.connection(slot).await?;
+        let version = connection.version_of::<R>()?;
+        let deadline = Instant::now() + self.0.config.request_timeout;
+        let reply = connection.call(&request(version), version, deadline).await?;
+        Ok(Answer { reply, peer: connection.peer().to_owned() })
+    }
+
+    /// How long a broker may take for a change, in milliseconds: less than we wait for its answer.
+    fn server_timeout(&self) -> i32 {
+        i32::try_from(self.0.config.request_timeout.as_millis() * 4 / 5).unwrap_or(i32::MAX)
+    }
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn missing(api: &str, peer: &str, what: impl fmt::Display) -> Error {
+    Error::protocol(api, peer, format!("the reply says nothing about `{what}`"))
+}

@@ -1,0 +1,118 @@
+//! Connections, opened when first needed and replaced when broken.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    time::{Instant, timeout_at},
+};
+
+use super::{Admin, BrokerId};
+use crate::kafka::{config::Endpoint, error::Error, wire::connection::Connection};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Slot {
+    Lane(Lane),
+    Broker(BrokerId),
+}
+
+/// Requests that may wait for each other. The number decides which broker a lane prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    Reads = 0,
+    Topics = 1,
+    Acls = 2,
+    Users = 3,
+}
+
+/// One place for a connection; the lock is held while it is opened, so that it is opened once.
+type Place = Arc<AsyncMutex<Option<Arc<Connection>>>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    places: Mutex<HashMap<Slot, Place>>,
+    brokers: Mutex<BTreeMap<BrokerId, Endpoint>>,
+}
+
+impl Pool {
+    /// Remembers where brokers are, and drops the connections to those that are no more.
+    pub(super) fn learn(&self, brokers: BTreeMap<BrokerId, Endpoint>) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|slot, _| match slot {
+            Slot::Lane(_) => true,
+            Slot::Broker(id) => brokers.contains_key(id),
+        });
+        *self.brokers.lock().unwrap_or_else(PoisonError::into_inner) = brokers;
+    }
+
+    fn known(&self) -> BTreeMap<BrokerId, Endpoint> {
+        self.brokers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn place(&self, slot: Slot) -> Place {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(slot).or_default())
+    }
+}
+
+impl Admin {
+    /// The connection for a slot, opened if there is none that can be used.
+    pub(super) async fn connection(&self, slot: Slot) -> Result<Arc<Connection>, Error> {
+        let place = self.0.pool.place(slot);
+        // Whoever holds the place opens a connection to each candidate at most, each within the connect timeout.
+        let patience = Instant::now() + self.0.config.connect_timeout + self.0.config.request_timeout;
+        let Ok(mut place) = timeout_at(patience, place.lock()).await else {
+            return Err(Error::unreachable("connect", "", "others are still trying to connect"));
+        };
+        if let Some(connection) = place.as_ref().filter(|connection| connection.is_usable()) {
+            return Ok(Arc::clone(connection));
+        }
+        *place = None;
+        let mut last = None;
+        for endpoint in self.candidates(slot).await? {
+            match self.0.connector.open(&endpoint, self.0.config.sasl.as_ref()).await {
+                Ok(connection) => {
+                    let connection = Arc::new(connection);
+                    *place = Some(Arc::clone(&connection));
+                    return Ok(connection);
+                }
+                Err(error @ (Error::Denied(_) | Error::Invalid(_))) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::unreachable("connect", "", "no broker to connect to")))
+    }
+
+    /// Where a broker is, as it advertises itself.
+    pub(super) async fn endpoint_of(&self, id: BrokerId) -> Result<Endpoint, Error> {
+        if let Some(endpoint) = self.0.pool.known().remove(&id) {
+            return Ok(endpoint);
+        }
+        Box::pin(self.describe_cluster()).await?;
+        let unknown = || Error::unreachable("connect", "", format!("broker {id} is not registered with the cluster"));
+        self.0.pool.known().remove(&id).ok_or_else(unknown)
+    }
+
+    /// Whom to try, in turn.
+    async fn candidates(&self, slot: Slot) -> Result<Vec<Endpoint>, Error> {
+        let bootstrap = self.0.config.bootstrap.iter().cloned();
+        match slot {
+            Slot::Broker(id) => Ok(vec![self.endpoint_of(id).await?]),
+            // The first connection of all: nothing is known yet.
+            Slot::Lane(Lane::Reads) => Ok(bootstrap.chain(self.0.pool.known().into_values()).collect()),
+            Slot::Lane(lane) => {
+                if self.0.pool.known().is_empty() {
+                    Box::pin(self.describe_cluster()).await?;
+                }
+                let mut brokers: Vec<_> = self.0.pool.known().into_values().collect();
+                let turn = lane as usize % brokers.len().max(1);
+                brokers.rotate_left(turn);
+                Ok(brokers.into_iter().chain(bootstrap).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From an endpoint to a connection that is ready for use: name, TCP, TLS, versions, login.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use kafka_protocol::{
+    messages::ApiVersionsRequest,
+    protocol::{Message, Request, StrBytes},
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    connection::{Connection, Stream},
+    frame,
+    resolve::Resolver,
+    sasl,
+    tls::Tls,
+    versions::{FIRST_TRY, Versions, api_name, fallback},
+};
+use crate::kafka::{
+    config::{ClientConfig, Credential, Endpoint},
+    error::Error,
+    scram::ScramKeys,
+};
+
+/// Opens connections, all in the same manner. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    resolver: Arc<Resolver>,
+    tls: Option<Tls>,
+    client_id: String,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// Prepares TLS and the resolver. No I/O but `/etc/resolv.conf` and `/etc/hosts`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a CA that cannot be used.
+    pub fn new(config: &ClientConfig) -> Result<Self, Error> {
+        let tls = config.tls.as_ref().map(|tls| Tls::new(&tls.ca_pem)).transpose();
+        Ok(Self {
+            resolver: Arc::new(Resolver::from_system()),
+            tls: tls.map_err(|error| Error::invalid("TLS", "", error.to_string()))?,
+            client_id: config.client_id.clone(),
+            timeout: config.connect_timeout,
+        })
+    }
+
+    /// Opens a connection for requests.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] for a login that the broker refuses, [`Error::Invalid`] and [`Error::Unknown`] for a peer that
+    /// is not what the configuration says, [`Error::Retriable`] for the rest. All within the connect timeout.
+    pub async fn open(&self, endpoint: &Endpoint, sasl: Option<&Credential>) -> Result<Connection, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let connection = self.connect(endpoint, deadline).await?;
+        negotiate(&connection, deadline).await?;
+        if let Some(credential) = sasl {
+            sasl::login(&connection, credential, None, deadline).await?;
+        }
+        connection.trust();
+        Ok(connection)
+    }
+
+    /// Proves that a credential works at a broker: connects, logs in, closes.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn login(
+        &self,
+        endpoint: &Endpoint,
+        credential: &Credential,
+        keys: Option<&ScramKeys>,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + self.timeout;
+        let connection = self.connect(endpoint, deadline).await?;
+        sasl::login(&connection, credential, keys, deadline).await
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Connection, Error> {
+        let peer = endpoint.to_string();
+        let late = |step: &str| Error::unreachable(step, &peer, "no answer in time");
+        let addresses =
+            timeout_at(deadline, self.resolver.resolve(endpoint)).await.map_err(|_| late("name lookup"))??;
+        let stream = timeout_at(deadline, first_that_answers(&addresses, deadline)).await;
+        let stream = stream
+            .map_err(|_| late("TCP connect"))?
+            .map_err(|error| Error::unreachable("TCP connect", &peer, error.to_string()))?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let name = Tls::server_name(&endpoint.host)
+                    .map_err(|error| Error::invalid("TLS handshake", &peer, error.to_string()))?;
+                let stream = timeout_at(deadline, tls.connect(name, stream)).await;
+                let stream = stream.map_err(|_| late("TLS handshake"))?.map_err(|error| refused(&peer, &error))?;
+                Box::new(stream)
+            }
+        };
+        Ok(Connection::new(stream, &peer, &self.client_id))
+    }
+}
+
+/// Tries the addresses in turn, each with a fair share of what time is left.
+async fn first_that_answers(addresses: &[SocketAddr], deadline: Instant) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    for (index, address) in addresses.iter().enumerate() {
+        let shares = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / shares;
+        match timeout_at(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = std::io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+/// A certificate that does not hold is a refusal of ours; anything else in a handshake may pass.
+fn refused(peer: &str, error: &std::io::Error) -> Error {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            let advice =
+                format!("{error}; check that ca.crt is the cluster's CA and that the certificate names this host");
+            Error::denied("TLS handshake", peer, advice)
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            Error::protocol("TLS handshake", peer, format!("{error}; is this a TLS listener?"))
+        }
+        _ => Error::unreachable("TLS handshake", peer, error.to_string()),
+    }
+}
+
+/// Learns which versions the broker speaks.
+async fn negotiate(connection: &Connection, deadline: Instant) -> Result<(), Error> {
+    let api = api_name::<ApiVersionsRequest>();
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+    let mut version = FIRST_TRY;
+    let mut body = connection.call_raw(&request, version, deadline).await?;
+    if let Some(theirs) = fallback(&body) {
+        version = theirs.max.min(<ApiVersionsRequest as Message>::VERSIONS.max);
+        if version < FIRST_TRY.max(theirs.min) {
+            let reason = format!("the broker speaks ApiVersions {theirs}; a Kafka of 2.5 or later is needed");
+            return Err(Error::invalid(api, connection.peer(), reason));
+        }
+        body = connection.call_raw(&request, version, deadline).await?;
+    }
+    let reply = frame::decode_body::<<ApiVersionsRequest as Request>::Response>(body, version)
+        .map_err(|error| connection.give_up(api, &error))?;
+    Error::check(api, connection.peer(), reply.error_code, None)?;
+    connection.set_versions(Versions::from_reply(&reply));
+    Ok(())
+}

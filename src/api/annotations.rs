@@ -23,6 +23,8 @@ pub const WAIT: &str = "kafka.admittance.dev/wait";
 pub const ACCESS: &str = "kafka.admittance.dev/access";
 /// Pod annotation set by the patch: the version of the webhook that wrote it.
 pub const INJECTED: &str = "kafka.admittance.dev/injected";
+/// Pod annotation of Kubernetes: the Pod mirrors a static one. It runs already, and may not refer to Secrets.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Secret label: the Secret was written by the operator.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].

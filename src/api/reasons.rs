@@ -49,11 +49,11 @@ reasons! {
     /// The annotations name more topics than a Pod may have.
     TooManyTopics => "Split the workload, or ask for fewer topics.",
     /// The value of an annotation is not one of those it may have.
-    InvalidValue => "Use one of the values that the message lists.",
+    InvalidValue => "Use a value that the message allows.",
     /// The value of an annotation is longer than it may be, or holds characters that cannot be shown.
     MalformedValue => "Write plain names, separated by commas or spaces.",
     /// A key under our prefix is not part of the contract: most often a typing mistake.
-    UnknownAnnotation => "Correct the key; the message names the nearest one.",
+    UnknownAnnotation => "Correct the key, or remove it.",
     /// No identity follows from the Pod's owner or name.
     NoWorkload => "Set the annotation kafka.admittance.dev/workload.",
     /// The annotation names a container that the Pod does not have.

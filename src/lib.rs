@@ -4,9 +4,12 @@
 //!
 //! - [`api`]: the vocabulary: annotations, names, reasons, the Secret's layout, the custom resources. Pure data.
 //! - [`crypto`]: the one choice of a cryptography provider.
-//! - `kafka`: our own admin client: wire, admin, batch.
+//! - `kafka`: our own admin client: wire, admin, batch, proof.
+//! - `probe`: what `admittance-probe` checks inside a Pod.
 
 pub mod api;
 pub mod crypto;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "probe")]
+pub mod probe;

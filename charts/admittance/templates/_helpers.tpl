@@ -17,8 +17,8 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
-{{- define "admittance.tag" -}}
-{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- define "admittance.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
 {{/* What becomes of a Pod that asked and was not injected. It may pass where the values say that it may. */}}
@@ -28,6 +28,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 
 {{/* What both Deployments' Pods have in common; takes (dict "root" $ "component" "webhook"). */}}
 {{- define "admittance.placement" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "admittance.selector" . | nindent 8 }}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets: {{ toJson . }}
 {{- end }}
@@ -40,13 +47,6 @@ tolerations: {{ toJson . }}
 {{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "admittance.selector" . | nindent 8 }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532

@@ -4,9 +4,10 @@ use json_patch::PatchOperation;
 
 use super::patch::{Parts, additions};
 use super::pod::Pod;
-use super::review::{Response, Review};
+use super::review::{Response, Review, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
+use crate::intent::problem::shown;
 use crate::intent::{self, Problem};
 
 /// What the install decided.
@@ -61,11 +62,14 @@ pub struct Answer {
     pub pod: String,
 }
 
+/// Characters of a parser's error that are repeated: it may quote the whole value that it did not expect.
+const MAX_FAULT: usize = 300;
+
 /// The body is no review that we are registered for; the API server's `failurePolicy` decides.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// Not JSON, or not of the shape of a review.
-    #[error("MalformedReview: the body is not an AdmissionReview of a Pod: {0}")]
+    #[error("MalformedReview: the body is not an AdmissionReview of a Pod: {}", cut(.0.to_string(), MAX_FAULT))]
     Json(#[from] serde_json::Error),
     /// A review without a request.
     #[error("MalformedReview: the AdmissionReview holds no request")]
@@ -89,7 +93,7 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
     let (Some(pod), "CREATE", "Pod", "") =
         (&request.object, &*request.operation, &*request.kind.kind, &*request.kind.group)
     else {
-        return Err(Malformed::NotOurs { operation: request.operation.into(), kind: request.kind.kind.into() });
+        return Err(Malformed::NotOurs { operation: shown(&request.operation), kind: shown(&request.kind.kind) });
     };
     let uid = &*request.uid;
     let (response, outcome) = match decide(pod, settings) {

@@ -4,10 +4,12 @@
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
-use super::pod::{Container, Pod, Presence, VolumeMount};
+use super::pod::{Container, Pod, Presence, SecretVolume};
 use crate::api::annotations::{ACCESS, CONTAINERS, INJECTED};
 use crate::api::reasons::Reason;
 use crate::api::secret_layout::MOUNT_PATH;
+use crate::intent::limits::MAX_PROBLEMS;
+use crate::intent::problem::shown;
 use crate::intent::{Containers, Intent, Problem};
 
 /// The volume that holds the credential Secret.
@@ -44,9 +46,9 @@ pub fn additions(
     let mut patch = Patch { pod, intent, operations: Vec::new(), warnings: Vec::new(), problems: Vec::new() };
     patch.containers_exist();
     patch.credentials_volume();
-    patch.mounts("initContainers", pod.spec.init_containers.as_deref().unwrap_or_default(), false);
-    let probed =
-        patch.mounts("containers", pod.spec.containers.as_deref().unwrap_or_default(), patch.wants_readiness());
+    patch.serve_all("initContainers", pod.spec.init_containers.as_deref().unwrap_or_default(), false);
+    let readiness = patch.wants_readiness();
+    let probed = patch.serve_all("containers", pod.spec.containers.as_deref().unwrap_or_default(), readiness);
     if probed {
         patch.probe_volume();
         patch.probe_installer(parts.probe_image);
@@ -81,7 +83,8 @@ impl Patch<'_, '_> {
         let Containers::Named(names) = &self.intent.containers else { return };
         let spec = &self.pod.spec;
         let all = || spec.containers.iter().chain(&spec.init_containers).flatten();
-        for name in names.iter().filter(|name| !all().any(|container| container.name == name.as_str())) {
+        let missing = names.iter().filter(|name| !all().any(|container| container.name == name.as_str()));
+        for name in missing.take(MAX_PROBLEMS) {
             self.problems.push(Problem::new(
                 Reason::NoSuchContainer,
                 CONTAINERS,
@@ -91,8 +94,12 @@ impl Patch<'_, '_> {
         }
     }
 
-    fn wants_readiness(&self) -> bool {
-        self.intent.readiness && self.pod.spec.os.as_ref().is_none_or(|os| os.name != "windows")
+    fn wants_readiness(&mut self) -> bool {
+        let windows = self.intent.readiness && self.pod.spec.is_windows();
+        if windows {
+            self.warnings.push("no readiness probe is added to a Windows Pod: the probe is a Linux program".to_owned());
+        }
+        self.intent.readiness && !windows
     }
 
     fn credentials_volume(&mut self) {
@@ -114,52 +121,57 @@ impl Patch<'_, '_> {
         }
     }
 
-    /// Mounts the credentials, and adds the probe where asked. Returns whether any container has our probe.
-    fn mounts(&mut self, list: &str, containers: &[Container<'_>], readiness: bool) -> bool {
+    /// Serves the containers of a list that are chosen. Returns whether any has our probe.
+    fn serve_all(&mut self, list: &str, containers: &[Container<'_>], readiness: bool) -> bool {
         let mut probed = false;
-        let chosen = |container: &Container<'_>| {
-            container.name != PROBE_NAME && self.intent.containers.includes(&container.name)
-        };
-        let chosen: Vec<_> = containers.iter().enumerate().filter(|(_, container)| chosen(container)).collect();
-        for (index, container) in chosen {
-            let index = index.to_string();
-            let has_mounts = container.volume_mounts.is_some();
-            let mut first = !has_mounts;
-            let mounts = container.volume_mounts.as_deref().unwrap_or_default();
-            let credentials = self.mount_wanted(container, CREDENTIALS_VOLUME, MOUNT_PATH);
-            let ours = mounts.iter().any(|mount| mount.name == PROBE_NAME);
-            let probe = readiness && container.readiness_probe == Presence::Absent;
-            let probe = probe && self.mount_free(container, PROBE_NAME, PROBE_PATH);
-            for (wanted, volume, path) in
-                [(credentials, CREDENTIALS_VOLUME, MOUNT_PATH), (probe && !ours, PROBE_NAME, PROBE_PATH)]
-            {
-                if wanted {
-                    let mount = json!({"name": volume, "mountPath": path, "readOnly": true});
-                    self.append(&["spec", list, &index, "volumeMounts"], !first, mount);
-                    first = false;
-                }
+        for (index, container) in containers.iter().enumerate() {
+            if container.name != PROBE_NAME && self.intent.containers.includes(&container.name) {
+                probed |= self.serve(list, &index.to_string(), container, readiness);
             }
-            if probe {
-                self.add(["spec", list, &index, "readinessProbe"], readiness_probe());
-            }
-            probed |= probe || ours;
         }
         probed
     }
 
-    /// Whether the container still lacks this mount; what the author has at the same path stays, with a warning.
-    fn mount_wanted(&mut self, container: &Container<'_>, volume: &str, path: &str) -> bool {
-        let mounted = container.volume_mounts.iter().flatten().any(|mount| mount.name == volume);
-        !mounted && self.mount_free(container, volume, path)
+    /// Mounts the credentials into one container, and adds the probe where asked. Returns whether it has our probe.
+    fn serve(&mut self, list: &str, index: &str, container: &Container<'_>, readiness: bool) -> bool {
+        let mounts = ["spec", list, index, "volumeMounts"];
+        let mut has_mounts = container.volume_mounts.is_some();
+        match slot(container, MOUNT_PATH, |volume| self.holds_credentials(volume)) {
+            Slot::Free => {
+                self.append(&mounts, has_mounts, mount(CREDENTIALS_VOLUME, MOUNT_PATH));
+                has_mounts = true;
+            }
+            Slot::Ours => {}
+            // Without our files a probe of ours could never succeed.
+            Slot::Taken(path) => return self.leave_alone(container, path),
+        }
+        let place = slot(container, PROBE_PATH, |volume| volume == PROBE_NAME);
+        if !readiness || container.readiness_probe == Presence::Present {
+            return readiness && matches!(place, Slot::Ours);
+        }
+        match place {
+            Slot::Free => self.append(&mounts, has_mounts, mount(PROBE_NAME, PROBE_PATH)),
+            Slot::Ours => {}
+            Slot::Taken(path) => return self.leave_alone(container, path),
+        }
+        self.add(["spec", list, index, "readinessProbe"], readiness_probe());
+        true
     }
 
-    fn mount_free(&mut self, container: &Container<'_>, volume: &str, path: &str) -> bool {
-        let taken = |mount: &VolumeMount<'_>| mount.name != volume && mount.mount_path.trim_end_matches('/') == path;
-        let taken = container.volume_mounts.iter().flatten().any(taken);
-        if taken {
-            self.warnings.push(format!("container \"{}\" has its own mount at {path}: left alone", container.name));
-        }
-        !taken
+    /// Whether a volume is ours, or one of the author's for the same Secret.
+    fn holds_credentials(&self, volume: &str) -> bool {
+        let wanted = self.intent.secret_name();
+        let same = |secret: &SecretVolume<'_>| secret.secret_name.as_deref() == Some(&*wanted);
+        let mut volumes = self.pod.spec.volumes.iter().flatten();
+        volume == CREDENTIALS_VOLUME
+            || volumes.any(|found| found.name == volume && found.secret.as_ref().is_some_and(same))
+    }
+
+    /// Warns of a mount of the author's; the container gets no probe.
+    fn leave_alone(&mut self, container: &Container<'_>, path: &str) -> bool {
+        let (name, path) = (shown(&container.name), shown(path));
+        self.warnings.push(format!("container \"{name}\" has its own mount at {path}: left alone"));
+        false
     }
 
     fn probe_volume(&mut self) {
@@ -177,8 +189,19 @@ impl Patch<'_, '_> {
     }
 
     fn probe_installer(&mut self, image: &str) {
-        let init_containers = self.pod.spec.init_containers.as_deref();
-        if init_containers.unwrap_or_default().iter().any(|container| container.name == PROBE_NAME) {
+        let spec = &self.pod.spec;
+        let named = |containers: &'_ Option<Vec<Container<'_>>>| {
+            containers.iter().flatten().position(|container| container.name == PROBE_NAME)
+        };
+        if let Some(at) = named(&spec.init_containers) {
+            let installs = |container| matches!(slot(container, PROBE_PATH, |volume| volume == PROBE_NAME), Slot::Ours);
+            if !spec.init_containers.iter().flatten().nth(at).is_some_and(installs) {
+                self.container_name_taken("spec.initContainers");
+            }
+            return;
+        }
+        if named(&spec.containers).is_some() {
+            self.container_name_taken("spec.containers");
             return;
         }
         let mut security = json!({
@@ -205,7 +228,12 @@ impl Patch<'_, '_> {
             let amount = json!({"cpu": "100m", "memory": "32Mi"});
             container["resources"] = json!({"requests": amount, "limits": amount});
         }
-        self.append(&["spec", "initContainers"], init_containers.is_some(), container);
+        self.append(&["spec", "initContainers"], self.pod.spec.init_containers.is_some(), container);
+    }
+
+    fn container_name_taken(&mut self, place: &str) {
+        let rule = "is taken: Admittance needs this name for the container that installs the probe";
+        self.problems.push(Problem::new(Reason::NameTaken, place, PROBE_NAME, rule));
     }
 
     fn has_resources(&self) -> bool {
@@ -220,7 +248,7 @@ impl Patch<'_, '_> {
 
     fn mark(&mut self, version: &str) {
         let metadata = &self.pod.metadata;
-        let label = self.intent.workload.label();
+        let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
             None => self.add(["metadata", "labels"], json!({ACCESS: label})),
             Some(None) => self.add(["metadata", "labels", ACCESS], Value::String(label)),
@@ -235,6 +263,33 @@ impl Patch<'_, '_> {
             self.add(["metadata", "annotations", INJECTED], Value::String(version.to_owned()));
         }
     }
+}
+
+/// What a container has where we would mount something.
+enum Slot<'c> {
+    /// Nothing.
+    Free,
+    /// What we would mount.
+    Ours,
+    /// Something else, there or below: a directory for a mount below cannot be made in ours, which is read-only.
+    Taken(&'c str),
+}
+
+fn slot<'c>(container: &'c Container<'_>, path: &str, ours: impl Fn(&str) -> bool) -> Slot<'c> {
+    let mut slot = Slot::Free;
+    for mount in container.volume_mounts.iter().flatten() {
+        match mount.mount_path.trim_end_matches('/').strip_prefix(path) {
+            Some("") if ours(&mount.name) => return Slot::Ours,
+            Some("") => return Slot::Taken(&mount.mount_path),
+            Some(below) if below.starts_with('/') => slot = Slot::Taken(&mount.mount_path),
+            _ => {}
+        }
+    }
+    slot
+}
+
+fn mount(volume: &str, path: &str) -> Value {
+    json!({"name": volume, "mountPath": path, "readOnly": true})
 }
 
 fn readiness_probe() -> Value {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::intent::{Owner, PodMeta};
 
+/// The label by which nodes say their operating system.
+const OS_LABEL: &str = "kubernetes.io/os";
+
 /// A text that is borrowed where it holds no escapes.
 pub type Text<'a> = Cow<'a, str>;
 
@@ -78,6 +81,18 @@ pub struct Spec<'a> {
     /// The operating system that the Pod is for.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Os<'a>>,
+    /// The labels of nodes that it may run on.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
+}
+
+impl Spec<'_> {
+    /// Whether the Pod is for Windows, by its own field or by the label of its nodes.
+    #[must_use]
+    pub fn is_windows(&self) -> bool {
+        let selected = self.node_selector.as_ref().and_then(|labels| labels.get(OS_LABEL));
+        self.os.as_ref().map(|os| &os.name).or(selected).is_some_and(|name| name == "windows")
+    }
 }
 
 /// A Pod's security context.

@@ -12,6 +12,8 @@ use crate::api::reasons::Reason;
 
 /// Characters of one warning that clients are promised to see (Kubernetes API documentation of `warnings`).
 pub const MAX_WARNING: usize = 120;
+/// Warnings of one answer: beyond 4096 characters in all, the API server drops some by its own choice.
+pub const MAX_WARNINGS: usize = 10;
 
 /// The review that the API server sends.
 #[derive(Debug, Deserialize)]
@@ -112,10 +114,10 @@ impl<'a> Response<'a> {
         Ok(self)
     }
 
-    /// Adds warnings, each cut to what clients show.
+    /// Adds the first [`MAX_WARNINGS`] of these warnings, each cut to what clients show.
     #[must_use]
     pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
-        self.warnings.extend(warnings.into_iter().map(|warning| cut(&warning)));
+        self.warnings.extend(warnings.into_iter().take(MAX_WARNINGS).map(|warning| cut(warning, MAX_WARNING)));
         self
     }
 
@@ -128,11 +130,12 @@ impl<'a> Response<'a> {
     }
 }
 
-fn cut(warning: &str) -> String {
-    if warning.chars().count() <= MAX_WARNING {
-        return warning.to_owned();
+/// A text of at most `limit` characters, the last an ellipsis where more was cut off.
+pub(super) fn cut(text: String, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text;
     }
-    warning.chars().take(MAX_WARNING - 1).chain(['…']).collect()
+    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -144,6 +147,8 @@ mod tests {
         let response = Response::allow("u").with_warnings(["é".repeat(200), "short".into()]);
         assert_eq!(response.warnings[0].chars().count(), MAX_WARNING);
         assert_eq!(response.warnings[1], "short");
+        let many = Response::allow("u").with_warnings(vec!["one of many".into(); 100]);
+        assert_eq!(many.warnings.len(), MAX_WARNINGS);
     }
 
     #[test]

@@ -23,14 +23,12 @@ pub const WAIT: &str = "kafka.admittance.dev/wait";
 pub const ACCESS: &str = "kafka.admittance.dev/access";
 /// Pod annotation set by the patch: the version of the webhook that wrote it.
 pub const INJECTED: &str = "kafka.admittance.dev/injected";
+/// Pod annotation of Kubernetes: the Pod mirrors a static one. It runs already, and may not refer to Secrets.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Secret label: the Secret was written by the operator.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub const MANAGER: &str = "admittance";
-/// Secret annotation: a fingerprint of what was published, by which drift is found without reading the password back.
-pub const GENERATION: &str = "kafka.admittance.dev/generation";
-/// Secret annotation: the uid of the `AccessClaim` that it was written for.
-pub const CLAIM_UID: &str = "kafka.admittance.dev/claim-uid";
 
 /// Where a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,18 +114,6 @@ pub const KEYS: &[Key] = &[
         name: INJECTED,
         place: Place::Ours,
         meaning: "Annotation of an injected Pod: the version of the webhook that patched it.",
-        default: "–",
-    },
-    Key {
-        name: GENERATION,
-        place: Place::Ours,
-        meaning: "Annotation of a credential Secret: the fingerprint of what was published.",
-        default: "–",
-    },
-    Key {
-        name: CLAIM_UID,
-        place: Place::Ours,
-        meaning: "Annotation of a credential Secret: the uid of the `AccessClaim` that it was written for.",
         default: "–",
     },
 ];

@@ -105,12 +105,6 @@ impl WorkloadName {
         check_object(text)?;
         Ok(Self(text.to_owned()))
     }
-
-    /// The value of the access label: the name itself, or cut and hashed where it is longer than a label may be.
-    #[must_use]
-    pub fn label(&self) -> String {
-        if self.0.len() <= MAX_LABEL { self.0.clone() } else { cut_with_hash(&self.0, &self.0, MAX_LABEL) }
-    }
 }
 
 impl AsRef<str> for WorkloadName {
@@ -165,10 +159,10 @@ impl Scope {
         Self(format!("k{}", short_hash(uid, 10)))
     }
 
-    /// The Kafka user of a workload. A namespace has no dots, so the parts can always be told apart.
+    /// The Kafka user of an access. A namespace has no dots, so the parts can always be told apart.
     #[must_use]
-    pub fn username(&self, namespace: &str, workload: &WorkloadName) -> String {
-        format!("{}.{namespace}.{workload}", self.0)
+    pub fn username(&self, namespace: &str, access: &str) -> String {
+        format!("{}.{namespace}.{access}", self.0)
     }
 }
 
@@ -178,11 +172,11 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Joins the parts of an object's name; cuts and hashes where Kubernetes would refuse the length.
+/// Joins the parts of a name with `-`; cuts and hashes what is longer than `limit` characters ([`MAX_LABEL`], [`MAX_OBJECT`]).
 #[must_use]
-pub fn object_name(parts: &[&str]) -> String {
+pub fn joined_name(parts: &[&str], limit: usize) -> String {
     let joined = parts.join("-");
-    if joined.len() <= MAX_OBJECT { joined } else { cut_with_hash(&joined, &joined, MAX_OBJECT) }
+    if joined.len() <= limit { joined } else { cut_with_hash(&joined, &joined, limit) }
 }
 
 fn check_object(text: &str) -> Result<(), NameError> {
@@ -248,11 +242,11 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_and_stay_apart() {
-        let long = |end: &str| WorkloadName::parse(&format!("{}{end}", "a".repeat(100))).unwrap();
-        assert_eq!(long("x").label().len(), MAX_LABEL);
-        assert_ne!(long("x").label(), long("y").label());
-        let name = object_name(&["kafka", &"b".repeat(260)]);
-        assert_eq!(name.len(), MAX_OBJECT);
+        let long = |end: &str| joined_name(&[&"a".repeat(100), end], MAX_LABEL);
+        assert_eq!(long("x").len(), MAX_LABEL);
+        assert_ne!(long("x"), long("y"));
+        assert_eq!(joined_name(&["kafka", &"b".repeat(260)], MAX_OBJECT).len(), MAX_OBJECT);
+        assert_eq!(joined_name(&["a", "b"], MAX_LABEL), "a-b");
     }
 
     #[test]
@@ -269,7 +263,7 @@ mod tests {
     #[test]
     fn usernames_tell_their_parts_apart() {
         let scope = Scope::from_cluster_uid("3b7c0f6e-0000-4000-8000-000000000000");
-        let name = scope.username("shop", &WorkloadName::parse("check.out").unwrap());
+        let name = scope.username("shop", "check.out");
         assert_eq!(name, format!("{scope}.shop.check.out"));
     }
 

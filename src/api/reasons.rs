@@ -20,6 +20,12 @@ macro_rules! reasons {
                 match self { $(Reason::$name => stringify!($name),)+ }
             }
 
+            /// The reason of a code.
+            #[must_use]
+            pub fn of_code(code: &str) -> Option<Reason> {
+                Self::ALL.iter().copied().find(|reason| reason.code() == code)
+            }
+
             /// What it says, for the reference page.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
@@ -43,11 +49,11 @@ reasons! {
     /// The annotations name more topics than a Pod may have.
     TooManyTopics => "Split the workload, or ask for fewer topics.",
     /// The value of an annotation is not one of those it may have.
-    InvalidValue => "Use one of the values that the message lists.",
+    InvalidValue => "Use a value that the message allows.",
     /// The value of an annotation is longer than it may be, or holds characters that cannot be shown.
     MalformedValue => "Write plain names, separated by commas or spaces.",
     /// A key under our prefix is not part of the contract: most often a typing mistake.
-    UnknownAnnotation => "Correct the key; the message names the nearest one.",
+    UnknownAnnotation => "Correct the key, or remove it.",
     /// No identity follows from the Pod's owner or name.
     NoWorkload => "Set the annotation kafka.admittance.dev/workload.",
     /// The annotation names a container that the Pod does not have.

@@ -1,6 +1,7 @@
 //! The command line, a file a subcommand. Each runs what the cluster runs: it calls the same functions.
 
 pub mod crds;
+pub mod operator;
 pub mod webhook;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,8 @@ Install the custom resources by hand:  admittance crds | kubectl apply --server-
 pub enum Command {
     /// Answer the API server's AdmissionReviews: patch Pods that ask for Kafka.
     Webhook(webhook::WebhookArgs),
+    /// Make topics, users, rights and Secrets as Pods and claims ask for them.
+    Operator(operator::OperatorArgs),
     /// Print the custom resource definitions as YAML.
     Crds,
 }
@@ -42,6 +45,7 @@ impl Cli {
         crate::runtime::telemetry::start(&self.log)?;
         match self.command {
             Command::Webhook(args) => block_on(webhook::run(args)),
+            Command::Operator(args) => block_on(operator::run(args)),
             Command::Crds => crds::print(),
         }
     }

@@ -44,8 +44,6 @@ pub fn derive<'a>(pod: &PodMeta<'a>) -> Option<Derived<'a>> {
         "StatefulSet" | "DaemonSet" => known(owner.name),
         "ReplicationController" => known(pod.annotations.get(DEPLOYMENT_CONFIG).copied().unwrap_or(owner.name)),
         "Job" => known(cron_job(owner.name).unwrap_or(owner.name)),
-        // A static Pod's mirror is owned by its node, which is no workload.
-        "Node" => bare(pod).and_then(known),
         kind => Some(Derived { name: owner.name, unknown_kind: Some(kind) }),
     }
 }

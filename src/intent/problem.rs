@@ -19,10 +19,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Names a fault. The value is shortened and stripped of what a terminal could not show.
+    /// Names a fault. Place and value are shortened and stripped of what a terminal could not show: a webhook runs before the
+    /// API server has validated a single key.
     #[must_use]
     pub fn new(reason: Reason, place: &str, value: &str, rule: impl Into<String>) -> Self {
-        Self { reason, place: place.to_owned(), value: shown(value), rule: rule.into() }
+        Self { reason, place: shown(place), value: shown(value), rule: rule.into() }
     }
 }
 
@@ -32,16 +33,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of an author's, fit to stand in a message: escaped and of bounded length.
+/// A text of an author's, fit to stand in a message: escaped, and no longer than [`SHOWN`] characters and an ellipsis.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut out = String::new();
-    for (taken, character) in text.chars().enumerate() {
-        if taken == SHOWN {
+    let mut length = 0;
+    for character in text.chars() {
+        let escaped = character.is_control() || (!character.is_ascii() && !character.is_alphanumeric());
+        length += if escaped { character.escape_unicode().count() } else { 1 };
+        if length > SHOWN {
             out.push('…');
             break;
         }
-        if character.is_control() || (!character.is_ascii() && !character.is_alphanumeric()) {
+        if escaped {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
@@ -59,5 +63,13 @@ mod tests {
         assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\u{a}");
         assert_eq!(shown("\u{202e}evil"), "\\u{202e}evil");
         assert_eq!(shown(&"x".repeat(1000)).chars().count(), SHOWN + 1);
+        assert!(shown(&"\u{1b}".repeat(1000)).chars().count() <= SHOWN + 1, "escapes count as they are written");
+        assert_eq!(shown(&"x".repeat(SHOWN)), "x".repeat(SHOWN));
+    }
+
+    #[test]
+    fn places_are_escaped_too() {
+        let problem = Problem::new(Reason::UnknownAnnotation, "key\nError: fine", "", "is unknown");
+        assert_eq!(problem.place, "key\\u{a}Error: fine");
     }
 }

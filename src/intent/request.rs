@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::problem::shown;
 use super::{PodMeta, Problem, identity, limits};
 use crate::api::annotations::{
-    self, CLUSTER, CONSUMES, CONTAINERS, INJECTED, INJECTION, PROBE, PRODUCES, Place, WAIT, WORKLOAD,
+    self, CLUSTER, CONSUMES, CONTAINERS, INJECTED, INJECTION, MIRROR, PROBE, PRODUCES, Place, WAIT, WORKLOAD,
 };
-use crate::api::names::{ClusterRef, NameError, TopicName, WorkloadName, object_name};
+use crate::api::names::{ClusterRef, MAX_LABEL, MAX_OBJECT, NameError, TopicName, WorkloadName, joined_name};
 use crate::api::reasons::Reason;
 use crate::api::secret_layout::NAME_SUFFIX;
 
@@ -52,36 +53,49 @@ impl Containers {
 }
 
 impl Intent {
-    /// The name of the `AccessClaim`.
+    /// The name of the `AccessClaim`, which is also the value of the Pod's access label: 63 characters at most.
     #[must_use]
     pub fn access_name(&self) -> String {
-        if self.default_cluster {
-            self.workload.as_ref().to_owned()
-        } else {
-            object_name(&[self.workload.as_ref(), &self.cluster.name])
-        }
+        joined_name(&self.parts(), MAX_LABEL)
     }
 
     /// The name of the credential Secret.
     #[must_use]
     pub fn secret_name(&self) -> String {
-        if self.default_cluster {
-            object_name(&[self.workload.as_ref(), NAME_SUFFIX])
-        } else {
-            object_name(&[self.workload.as_ref(), &self.cluster.name, NAME_SUFFIX])
-        }
+        let cluster = (!self.default_cluster).then_some(&self.cluster);
+        secret_of(&self.workload, cluster)
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        let cluster = (!self.default_cluster).then_some(self.cluster.name.as_str());
+        [self.workload.as_ref()].into_iter().chain(cluster).collect()
     }
 }
 
-/// Reads what a Pod asks for; nothing where it asks for nothing or has opted out.
+/// The name of the credential Secret of a workload on a cluster.
+#[must_use]
+pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluster: &ClusterRef) -> String {
+    secret_of(workload, (cluster != default_cluster).then_some(cluster))
+}
+
+fn secret_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
+    let parts: Vec<&str> = [workload.as_ref()]
+        .into_iter()
+        .chain(other_cluster.map(|cluster| cluster.name.as_str()))
+        .chain([NAME_SUFFIX])
+        .collect();
+    joined_name(&parts, MAX_OBJECT)
+}
+
+/// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod.
 ///
 /// `default_cluster` is the install's; a cluster named without a namespace lies in the same one.
 ///
 /// # Errors
-/// Everything that is wrong with the request, not only the first.
+/// What is wrong with the request: not only the first fault, and at most [`limits::MAX_PROBLEMS`].
 pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<Intent>, Vec<Problem>> {
     let asks = [CONSUMES, PRODUCES].iter().any(|key| pod.annotations.contains_key(key));
-    if !asks || pod.labels.get(INJECTION) == Some(&"disabled") {
+    if !asks || pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
         return Ok(None);
     }
     let mut reader = Reader { pod, problems: Vec::new() };
@@ -121,8 +135,11 @@ struct Reader<'r, 'a> {
 }
 
 impl<'a> Reader<'_, 'a> {
+    /// A value of thousands of bad names must not become a message of thousands of lines.
     fn fault(&mut self, reason: Reason, key: &str, value: &str, rule: impl Into<String>) {
-        self.problems.push(Problem::new(reason, key, value, rule));
+        if self.problems.len() < limits::MAX_PROBLEMS {
+            self.problems.push(Problem::new(reason, key, value, rule));
+        }
     }
 
     /// The value of a key, without what could never be a name: empty where it is absent or malformed.
@@ -154,10 +171,7 @@ impl<'a> Reader<'_, 'a> {
                 Err(error) => {
                     let reason =
                         if error == NameError::Internal { Reason::InternalTopic } else { Reason::InvalidTopicName };
-                    // A value of thousands of bad names must not become a message of thousands of lines.
-                    if self.problems.len() < 5 {
-                        self.fault(reason, key, item, error.to_string());
-                    }
+                    self.fault(reason, key, item, error.to_string());
                 }
             }
         }
@@ -200,8 +214,8 @@ impl<'a> Reader<'_, 'a> {
             return None;
         };
         if let Some(kind) = derived.unknown_kind {
-            warnings
-                .push(format!("identity taken from owner {kind} \"{}\"; set {WORKLOAD} to choose it", derived.name));
+            let (kind, name) = (shown(kind), shown(derived.name));
+            warnings.push(format!("identity taken from {kind} \"{name}\"; {WORKLOAD} chooses another"));
         }
         WorkloadName::parse(derived.name)
             .map_err(|error| self.fault(Reason::NoWorkload, WORKLOAD, derived.name, error.to_string()))
@@ -211,30 +225,44 @@ impl<'a> Reader<'_, 'a> {
     fn refuse_unknown_keys(&mut self) {
         for key in self.pod.annotations.keys() {
             let Some(written) = annotations::short(key) else { continue };
-            let known =
-                annotations::lookup(key).is_some_and(|known| known.place == Place::PodAnnotation) || *key == INJECTED;
-            if !known {
-                let nearest = nearest(written);
-                self.fault(
-                    Reason::UnknownAnnotation,
-                    key,
-                    written,
-                    format!("is not a key that a Pod may carry; the nearest is \"{nearest}\""),
-                );
-            }
+            let rule = match annotations::lookup(key).map(|known| known.place) {
+                Some(Place::PodAnnotation) => continue,
+                Some(Place::Ours) if *key == INJECTED => continue,
+                Some(Place::Ours) => "is written by Admittance alone".to_owned(),
+                Some(Place::OptIn) => "is a label, not an annotation".to_owned(),
+                None => unknown(written),
+            };
+            self.fault(Reason::UnknownAnnotation, key, written, rule);
         }
     }
 }
 
-/// The key of the contract that shares the longest beginning with what was written.
-fn nearest(written: &str) -> &'static str {
-    let shared = |name: &str| name.bytes().zip(written.bytes()).take_while(|(a, b)| a == b).count();
-    annotations::KEYS
-        .iter()
-        .filter(|key| key.place == Place::PodAnnotation)
-        .filter_map(|key| annotations::short(key.name))
-        .max_by_key(|name| shared(name))
-        .unwrap_or_default()
+/// What is wrong with a key that the contract does not have: it may be a typing mistake for one that it has.
+fn unknown(written: &str) -> String {
+    /// Wrong, missing or needless letters that still count as a typing mistake.
+    const MISTAKES: usize = 3;
+    let keys = annotations::KEYS.iter().filter(|key| key.place == Place::PodAnnotation);
+    let names: Vec<&str> = keys.filter_map(|key| annotations::short(key.name)).collect();
+    let near = |name: &&str| written.len().abs_diff(name.len()) <= MISTAKES && distance(name, written) <= MISTAKES;
+    match names.iter().copied().filter(near).min_by_key(|name| distance(name, written)) {
+        Some(name) => format!("is not a key of a Pod's; did you mean \"{name}\"?"),
+        None => format!("is not a key of a Pod's; those are: {}", names.join(", ")),
+    }
+}
+
+/// The Levenshtein distance of two texts, in bytes.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (above, a) in left.bytes().enumerate() {
+        let mut diagonal = above;
+        row[0] = above + 1;
+        for (column, b) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
 }
 
 #[cfg(test)]
@@ -298,9 +326,29 @@ mod tests {
 
     #[test]
     fn a_mistyped_key_is_refused_with_the_nearest_one() {
-        let problems = read_with(&[(CONSUMES, "a"), ("kafka.admittance.dev/produce", "b")]).unwrap_err();
-        assert_eq!(problems[0].reason, Reason::UnknownAnnotation);
-        assert!(problems[0].to_string().contains("\"produces\""), "{}", problems[0]);
+        for (written, meant) in
+            [("produce", "produces"), ("comsumes", "consumes"), ("Probe", "probe"), ("contianers", "containers")]
+        {
+            let key = format!("kafka.admittance.dev/{written}");
+            let problems = read_with(&[(CONSUMES, "a"), (&key, "b")]).unwrap_err();
+            assert_eq!(problems[0].reason, Reason::UnknownAnnotation);
+            assert!(problems[0].rule.ends_with(&format!("did you mean \"{meant}\"?")), "{}", problems[0]);
+        }
+        let nonsense = read_with(&[(CONSUMES, "a"), ("kafka.admittance.dev/throughput", "b")]).unwrap_err();
+        assert!(nonsense[0].rule.contains("those are: consumes, produces"), "{}", nonsense[0]);
+        let label = read_with(&[(CONSUMES, "a"), (INJECTION, "disabled")]).unwrap_err();
+        assert!(label[0].rule.contains("is a label"), "{}", label[0]);
+    }
+
+    #[test]
+    fn no_more_faults_are_named_than_can_be_read() {
+        let bad = "a/b ".repeat(1000);
+        assert_eq!(problems(&[(CONSUMES, &bad), (PROBE, "x"), (WAIT, "y")]).len(), limits::MAX_PROBLEMS);
+    }
+
+    #[test]
+    fn the_mirror_of_a_static_pod_asks_for_nothing() {
+        assert_eq!(read_with(&[(CONSUMES, "a"), (MIRROR, "3f1c")]), Ok(None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - [`admin`]: what an administrator asks, a file a noun.
 //! - [`acl`]: access rules. Plain data.
+//! - `batch`: many callers, few requests; `proof`: that brokers serve what was committed. (Feature `operator`.)
 //! - [`config`]: where the brokers are and who we are.
 //! - [`error`]: what can go wrong, sorted by what to do about it.
 //! - [`scram`]: keys, proofs and passwords. Pure.
@@ -9,7 +10,11 @@
 
 pub mod acl;
 pub mod admin;
+#[cfg(feature = "operator")]
+pub mod batch;
 pub mod config;
 pub mod error;
+#[cfg(feature = "operator")]
+pub mod proof;
 pub mod scram;
 pub mod wire;

@@ -10,8 +10,9 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::kubernetes::{CallError, call};
 use super::writes;
 
 /// How long a leader may be silent before another replica takes over.
@@ -77,29 +78,29 @@ impl Leadership {
             match self.turn(observed).await {
                 Ok(true) => renewed = Instant::now(),
                 Ok(false) => return lost("another replica holds it".to_owned()),
-                Err(error) if renewed.elapsed() > GIVE_UP => return lost(error),
+                Err(error) if renewed.elapsed() > GIVE_UP => return lost(error.to_string()),
                 Err(error) => tracing::warn!(lease = self.name, %error, "cannot renew the Lease"),
             }
         }
     }
 
     /// Takes or renews the Lease if it is ours to take. The resource version makes two takers exclude each other.
-    async fn turn(&self, observed: &mut Observed) -> Result<bool, String> {
-        let found = call(self.api.get_opt(&self.name)).await?;
+    async fn turn(&self, observed: &mut Observed) -> Result<bool, CallError> {
+        let found = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await?;
         let Some(mut lease) = found else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            return self.settle(call(self.api.create(&PostParams::default(), &lease)).await);
+            return self.settle(call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await);
         };
         let spec = lease.spec.take();
         if !observed.may_take(spec.as_ref(), &self.identity, Instant::now()) {
             return Ok(false);
         }
         lease.spec = Some(self.spec(spec.as_ref()));
-        self.settle(call(self.api.replace(&self.name, &PostParams::default(), &lease)).await)
+        self.settle(call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await)
     }
 
-    fn settle(&self, written: Result<Lease, String>) -> Result<bool, String> {
+    fn settle(&self, written: Result<Lease, CallError>) -> Result<bool, CallError> {
         written.map(|_| {
             writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
             true
@@ -122,13 +123,15 @@ impl Leadership {
 
     /// Hands the Lease over, so that the next leader need not wait.
     async fn release(&self) {
-        let Ok(Some(mut lease)) = call(self.api.get_opt(&self.name)).await else { return };
+        let Ok(Some(mut lease)) = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await else { return };
         let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&*self.identity))
         else {
             return;
         };
         spec.holder_identity = None;
-        if let Err(error) = call(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
+        if let Err(error) =
+            call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await
+        {
             tracing::info!(lease = self.name, %error, "the Lease was not handed over; it runs out by itself");
         }
     }
@@ -153,13 +156,6 @@ impl Observed {
             self.since = Some(now);
         }
         self.since.is_some_and(|since| now.duration_since(since) > DURATION)
-    }
-}
-
-async fn call<T>(future: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
-    match timeout(CALL, future).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("the API server did not answer within {} s", CALL.as_secs())),
     }
 }
 

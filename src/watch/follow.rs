@@ -20,6 +20,7 @@ pub async fn follow<K, T, G>(
     changed: impl Fn(&Name, Vec<G>),
 ) where
     K: Resource + Debug,
+    T: PartialEq,
     G: Clone + Eq + Hash,
 {
     let mut events = std::pin::pin!(events);
@@ -43,8 +44,15 @@ pub async fn follow<K, T, G>(
     }
 }
 
-fn put<T, G: Clone + Eq + Hash>(table: &Table<T, G>, name: Name, row: Option<T>, changed: &impl Fn(&Name, Vec<G>)) {
+fn put<T: PartialEq, G: Clone + Eq + Hash>(
+    table: &Table<T, G>,
+    name: Name,
+    row: Option<T>,
+    changed: &impl Fn(&Name, Vec<G>),
+) {
     let groups = match row {
+        // The echo of a write of ours.
+        Some(row) if table.get(&(&name.0, &name.1)).as_deref() == Some(&row) => return,
         Some(row) => table.put(name.clone(), row),
         None => table.remove(&name),
     };

@@ -102,6 +102,13 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         touched
     }
 
+    /// Replaces an object by what a write of ours returned, ahead of the watch; one that the watch does not know is left to it.
+    pub fn renew(&self, name: &Name, object: T) {
+        if self.read().objects.contains_key(name) {
+            self.put(name.clone(), object);
+        }
+    }
+
     /// Forgets an object; returns the groups that it belonged to.
     pub fn remove(&self, name: &Name) -> Vec<G> {
         self.write().remove(name, self.groups_of)

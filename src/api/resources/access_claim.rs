@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The access of one workload: one Kafka user, its rights, one Secret.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
     group = "kafka.admittance.dev",
     version = "v1alpha1",
     kind = "AccessClaim",
     namespaced,
     status = "AccessClaimStatus",
+    derive = "PartialEq",
     category = "admittance",
     doc = "The Kafka access of one workload: one Kafka user, exactly its rights, and one Secret.",
     printcolumn(name = "Consumes", type_ = "string", json_path = ".spec.consumes"),

@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Kafka cluster: where it is, and how the operator speaks to it.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
     group = "kafka.admittance.dev",
     version = "v1alpha1",
     kind = "BrokerCluster",
     namespaced,
     status = "BrokerClusterStatus",
+    derive = "PartialEq",
     category = "admittance",
     doc = "A Kafka cluster that workloads are given access to.",
     printcolumn(name = "Bootstrap", type_ = "string", json_path = ".spec.external.bootstrapServers"),
@@ -32,7 +33,7 @@ pub struct BrokerClusterSpec {
 }
 
 /// A Kafka that runs already.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct External {
     /// Comma-separated `host:port` list, as clients are given it. A name for several brokers may be used.
@@ -52,7 +53,7 @@ pub struct External {
 }
 
 /// How the brokers are trusted.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// The Secret in this namespace with the certificates that the brokers are trusted by.
@@ -60,7 +61,7 @@ pub struct Tls {
 }
 
 /// A Secret in the same namespace.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Its name.
@@ -69,7 +70,7 @@ pub struct SecretRef {
 }
 
 /// One key of a Secret in the same namespace.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
@@ -108,7 +109,7 @@ impl SaslMechanism {
 }
 
 /// What is made of topics that Pods name and nobody declared.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicPolicy {
     /// Partitions of such a topic.

@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A namespace's claim on a topic. The topic stays when the claim goes.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
     group = "kafka.admittance.dev",
     version = "v1alpha1",
     kind = "TopicClaim",
     namespaced,
     status = "TopicClaimStatus",
+    derive = "PartialEq",
     category = "admittance",
     doc = "A namespace's claim on a Kafka topic, and what the topic should look like. The topic stays when the claim goes.",
     printcolumn(name = "Topic", type_ = "string", json_path = ".spec.topicName"),
@@ -74,7 +75,7 @@ pub enum TopicSource {
 }
 
 /// What the operator was about to do, written before it did it: after a crash it tells our topic from another's.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicIntent {
     /// The partitions that CreateTopics was asked for.

@@ -103,12 +103,16 @@ impl Admin {
     ///
     /// # Errors
     /// The request as a whole failed: see [`Error`].
-    pub async fn describe_users(&self, users: &[String]) -> Result<Vec<Result<Vec<StoredCredential>, Error>>, Error> {
+    pub async fn describe_users(
+        &self,
+        users: &[String],
+        at: At,
+    ) -> Result<Vec<Result<Vec<StoredCredential>, Error>>, Error> {
         if users.is_empty() {
             // To Kafka an empty list means everybody.
             return Ok(Vec::new());
         }
-        let mut found = self.scram_users(Some(users)).await?;
+        let mut found = self.scram_users(Some(users), at).await?;
         Ok(users.iter().map(|user| found.remove(user).unwrap_or_else(|| Err(missing(DESCRIBE, "", user)))).collect())
     }
 
@@ -117,16 +121,17 @@ impl Admin {
     /// # Errors
     /// See [`Error`]; one user that cannot be described is an error, for a list must be complete or not be used.
     pub async fn list_users(&self) -> Result<BTreeMap<String, Vec<StoredCredential>>, Error> {
-        self.scram_users(None).await?.into_iter().map(|(user, slots)| Ok((user, slots?))).collect()
+        self.scram_users(None, At::Any).await?.into_iter().map(|(user, slots)| Ok((user, slots?))).collect()
     }
 
     async fn scram_users(
         &self,
         users: Option<&[String]>,
+        at: At,
     ) -> Result<BTreeMap<String, Result<Vec<StoredCredential>, Error>>, Error> {
         let names = users.map(|users| users.iter().map(|user| UserName::default().with_name(text(user))).collect());
         let request = DescribeUserScramCredentialsRequest::default().with_users(names);
-        let answer = self.read(At::Any, |_| request.clone()).await?;
+        let answer = self.read(at, |_| request.clone()).await?;
         let reply = answer.reply;
         Error::check(DESCRIBE, &answer.peer, reply.error_code, reply.error_message.as_deref())?;
         let slots_of = |result: DescribeUserScramCredentialsResult| {

@@ -1,0 +1,167 @@
+//! Many callers, few requests.
+//!
+//! A commit in the controller costs some 25 ms however much is in it, so what arrives within a few milliseconds, and while
+//! the request before is under way, goes into one request. Each caller gets a result of its own: a member that Kafka
+//! refuses, or a caller that gives up, does not touch the others.
+//!
+//! Every batch is one atomic append to the metadata log, and a kind's batches follow one another. The [`Ticket`] of a
+//! batch therefore vouches for all of its members, and for every earlier batch of the kind: see [`super::proof`].
+
+mod queue;
+mod work;
+
+use std::time::Duration;
+
+use self::{
+    queue::Queue,
+    work::{
+        AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics, DescribeTopics, DescribeUsers,
+    },
+};
+use super::{
+    acl::AclBinding,
+    admin::{
+        Admin,
+        topics::{CreatedTopic, NewTopic, Topic, TopicId},
+        users::{StoredCredential, UserChange},
+    },
+    error::Error,
+    proof::{Claim, Proof, Prover},
+};
+
+/// How long the first member of a batch waits for company.
+const LINGER: Duration = Duration::from_millis(3);
+
+/// A kind of write whose batches follow one another in the metadata log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// CreateTopics
+    Topics,
+    /// CreateAcls
+    Rules,
+    /// AlterUserScramCredentials
+    Users,
+}
+
+/// Which batch a write was committed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The kind of the batch.
+    pub kind: Kind,
+    /// Its number among those of its kind, in the order of their commits.
+    pub number: u64,
+}
+
+/// Folds the requests of many callers. Cheap to clone; all clones fold together. Its tasks end with the last clone.
+#[derive(Debug, Clone)]
+pub struct Batcher {
+    create_topics: Queue<CreateTopics>,
+    delete_topics: Queue<DeleteTopics>,
+    create_partitions: Queue<CreatePartitions>,
+    describe_topics: Queue<DescribeTopics>,
+    create_acls: Queue<CreateAcls>,
+    delete_acls: Queue<DeleteAcls>,
+    alter_users: Queue<AlterUsers>,
+    describe_users: Queue<DescribeUsers>,
+    prover: Prover,
+}
+
+impl Batcher {
+    /// Starts the queues. Must be called within a runtime.
+    #[must_use]
+    pub fn new(admin: &Admin) -> Self {
+        Self {
+            create_topics: Queue::start(CreateTopics(admin.clone()), LINGER),
+            delete_topics: Queue::start(DeleteTopics(admin.clone()), LINGER),
+            create_partitions: Queue::start(CreatePartitions(admin.clone()), LINGER),
+            describe_topics: Queue::start(DescribeTopics(admin.clone()), LINGER),
+            create_acls: Queue::start(CreateAcls(admin.clone()), LINGER),
+            delete_acls: Queue::start(DeleteAcls(admin.clone()), LINGER),
+            alter_users: Queue::start(AlterUsers(admin.clone()), LINGER),
+            describe_users: Queue::start(DescribeUsers(admin.clone()), LINGER),
+            prover: Prover::new(admin.clone()),
+        }
+    }
+
+    /// Makes a topic: see [`Admin::create_topics`].
+    ///
+    /// # Errors
+    /// See [`Error`]; `Invalid` with the code `TopicAlreadyExists` if it is there.
+    pub async fn create_topic(&self, topic: NewTopic) -> Result<(CreatedTopic, Ticket), Error> {
+        let (created, number) = self.create_topics.ask(topic).await?;
+        Ok((created, Ticket { kind: Kind::Topics, number }))
+    }
+
+    /// Deletes a topic: see [`Admin::delete_topics`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn delete_topic(&self, id: TopicId) -> Result<(), Error> {
+        self.delete_topics.ask(id).await.map(|_| ())
+    }
+
+    /// Brings a topic to a total number of partitions: see [`Admin::create_partitions`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn create_partitions(&self, name: String, total: i32) -> Result<(), Error> {
+        self.create_partitions.ask((name, total)).await.map(|_| ())
+    }
+
+    /// Describes a topic as some broker knows it; `None` if it does not.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn describe_topic(&self, name: String) -> Result<Option<Topic>, Error> {
+        self.describe_topics.ask(name).await.map(|(topic, _)| topic)
+    }
+
+    /// Adds rules, all in one batch; `None` if there are none to add.
+    ///
+    /// # Errors
+    /// Of the first rule that Kafka refuses; the others may have been added.
+    pub async fn create_acls(&self, rules: Vec<AclBinding>) -> Result<Option<Ticket>, Error> {
+        let mut ticket = None;
+        for part in rules.chunks(work::RULES_A_REQUEST) {
+            let ((), number) = self.create_acls.ask(part.to_vec()).await?;
+            ticket = Some(Ticket { kind: Kind::Rules, number });
+        }
+        Ok(ticket)
+    }
+
+    /// Removes exactly these rules; those that are not there are no error.
+    ///
+    /// # Errors
+    /// Of the first rule that Kafka refuses to remove; others may have been removed.
+    pub async fn delete_acls(&self, rules: Vec<AclBinding>) -> Result<(), Error> {
+        for part in rules.chunks(work::FILTERS_A_REQUEST) {
+            self.delete_acls.ask(part.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes one slot of a user: see [`Admin::alter_users`]. Changes of one user keep their order.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn alter_user(&self, change: UserChange) -> Result<Ticket, Error> {
+        let ((), number) = self.alter_users.ask(change).await?;
+        Ok(Ticket { kind: Kind::Users, number })
+    }
+
+    /// Describes the slots of a user; none if there is no such user.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn describe_user(&self, user: String) -> Result<Vec<StoredCredential>, Error> {
+        self.describe_users.ask(user).await.map(|(slots, _)| slots)
+    }
+
+    /// Waits until every unfenced broker serves what is claimed: see [`super::proof`].
+    ///
+    /// # Errors
+    /// [`Error::Retriable`] if a broker that answers does not show it within `patience`, or none answers at all.
+    pub async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Error> {
+        self.prover.prove(claims, patience).await
+    }
+}

@@ -1,0 +1,211 @@
+//! What can be folded, and how much of it goes into one request.
+
+use super::queue::{Sent, Work};
+use crate::kafka::{
+    acl::AclBinding,
+    admin::{
+        Admin, At,
+        topics::{CreatedTopic, NewTopic, Topic, TopicId},
+        users::{StoredCredential, UserChange},
+    },
+    error::Error,
+};
+
+/// What the controller appends in one go without keeping others waiting.
+pub(super) const RULES_A_REQUEST: usize = 1000;
+/// The controller scans every rule for each filter.
+pub(super) const FILTERS_A_REQUEST: usize = 50;
+const PARTITIONS_A_REQUEST: usize = 2000;
+const USERS_A_REQUEST: usize = 500;
+const TOPICS_A_REQUEST: usize = 500;
+
+#[derive(Debug)]
+pub(super) struct CreateTopics(pub(super) Admin);
+
+impl Work for CreateTopics {
+    type Item = NewTopic;
+    type Output = CreatedTopic;
+    const API: &'static str = "CreateTopics";
+    const CAP: usize = PARTITIONS_A_REQUEST;
+
+    fn weight(topic: &NewTopic) -> usize {
+        partitions(topic.partitions.unwrap_or(1))
+    }
+
+    fn key(topic: &NewTopic) -> Option<String> {
+        Some(topic.name.clone())
+    }
+
+    async fn send(&self, topics: &[NewTopic]) -> Sent<CreatedTopic> {
+        self.0.create_topics(topics).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DeleteTopics(pub(super) Admin);
+
+impl Work for DeleteTopics {
+    type Item = TopicId;
+    type Output = ();
+    const API: &'static str = "DeleteTopics";
+    const CAP: usize = TOPICS_A_REQUEST;
+
+    fn key(id: &TopicId) -> Option<String> {
+        Some(id.to_string())
+    }
+
+    async fn send(&self, ids: &[TopicId]) -> Sent<()> {
+        self.0.delete_topics(ids).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct CreatePartitions(pub(super) Admin);
+
+impl Work for CreatePartitions {
+    type Item = (String, i32);
+    type Output = ();
+    const API: &'static str = "CreatePartitions";
+    const CAP: usize = PARTITIONS_A_REQUEST;
+
+    fn weight((_, total): &Self::Item) -> usize {
+        partitions(*total)
+    }
+
+    fn key((name, _): &Self::Item) -> Option<String> {
+        Some(name.clone())
+    }
+
+    async fn send(&self, totals: &[Self::Item]) -> Sent<()> {
+        self.0.create_partitions(totals).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DescribeTopics(pub(super) Admin);
+
+impl Work for DescribeTopics {
+    type Item = String;
+    type Output = Option<Topic>;
+    const API: &'static str = "Metadata";
+    const CAP: usize = TOPICS_A_REQUEST;
+
+    fn key(name: &String) -> Option<String> {
+        Some(name.clone())
+    }
+
+    async fn send(&self, names: &[String]) -> Sent<Option<Topic>> {
+        self.0.describe_topics(names, At::Any).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct CreateAcls(pub(super) Admin);
+
+impl Work for CreateAcls {
+    type Item = Vec<AclBinding>;
+    type Output = ();
+    const API: &'static str = "CreateAcls";
+    const CAP: usize = RULES_A_REQUEST;
+
+    fn weight(rules: &Vec<AclBinding>) -> usize {
+        rules.len()
+    }
+
+    fn key(_: &Vec<AclBinding>) -> Option<String> {
+        None
+    }
+
+    async fn send(&self, groups: &[Vec<AclBinding>]) -> Sent<()> {
+        let results = self.0.create_acls(&groups.concat()).await?;
+        Ok(regroup(groups, results))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DeleteAcls(pub(super) Admin);
+
+impl Work for DeleteAcls {
+    type Item = Vec<AclBinding>;
+    type Output = ();
+    const API: &'static str = "DeleteAcls";
+    const CAP: usize = FILTERS_A_REQUEST;
+
+    fn weight(rules: &Vec<AclBinding>) -> usize {
+        rules.len()
+    }
+
+    fn key(_: &Vec<AclBinding>) -> Option<String> {
+        None
+    }
+
+    async fn send(&self, groups: &[Vec<AclBinding>]) -> Sent<()> {
+        let results = self.0.delete_acls(&groups.concat()).await?;
+        Ok(regroup(groups, results))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct AlterUsers(pub(super) Admin);
+
+impl Work for AlterUsers {
+    type Item = UserChange;
+    type Output = ();
+    const API: &'static str = "AlterUserScramCredentials";
+    const CAP: usize = USERS_A_REQUEST;
+
+    fn key(change: &UserChange) -> Option<String> {
+        Some(change.user().to_owned())
+    }
+
+    async fn send(&self, changes: &[UserChange]) -> Sent<()> {
+        self.0.alter_users(changes).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DescribeUsers(pub(super) Admin);
+
+impl Work for DescribeUsers {
+    type Item = String;
+    type Output = Vec<StoredCredential>;
+    const API: &'static str = "DescribeUserScramCredentials";
+    const CAP: usize = USERS_A_REQUEST;
+
+    fn key(user: &String) -> Option<String> {
+        Some(user.clone())
+    }
+
+    async fn send(&self, users: &[String]) -> Sent<Vec<StoredCredential>> {
+        self.0.describe_users(users, At::Any).await
+    }
+}
+
+fn partitions(count: i32) -> usize {
+    usize::try_from(count).unwrap_or_default().max(1)
+}
+
+/// The results of single rules as results of groups of rules: the first failure of each.
+fn regroup(groups: &[Vec<AclBinding>], results: Vec<Result<(), Error>>) -> Vec<Result<(), Error>> {
+    let mut results = results.into_iter();
+    // All of a group's results are taken, also those behind a failure.
+    let group_of = |group: &Vec<AclBinding>| results.by_ref().take(group.len()).fold(Ok(()), Result::and);
+    groups.iter().map(group_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::acl::{Operation, PatternType, ResourceType};
+
+    #[test]
+    fn a_group_fails_with_its_first_rule_and_the_next_group_is_its_own() {
+        let rule = AclBinding::allow("User:a", Operation::Read, ResourceType::Topic, PatternType::Literal, "t");
+        let groups = [vec![rule.clone(), rule.clone()], vec![rule.clone()], vec![rule.clone(), rule]];
+        let fail = |reason| Err(Error::denied("CreateAcls", "", reason));
+        let results = regroup(&groups, vec![fail("one"), fail("two"), Ok(()), Ok(()), fail("five")]);
+        assert!(matches!(&results[0], Err(error) if error.to_string().contains("one")));
+        assert!(results[1].is_ok());
+        assert!(matches!(&results[2], Err(error) if error.to_string().contains("five")));
+    }
+}

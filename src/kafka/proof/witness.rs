@@ -1,0 +1,173 @@
+//! One broker, asked until it shows what is claimed.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    Claim, Claimed,
+    ledger::{Ledger, Place},
+};
+use crate::kafka::{
+    acl::AclFilter,
+    admin::{Admin, At, BrokerId},
+    error::Error,
+};
+
+/// The first pause between two looks; doubles up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LAST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a broker may be out of reach before proofs go on without it.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What one caller wants to see.
+#[derive(Debug)]
+pub(super) struct Want {
+    pub(super) claims: Arc<Vec<Claim>>,
+    pub(super) deadline: Instant,
+    pub(super) reply: oneshot::Sender<Testimony>,
+}
+
+/// What a broker showed.
+#[derive(Debug)]
+pub(super) enum Testimony {
+    /// All of it.
+    Seen,
+    /// Nothing: it cannot be asked.
+    Unreachable(String),
+    /// It can be asked, and does not show it.
+    Failed(Error),
+}
+
+/// What one look at a claim gave.
+enum Look {
+    Shown,
+    /// Not yet; with the broker's refusal where it gave one.
+    NotYet(Option<Error>),
+    /// The broker could not be asked.
+    Unreachable(Error),
+    /// Looking again cannot help.
+    Failed(Error),
+}
+
+#[derive(Debug)]
+struct Waiter {
+    deadline: Instant,
+    reply: oneshot::Sender<Testimony>,
+}
+
+/// Looks until nobody waits any more; ends when nobody can ask any more.
+pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receiver<Want>) {
+    let mut ledger: Ledger<Waiter> = Ledger::new();
+    let mut down_since: Option<Instant> = None;
+    let mut attempt = 0;
+    loop {
+        if ledger.is_empty() {
+            attempt = 0;
+            match wants.recv().await {
+                Some(want) => enter(&mut ledger, want),
+                None => return,
+            }
+        }
+        while let Ok(want) = wants.try_recv() {
+            enter(&mut ledger, want);
+        }
+        answer(ledger.take_complete(), || Testimony::Seen);
+
+        let round = ledger.round(attempt);
+        let looks = join_all(round.into_iter().map(|(place, claimed)| look(&admin, broker, place, claimed)));
+        let mut reason = None;
+        let mut progress = false;
+        let mut unreachable = None;
+        for (place, look) in looks.await {
+            match look {
+                Look::Shown => {
+                    progress = true;
+                    ledger.shown(place);
+                }
+                Look::NotYet(error) => reason = error.or(reason),
+                Look::Unreachable(error) => unreachable = Some(error),
+                Look::Failed(error) => answer(ledger.take_waiting(|_| true), || Testimony::Failed(error.clone())),
+            }
+        }
+        answer(ledger.take_complete(), || Testimony::Seen);
+        match &unreachable {
+            None => down_since = None,
+            Some(error) => {
+                let since = *down_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= GRACE {
+                    answer(ledger.take_waiting(|_| true), || Testimony::Unreachable(error.to_string()));
+                }
+            }
+        }
+        let late = ledger.take_waiting(|waiter| waiter.deadline <= Instant::now() || waiter.reply.is_closed());
+        answer(late, || match (&unreachable, &reason) {
+            (Some(error), _) => Testimony::Unreachable(error.to_string()),
+            (None, reason) => Testimony::Failed(not_shown(broker, reason.as_ref())),
+        });
+
+        attempt = if progress { 0 } else { attempt + 1 };
+        if !progress && !ledger.is_empty() {
+            let pause = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(10)).min(LAST_PAUSE);
+            let earliest = ledger.waiters().map(|waiter| waiter.deadline).min();
+            let until = (Instant::now() + pause).min(earliest.unwrap_or_else(Instant::now));
+            tokio::select! {
+                () = sleep_until(until) => {}
+                Some(want) = wants.recv() => enter(&mut ledger, want),
+            }
+        }
+    }
+}
+
+fn enter(ledger: &mut Ledger<Waiter>, want: Want) {
+    ledger.add(want.claims, Waiter { deadline: want.deadline, reply: want.reply });
+}
+
+fn answer(waiters: Vec<Waiter>, testimony: impl Fn() -> Testimony) {
+    for waiter in waiters {
+        // Whoever has gone needs no answer.
+        let _ = waiter.reply.send(testimony());
+    }
+}
+
+fn not_shown(broker: BrokerId, reason: Option<&Error>) -> Error {
+    let reason = reason.map_or_else(|| "it does not show what was committed".into(), Error::to_string);
+    Error::unreachable("proof", &format!("broker {broker}"), format!("not served in time: {reason}"))
+}
+
+async fn look(admin: &Admin, broker: BrokerId, place: Place, claimed: Claimed) -> (Place, Look) {
+    let at = At::Broker(broker);
+    let seen = async {
+        match &claimed {
+            Claimed::Rule(rule) => Ok(!admin.describe_acls(&AclFilter::Exact(rule.clone()), at).await?.is_empty()),
+            Claimed::Topic(name) => {
+                let found = admin.describe_topics(std::slice::from_ref(name), at).await?;
+                found.into_iter().next().transpose().map(|topic| topic.flatten().is_some())
+            }
+            Claimed::Login(credential, keys) => {
+                // Asked first, because a refused login takes 100 ms: metadata shows a user a moment before logins work.
+                let found = admin.describe_users(std::slice::from_ref(&credential.username), at).await?;
+                let slots = found.into_iter().next().transpose()?.unwrap_or_default();
+                if slots.iter().all(|slot| slot.mechanism != credential.mechanism) {
+                    return Ok(false);
+                }
+                admin.login(broker, credential, keys.as_ref()).await.map(|()| true)
+            }
+        }
+    };
+    let look = match timeout(GRACE, seen).await {
+        Ok(Ok(true)) => Look::Shown,
+        Ok(Ok(false)) => Look::NotYet(None),
+        // A login that is refused may be accepted a moment later.
+        Ok(Err(error @ Error::Denied(_))) if matches!(claimed, Claimed::Login(..)) => Look::NotYet(Some(error)),
+        Ok(Err(error @ Error::Retriable(_))) if error.code().is_none() => Look::Unreachable(error),
+        Ok(Err(error @ Error::Retriable(_))) => Look::NotYet(Some(error)),
+        Ok(Err(error)) => Look::Failed(error),
+        Err(_) => Look::Unreachable(Error::unreachable("proof", &format!("broker {broker}"), "no answer in time")),
+    };
+    (place, look)
+}

@@ -86,7 +86,7 @@ impl Bed {
     pub fn enter_command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.enter_from("env", "exec");
         if let Ok(here) = env::current_dir() {
-            command.arg("--wdns").arg(here);
+            command.arg(format!("--wdns={}", here.display()));
         }
         command.arg("--").arg(program);
         let path = env::var_os("PATH").unwrap_or_default();

@@ -22,13 +22,16 @@ pub struct Component {
 enum Answer {
     Port(Ipv4Addr, u16),
     Socket(PathBuf),
+    /// The API server listens before it can answer: it has to be asked.
+    ReadyEndpoint,
 }
 
 impl Component {
-    /// Whether it listens where it should.
+    /// Whether it answers where it should.
     pub fn answers(&self, bed: &Bed) -> bool {
         match &self.answer {
             Answer::Port(address, port) => bed.listens(*address, *port),
+            Answer::ReadyEndpoint => bed.listens(NODE, API_PORT) && bed.kubectl(["get", "--raw=/readyz"]).is_ok(),
             Answer::Socket(path) => std::os::unix::net::UnixStream::connect(path).is_ok(),
         }
     }
@@ -104,7 +107,7 @@ fn api_server(bed: &Bed) -> Component {
             // The node's name does not resolve; without this, logs and exec fail.
             ("kubelet-preferred-address-types", "InternalIP".to_owned()),
             ("service-account-issuer", "https://kubernetes.default.svc.cluster.local".to_owned()),
-            ("service-account-key-file", pki("service-accounts.key")),
+            ("service-account-key-file", pki("service-accounts.crt")),
             ("service-account-signing-key-file", pki("service-accounts.key")),
             ("authorization-mode", "Node,RBAC".to_owned()),
             ("enable-admission-plugins", "NodeRestriction".to_owned()),
@@ -115,7 +118,7 @@ fn api_server(bed: &Bed) -> Component {
             ("audit-log-maxbackup", "2".to_owned()),
         ]),
         configuration: vec![policy],
-        answer: Answer::Port(NODE, API_PORT),
+        answer: Answer::ReadyEndpoint,
     }
 }
 

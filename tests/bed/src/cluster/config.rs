@@ -119,7 +119,7 @@ pub fn certificates() -> Vec<Leaf> {
         organization: "bed",
         addresses: addresses.collect(),
     });
-    // Of this one the key alone is used: it signs the tokens of service accounts.
+    // Signs the tokens of service accounts.
     leaves.push(Leaf {
         name: "service-accounts",
         common_name: "service-accounts".into(),

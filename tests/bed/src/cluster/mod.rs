@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::bed::{Bed, STATE, wait_until};
+use crate::bed::{Bed, STATE, wait_until, write_file};
 use crate::images::{Archive, load};
 use crate::progress::Progress;
 use crate::tools::Tools;
@@ -56,14 +56,12 @@ pub fn up(bed: &Bed, tools: &Tools, images: &[Archive], progress: &Progress) -> 
             images.iter().try_for_each(|image| load(bed, image, progress))
         });
         start(bed, progress, &etcd)?;
-        if start(bed, progress, &api_server)? {
-            wait_until("the API server's /readyz", START, || bed.kubectl(["get", "--raw=/readyz"]).is_ok())?;
-        }
+        start(bed, progress, &api_server)?;
+        apply_base(bed)?;
         let control_plane = start_together(bed, progress, &others);
         // Its own failure is the one to tell: a node without containerd makes the kubelet fail as well.
         node.join().map_err(|_| anyhow!("loading images panicked"))??;
         if control_plane? || !node_is_ready(bed) {
-            bed.apply(&config::base_manifests(bed)?)?;
             let step = progress.step(format!("node {NODE_NAME} ready"));
             wait_until("the node", START, || node_is_ready(bed))?;
             // Without it no Pod can be made.
@@ -74,6 +72,18 @@ pub fn up(bed: &Bed, tools: &Tools, images: &[Archive], progress: &Progress) -> 
         }
         Ok(())
     })
+}
+
+/// Applies the objects that every cluster has, before the components that need their rights. What was applied is kept in a
+/// file, written last, so that this is done once.
+fn apply_base(bed: &Bed) -> Result<()> {
+    let manifests = config::base_manifests(bed)?;
+    let applied = bed.path("config/base.yaml");
+    if fs::read_to_string(&applied).is_ok_and(|text| text == manifests) {
+        return Ok(());
+    }
+    bed.apply(&manifests)?;
+    write_file(&applied, &manifests, false)
 }
 
 fn node_is_ready(bed: &Bed) -> bool {

@@ -63,7 +63,7 @@ pub fn ensure(bed: &Bed, component: &Component) -> Result<bool> {
     let log = log.with_context(|| format!("cannot write {}", log_path.display()))?;
     // A session of its own: Ctrl-C at the terminal is for the command, not for the cluster.
     let mut command = bed.enter_from("setsid", component.name);
-    command.args(["--wdns", "/", "--"]).arg(bed.path("bin").join(component.name)).args(&component.arguments);
+    command.args(["--wdns=/", "--"]).arg(bed.path("bin").join(component.name)).args(&component.arguments);
     command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bed.path("bin").display()));
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     let pid = i32::try_from(child.id())?;

@@ -27,7 +27,7 @@ const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-
 
 const JAVA: Rootfs = Rootfs {
     name: "java",
-    packages: &["openjdk-17-jre-headless", "bash", "dash", "coreutils", "grep", "sed", "hostname"],
+    packages: &["openjdk-17-jre-headless", "bash", "dash", "coreutils", "grep", "sed", "hostname", "libc-bin"],
 };
 
 /// Scripts that start one class each.

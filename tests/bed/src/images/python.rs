@@ -20,7 +20,7 @@ const VERSION: &str = "2.12.2";
 /// The image's name.
 pub const REFERENCE: &str = "localhost/clients-python:2.12.2";
 
-const PYTHON: Rootfs = Rootfs { name: "python", packages: &["python3", "dash", "coreutils"] };
+const PYTHON: Rootfs = Rootfs { name: "python", packages: &["python3", "dash", "coreutils", "libc-bin"] };
 
 /// Builds the image, unless it is in the cache.
 ///

@@ -48,7 +48,7 @@ pub async fn create(connection: &Connection, claim: &TopicClaim, intent: &TopicI
     let topic = NewTopic {
         name: claim.spec.topic_name.clone(),
         partitions: Some(intent.partitions),
-        replicas: (intent.replicas > 0).then_some(intent.replicas),
+        replicas: i16::try_from(intent.replicas).ok().filter(|replicas| *replicas > 0),
         configs: BTreeMap::new(),
     };
     match connection.batcher.create_topic(topic).await {

@@ -8,7 +8,7 @@ use crate::kafka::admin::topics::Topic;
 use crate::ownership::own_name;
 
 /// Kafka's number for "the brokers' own default".
-const BROKER_DEFAULT: i16 = -1;
+const BROKER_DEFAULT: i32 = -1;
 
 /// The decision about one claim.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,6 @@ fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: Top
         claim
             .spec
             .replicas
-            .map(i32::from)
             .filter(|wanted| Some(*wanted) != replicas)
             .map(|wanted| format!("{} replicas instead of {wanted}", replicas.unwrap_or_default())),
     ]

@@ -1,5 +1,7 @@
 //! Our client against a broker that we wrote, and that can be told to misbehave. Loopback only, no cluster.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
 mod fake;
 mod folding;
 mod hostile;

@@ -18,6 +18,9 @@
 //! - `watch`: what the API server holds, in memory.
 //! - `operator`: the watches, queues and controllers, put together.
 //!
+//! The probe:
+//! - `probe`: whether a Pod's Kafka access works, seen from inside the Pod.
+//!
 //! What they stand on:
 //! - `kafka`: our own admin client: wire, admin, batch, proof.
 //! - `runtime`: deadlines, queue, lease, shutdown, readiness, telemetry.
@@ -41,6 +44,8 @@ pub mod kafka;
 pub mod operator;
 #[cfg(feature = "operator")]
 pub mod ownership;
+#[cfg(feature = "probe")]
+pub mod probe;
 #[cfg(all(feature = "program", feature = "cluster"))]
 pub mod runtime;
 #[cfg(feature = "operator")]

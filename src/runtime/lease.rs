@@ -90,21 +90,14 @@ impl Leadership {
         let Some(mut lease) = found else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            return self.settle(call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await);
+            return settle(call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await);
         };
         let spec = lease.spec.take();
         if !observed.may_take(spec.as_ref(), &self.identity, Instant::now()) {
             return Ok(false);
         }
         lease.spec = Some(self.spec(spec.as_ref()));
-        self.settle(call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await)
-    }
-
-    fn settle(&self, written: Result<Lease, CallError>) -> Result<bool, CallError> {
-        written.map(|_| {
-            writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
-            true
-        })
+        settle(call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await)
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
@@ -135,6 +128,13 @@ impl Leadership {
             tracing::info!(lease = self.name, %error, "the Lease was not handed over; it runs out by itself");
         }
     }
+}
+
+fn settle(written: Result<Lease, CallError>) -> Result<bool, CallError> {
+    written.map(|_| {
+        writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
+        true
+    })
 }
 
 /// What a follower saw, timed by its own clock: the clocks of two nodes are never compared.

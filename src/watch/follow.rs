@@ -30,13 +30,13 @@ pub async fn follow<K, T, G>(
             Ok(Event::InitApply(object)) => {
                 let name = name_of(&object);
                 table.listed(&name);
-                put(table, name, row(object), &changed);
+                put(table, &name, row(object), &changed);
             }
-            Ok(Event::Apply(object)) => put(table, name_of(&object), row(object), &changed),
-            Ok(Event::Delete(object)) => put(table, name_of(&object), None, &changed),
+            Ok(Event::Apply(object)) => put(table, &name_of(&object), row(object), &changed),
+            Ok(Event::Delete(object)) => put(table, &name_of(&object), None, &changed),
             Ok(Event::InitDone) => {
                 for name in table.listing_ends() {
-                    put(table, name, None, &changed);
+                    put(table, &name, None, &changed);
                 }
             }
             Err(error) => tracing::warn!(%error, "a watch was interrupted; it goes on by itself"),
@@ -46,7 +46,7 @@ pub async fn follow<K, T, G>(
 
 fn put<T: PartialEq, G: Clone + Eq + Hash>(
     table: &Table<T, G>,
-    name: Name,
+    name: &Name,
     row: Option<T>,
     changed: &impl Fn(&Name, Vec<G>),
 ) {
@@ -54,9 +54,9 @@ fn put<T: PartialEq, G: Clone + Eq + Hash>(
         // The echo of a write of ours.
         Some(row) if table.get(&(&name.0, &name.1)).as_deref() == Some(&row) => return,
         Some(row) => table.put(name.clone(), row),
-        None => table.remove(&name),
+        None => table.remove(name),
     };
-    changed(&name, groups);
+    changed(name, groups);
 }
 
 fn name_of<K: Resource>(object: &K) -> Name {

@@ -1,0 +1,155 @@
+//! The command line, read by hand: a parser crate would be a fifth of the program.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+/// What `--help` says.
+pub const HELP: &str = "\
+admittance-probe: checks that a Pod's access to Kafka works
+
+  admittance-probe ready --config DIR [--latch] [--timeout 4s]
+      Reads the Secret mounted at DIR, connects, logs in, and checks the declared topics
+      and the rights on them.
+      --latch     once ready, stay so until the container restarts
+      --timeout   for all of it, in seconds (4s) or milliseconds (500ms); default 4s
+
+  admittance-probe install DIR
+      Copies itself to DIR/admittance-probe.
+
+  admittance-probe --help | --version
+
+Exit codes: 0 ready or done, 1 not ready or failed, 2 wrong arguments.";
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Check.
+    Ready {
+        /// The mounted Secret.
+        config: PathBuf,
+        /// Remember a success.
+        latch: bool,
+        /// For all of it.
+        timeout: Duration,
+    },
+    /// Copy the program.
+    Install {
+        /// Where to.
+        directory: PathBuf,
+    },
+    /// Say how to use it.
+    Help,
+    /// Say which version it is.
+    Version,
+}
+
+/// A command line that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// Nothing was asked.
+    #[error("nothing to do; see admittance-probe --help")]
+    Nothing,
+    /// Something that is not known, or comes twice, or too late.
+    #[error("`{0}` is not expected here; see admittance-probe --help")]
+    Unexpected(String),
+    /// An option or argument is missing.
+    #[error("{0} is missing; see admittance-probe --help")]
+    Missing(&'static str),
+    /// A time that cannot be read, or is zero.
+    #[error("`{0}` is not a time; write for example 4s or 500ms")]
+    NotATime(String),
+}
+
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+/// [`UsageError`]
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut arguments = arguments.into_iter();
+    let unexpected = |argument: &OsString| UsageError::Unexpected(argument.to_string_lossy().into_owned());
+    let first = arguments.next().ok_or(UsageError::Nothing)?;
+    let command = match first.to_str() {
+        Some("--help" | "-h" | "help") => Command::Help,
+        Some("--version" | "-V") => Command::Version,
+        Some("install") => Command::Install { directory: arguments.next().ok_or(UsageError::Missing("DIR"))?.into() },
+        Some("ready") => return ready(arguments),
+        _ => return Err(unexpected(&first)),
+    };
+    arguments.next().map_or(Ok(command), |more| Err(unexpected(&more)))
+}
+
+fn ready(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let (mut config, mut latch, mut timeout) = (None, false, None);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--config") if config.is_none() => {
+                config = Some(arguments.next().ok_or(UsageError::Missing("the DIR of --config"))?);
+            }
+            Some("--timeout") if timeout.is_none() => {
+                let text = arguments.next().ok_or(UsageError::Missing("the time of --timeout"))?;
+                timeout = Some(duration(&text.to_string_lossy())?);
+            }
+            Some("--latch") => latch = true,
+            _ => return Err(UsageError::Unexpected(argument.to_string_lossy().into_owned())),
+        }
+    }
+    let config = config.ok_or(UsageError::Missing("--config DIR"))?.into();
+    Ok(Command::Ready { config, latch, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) })
+}
+
+fn duration(text: &str) -> Result<Duration, UsageError> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => (text.strip_suffix('s').unwrap_or(text), 1000),
+    };
+    let milliseconds = number.parse::<u32>().ok().map(|number| u64::from(number) * unit);
+    milliseconds
+        .filter(|milliseconds| *milliseconds > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| UsageError::NotATime(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> Result<Command, UsageError> {
+        parse(text.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(
+            parse_text("ready --config /c --latch --timeout 500ms"),
+            Ok(Command::Ready { config: "/c".into(), latch: true, timeout: Duration::from_millis(500) })
+        );
+        assert_eq!(
+            parse_text("ready --config /c"),
+            Ok(Command::Ready { config: "/c".into(), latch: false, timeout: DEFAULT_TIMEOUT })
+        );
+        assert_eq!(parse_text("install /probe"), Ok(Command::Install { directory: "/probe".into() }));
+        assert_eq!(parse_text("--help"), Ok(Command::Help));
+        assert_eq!(parse_text("--version"), Ok(Command::Version));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (text, names) in [
+            ("", "nothing to do"),
+            ("reddy", "`reddy`"),
+            ("ready", "--config DIR"),
+            ("ready --config", "DIR of --config"),
+            ("ready --config /a --config /b", "`--config`"),
+            ("ready --config /a --timeout 0s", "`0s`"),
+            ("ready --config /a --timeout -1", "`-1`"),
+            ("ready --config /a b", "`b`"),
+            ("install", "DIR"),
+            ("install /a /b", "`/b`"),
+            ("--version now", "`now`"),
+        ] {
+            let error = parse_text(text).unwrap_err().to_string();
+            assert!(error.contains(names), "{text}: {error}");
+        }
+    }
+}

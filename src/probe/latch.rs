@@ -1,0 +1,101 @@
+//! Remembers that this container has been ready once.
+//!
+//! A readiness probe that follows Kafka's health would empty every Service when Kafka is down. So a success is latched,
+//! in a file that containers can write whatever their root file system allows: `/dev/shm` belongs to the Pod's sandbox,
+//! outlives a container, and is shared by all of them. The file is therefore named after this start of this container.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::PathBuf,
+};
+
+use crate::crypto::sha256_hex;
+
+const DIRECTORY: &str = "/dev/shm";
+
+/// The mark of one start of one container.
+#[derive(Debug)]
+pub struct Latch(PathBuf);
+
+impl Latch {
+    /// The latch of this start of this container; `None` where nothing tells it from others.
+    #[must_use]
+    pub fn of_this_container() -> Option<Self> {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let identity =
+            identity(&read("/proc/sys/kernel/random/boot_id"), &read("/proc/1/stat"), &read("/proc/self/mountinfo"))?;
+        Some(Self(PathBuf::from(DIRECTORY).join(format!("admittance-ready-{identity}"))))
+    }
+
+    /// Whether this container has been ready before.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        fs::symlink_metadata(&self.0).is_ok_and(|found| found.is_file())
+    }
+
+    /// Remembers. Where that cannot be done the probe goes on asking Kafka, so a failure is no error.
+    pub fn set(&self) {
+        // O_CREAT | O_EXCL: neither an existing file is opened nor a link followed.
+        let _ = OpenOptions::new().write(true).create_new(true).open(&self.0);
+    }
+}
+
+/// What differs from one start of a container to the next: the boot, the start time of its first process (or, with a
+/// shared process namespace, of the Pod's), and its root mount, whose upper directory is new each time.
+fn identity(boot: &str, first_process: &str, mounts: &str) -> Option<String> {
+    // The name of the process, in parentheses, may itself hold spaces and parentheses; 22 is starttime, 3 comes after.
+    let started = first_process.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19))?;
+    let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/"))?;
+    let digest = sha256_hex(&format!("{}\n{started}\n{root}", boot.trim()));
+    digest.get(..32).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str = "1 (a (b) c) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2";
+    const MOUNTS: &str =
+        "22 1 0:20 / /proc rw - proc proc rw\n21 1 0:19 / / rw - overlay overlay rw,upperdir=/a/1/fs\n";
+
+    #[test]
+    fn every_start_has_its_own_identity() {
+        let first = identity("boot", STAT, MOUNTS).unwrap();
+        assert_eq!(first.len(), 32);
+        assert_eq!(identity("boot\n", STAT, MOUNTS), Some(first.clone()));
+        for other in [
+            identity("other", STAT, MOUNTS),
+            identity("boot", &STAT.replace("4711", "4712"), MOUNTS),
+            identity("boot", STAT, &MOUNTS.replace("/a/1/fs", "/a/2/fs")),
+        ] {
+            assert_ne!(other.unwrap(), first);
+        }
+        let elsewhere = MOUNTS.replace("/proc rw", "/secret ro");
+        assert_eq!(identity("boot", STAT, &elsewhere), Some(first), "other mounts do not matter");
+    }
+
+    #[test]
+    fn where_nothing_is_known_nothing_is_latched() {
+        assert_eq!(identity("boot", "", MOUNTS), None);
+        assert_eq!(identity("boot", STAT, ""), None);
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_does_not_count() {
+        let directory =
+            std::env::temp_dir().join(format!("probe-latch-{:02x?}", crate::crypto::random::<8>().unwrap()));
+        fs::create_dir(&directory).unwrap();
+        let latch = Latch(directory.join("latch"));
+        let target = directory.join("target");
+        std::os::unix::fs::symlink(&target, &latch.0).unwrap();
+        latch.set();
+        assert!(!latch.is_set() && !target.exists());
+        fs::remove_file(&latch.0).unwrap();
+        latch.set();
+        assert!(latch.is_set());
+        latch.set();
+        fs::remove_dir_all(&directory).unwrap();
+        latch.set();
+        assert!(!latch.is_set(), "a directory that is gone is no error");
+    }
+}

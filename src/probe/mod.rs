@@ -1,0 +1,54 @@
+//! What runs inside other people's Pods: a program of a few megabytes that needs no shell, no libc and no JVM.
+//!
+//! - [`args`]: the command line. Pure.
+//! - [`settings`]: the mounted Secret, read into plain data.
+//! - [`ready`]: the check itself: TLS, login, metadata, rights.
+//! - [`latch`]: remembers a success until the container restarts.
+//! - [`install`]: copies the program into a volume that the Pod's containers share.
+
+pub mod args;
+pub mod install;
+pub mod latch;
+pub mod ready;
+pub mod settings;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use args::{Command, HELP};
+
+/// It works: ready, or done.
+const DONE: u8 = 0;
+/// It does not work, for now.
+const NOT_READY: u8 = 1;
+/// The command line makes no sense.
+const USAGE: u8 = 2;
+
+/// Runs the program: a line to say, and an exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> (String, ExitCode) {
+    let (text, code) = match args::parse(arguments) {
+        Err(error) => (error.to_string(), USAGE),
+        Ok(Command::Help) => (HELP.to_owned(), DONE),
+        Ok(Command::Version) => (format!("admittance-probe {}", env!("CARGO_PKG_VERSION")), DONE),
+        Ok(Command::Install { directory }) => match install::install(&directory) {
+            Ok(path) => (format!("installed {}", path.display()), DONE),
+            Err(error) => (error.to_string(), NOT_READY),
+        },
+        Ok(Command::Ready { config, latch, timeout }) => {
+            let latch = latch.then(latch::Latch::of_this_container).flatten();
+            if latch.as_ref().is_some_and(latch::Latch::is_set) {
+                ("ready (was ready before in this container)".to_owned(), DONE)
+            } else {
+                match ready::check(&config, timeout).await {
+                    Ok(summary) => {
+                        if let Some(latch) = latch {
+                            latch.set();
+                        }
+                        (summary, DONE)
+                    }
+                    Err(error) => (format!("not ready: {error}"), NOT_READY),
+                }
+            }
+        }
+    };
+    (text, ExitCode::from(code))
+}

@@ -5,15 +5,14 @@
 #![allow(clippy::print_stdout, reason = "the tables are the result")]
 #![allow(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
 
-use std::collections::HashMap;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::core::{ObjectMeta, PartialObjectMeta};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
+use kube::api::{Api, DeleteParams, PostParams, WatchEvent, WatchParams};
+use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -22,7 +21,6 @@ const WORKLOADS: usize = 100;
 const CALLS: usize = 50;
 
 fn main() {
-    rustls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = Client::try_default().await.unwrap();
@@ -32,12 +30,6 @@ fn main() {
         probe(&client).await;
         println!("\nload after: {}", load());
     });
-}
-
-/// A benchmark is a program of its own: it names the provider that the product names.
-fn rustls_provider() {
-    // Only a second call could fail.
-    let _ = admittance::crypto::provider().install_default();
 }
 
 fn load() -> String {
@@ -76,7 +68,7 @@ async fn namespace(client: &Client, name: &str, opted_in: bool) {
         if opted_in { json!({"kafka.admittance.dev/injection": "enabled"}) } else { json!({"bench-nothing": name}) };
     let object: Namespace = serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap();
     Api::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-    let accounts = Api::<k8s_openapi::api::core::v1::ServiceAccount>::namespaced(client.clone(), name);
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), name);
     while accounts.get_opt("default").await.unwrap().is_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -199,52 +191,67 @@ async fn probe(client: &Client) {
         fs::write(folder.join(key), bytes.0).unwrap();
     }
     let program = std::env::var("BED_PROBE").expect("BED_PROBE names the probe");
-    let mut costs = Vec::new();
-    for _ in 0..CALLS {
-        let began = Instant::now();
-        let mut child =
-            Command::new(&program).args(["ready", "--config"]).arg(&folder).stdout(Stdio::null()).spawn().unwrap();
-        let id = child.id();
-        // A process that has ended and is not yet waited for still shows what it used.
-        let cost = loop {
-            if let Some(cost) = ended(id) {
-                break cost;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        };
-        assert!(child.wait().unwrap().success(), "the probe failed");
-        costs.push((began.elapsed(), cost));
-    }
+    let done = Command::new("python3")
+        .args(["-c", COSTS, &CALLS.to_string(), &program, "ready", "--config"])
+        .arg(&folder)
+        .output()
+        .unwrap();
     fs::remove_dir_all(&folder).unwrap();
-    header("Probe, a call: TLS, SCRAM, metadata, rights");
-    Times(costs.iter().map(|(wall, _)| *wall).collect()).row("admittance-probe ready, wall");
-    let ticks: u64 = costs.iter().map(|(_, ticks)| ticks).sum();
-    println!("CPU a call: {:.1} ms (mean of {CALLS}, clock ticks of 10 ms)", ticks as f64 * 10.0 / CALLS as f64);
-    println!("size: {:.2} MB", fs::metadata(&program).unwrap().len() as f64 / 1e6);
-    jvm();
-    let _ = (
-        Api::<ConfigMap>::default_namespaced(client.clone()),
-        Patch::Merge(json!({})),
-        PatchParams::default(),
-        ObjectMeta::default(),
-        HashMap::<(), ()>::new(),
-    );
-}
-
-/// The CPU time of a zombie in clock ticks; nothing while it runs.
-fn ended(id: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    (fields.first() == Some(&"Z")).then(|| fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap())
-}
-
-/// Kafka's own readiness check, timed by the shell in a broker's Pod.
-fn jvm() {
-    let script = "kafka-broker-api-versions.sh --bootstrap-server localhost:9092 --command-config /etc/kafka/admin/client.properties >/dev/null 2>&1; times";
+    assert!(done.status.success(), "the probe failed: {}", String::from_utf8_lossy(&done.stderr));
+    println!("\nProbe, a call: TLS, SCRAM, metadata, rights; beside the JVM's check\n");
     println!(
-        "kafka-broker-api-versions, one call (the second line: user and system CPU of the children):\n{}",
-        kubectl(&["exec", "-n", "kafka", "kafka-0", "--", "sh", "-c", script])
+        "| {:<34} | {:>12} | {:>12} | {:>12} | {:>9} |",
+        "", "CPU ms, p50", "wall ms, p50", "peak MiB", "MB on disk"
     );
+    println!("|{:-<36}|{:->14}|{:->14}|{:->14}|{:->12}|", "", "", "", "", "");
+    let (cpu, wall, peak) = costs(&String::from_utf8_lossy(&done.stdout));
+    let size = fs::metadata(&program).unwrap().len() as f64 / 1e6;
+    println!("| {:<34} | {cpu:>12.1} | {wall:>12.1} | {peak:>12.1} | {size:>10.2} |", "admittance-probe ready");
+    let tool = "kafka-broker-api-versions.sh --bootstrap-server localhost:9092 --command-config /etc/kafka/admin/client.properties";
+    let (cpu, wall, peak) =
+        costs(&kubectl(&["exec", "--namespace", "kafka", "kafka-0", "--", "sh", "-c", &JVM.replace("TOOL", tool)]));
+    println!(
+        "| {:<34} | {cpu:>12.1} | {wall:>12.1} | {peak:>12.1} | {:>10} |",
+        "kafka-broker-api-versions, 1 call", ""
+    );
+}
+
+/// Runs a program so often, and prints the medians of its CPU and wall time in ms, and its peak memory in KiB.
+const COSTS: &str = "
+import os, statistics, sys, time
+cpu, wall = [], []
+for _ in range(int(sys.argv[1])):
+    began = time.monotonic()
+    child = os.posix_spawn(sys.argv[2], sys.argv[2:], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 1, '/dev/null', os.O_WRONLY, 0)])
+    _, status, used = os.wait4(child, 0)
+    assert status == 0, status
+    wall.append(time.monotonic() - began)
+    cpu.append(used.ru_utime + used.ru_stime)
+    peak = used.ru_maxrss
+print(statistics.median(cpu) * 1000, statistics.median(wall) * 1000, peak)
+";
+
+/// The same for one call of a tool inside of a broker's Pod, where only a shell is: the kernel's own counters while it runs.
+const JVM: &str = "
+began=$(date +%s%N)
+TOOL >/dev/null 2>&1 & pid=$!
+ticks=0; peak=0
+while [ -d /proc/$pid ] && read -r line 2>/dev/null </proc/$pid/stat; do
+    set -- ${line##*) }
+    [ \"$1\" = Z ] && break
+    ticks=$((${12} + ${13}))
+    now=$(sed -n 's/^VmHWM:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$pid/status)
+    [ \"${now:-0}\" -gt $peak ] && peak=$now
+    sleep 0.05
+done
+wait $pid
+echo $((ticks * 10)) $((($(date +%s%N) - began) / 1000000)) $peak
+";
+
+/// CPU ms, wall ms, and MiB of the line that both print.
+fn costs(line: &str) -> (f64, f64, f64) {
+    let numbers: Vec<f64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    (numbers[0], numbers[1], numbers[2] / 1024.0)
 }
 
 fn kubectl(arguments: &[&str]) -> String {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
+use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
@@ -86,7 +87,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
                 }
             }
             (plan::Plan::Report(verdict), _) => return report::report(context, &seen.claim, verdict).await,
-            (plan::Plan::Make(_), Err(_)) => return Ok(()),
+            (plan::Plan::Make(_), Err(_)) | (plan::Plan::Leave, _) => return Ok(()),
         }
     }
     Err(Halt::NotShown)
@@ -95,8 +96,9 @@ async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
     if let Halt::Kafka(error) = &halt
         && let Some(claim) = context.world.topics.get(&(&name.0, &name.1))
+        && let facts = claim.status.clone().unwrap_or_default()
+        && !holds(&facts.conditions, READY)
     {
-        let facts = claim.status.clone().unwrap_or_default();
         let obstacle = crate::clusters::Unusable { reason: error.into(), message: error.to_string() };
         let verdict = plan::Verdict { obstacle: Some(obstacle), message: String::new(), facts };
         if let Err(error) = report::report(context, &claim, verdict).await {

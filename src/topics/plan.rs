@@ -2,7 +2,7 @@
 
 use super::observe::Observation;
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicClaimStatus, TopicIntent, TopicSource};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicSource, holds};
 use crate::clusters::{Terms, Unusable};
 use crate::kafka::admin::topics::{CreatedTopic, Topic};
 use crate::ownership::own_name;
@@ -20,6 +20,8 @@ pub enum Plan {
     Make(TopicIntent),
     /// Nothing but to say how it stands.
     Report(Verdict),
+    /// Nothing at all: what was said of the topic stands until Kafka can be asked again.
+    Leave,
 }
 
 /// How a claim stands.
@@ -42,6 +44,7 @@ pub fn plan(seen: &Observation) -> Plan {
         return Plan::Report(yields(claim, &seen.owner, status));
     }
     match &seen.topic {
+        Err(_) if holds(&status.conditions, READY) => Plan::Leave,
         Err(unusable) => Plan::Report(refused(status, unusable.reason, unusable.message.clone())),
         Ok((connection, None)) => Plan::Make(intent(claim, &connection.terms)),
         Ok((_, Some(topic))) => Plan::Report(existing(claim, topic, &seen.known_ids, status)),

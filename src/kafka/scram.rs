@@ -2,12 +2,13 @@
 //!
 //! Kafka's extension and channel-binding fields are never used: the GS2 header is always `n,,`.
 
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{fmt, num::NonZeroU32};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ring::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
+pub use super::mechanism::{Mechanism, UnknownMechanism};
 use crate::{
     api::secret::Secret,
     crypto::{self, NoRandomness},
@@ -22,88 +23,6 @@ pub const MOST_ITERATIONS: u32 = 65536;
 const PASSWORD_LENGTH: usize = 32;
 /// Letters and digits alone: no text format that a password ends up in has to quote them.
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-/// One of the two slots that Kafka keeps for each user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Mechanism {
-    /// `SCRAM-SHA-256`
-    Sha256,
-    /// `SCRAM-SHA-512`
-    Sha512,
-}
-
-impl Mechanism {
-    /// Kafka's number for it, in AlterUserScramCredentials (KIP-554).
-    #[must_use]
-    pub fn code(self) -> i8 {
-        match self {
-            Self::Sha256 => 1,
-            Self::Sha512 => 2,
-        }
-    }
-
-    /// The mechanism of that number.
-    #[must_use]
-    pub fn from_code(code: i8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Sha256),
-            2 => Some(Self::Sha512),
-            _ => None,
-        }
-    }
-
-    /// Its SASL name, for example `SCRAM-SHA-512`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sha256 => "SCRAM-SHA-256",
-            Self::Sha512 => "SCRAM-SHA-512",
-        }
-    }
-
-    fn hmac(self) -> hmac::Algorithm {
-        match self {
-            Self::Sha256 => hmac::HMAC_SHA256,
-            Self::Sha512 => hmac::HMAC_SHA512,
-        }
-    }
-
-    fn pbkdf2(self) -> pbkdf2::Algorithm {
-        match self {
-            Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
-            Self::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
-        }
-    }
-
-    fn digest(self) -> &'static digest::Algorithm {
-        match self {
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha512 => &digest::SHA512,
-        }
-    }
-}
-
-impl fmt::Display for Mechanism {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A SASL mechanism that we do not speak.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("SASL mechanism `{0}` is not supported; use SCRAM-SHA-512 or SCRAM-SHA-256")]
-pub struct UnknownMechanism(String);
-
-impl FromStr for Mechanism {
-    type Err = UnknownMechanism;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Sha256, Self::Sha512]
-            .into_iter()
-            .find(|mechanism| mechanism.name() == text)
-            .ok_or_else(|| UnknownMechanism(text.to_owned()))
-    }
-}
 
 /// Why an exchange was given up. Never repeats what the server or the user sent as a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

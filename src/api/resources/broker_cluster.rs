@@ -37,10 +37,7 @@ pub struct BrokerClusterSpec {
 #[serde(rename_all = "camelCase")]
 pub struct External {
     /// Comma-separated `host:port` list, as clients are given it. A name for several brokers may be used.
-    #[x_kube(
-        validation = Rule::new("self.split(',').all(s, s.trim().matches('^[A-Za-z0-9.-]+:[0-9]{1,5}$'))")
-            .message("must be host:port, or several of them separated by commas")
-    )]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9.-]+:[0-9]{1,5}( *, *[A-Za-z0-9.-]+:[0-9]{1,5})*$"))]
     #[schemars(length(min = 1, max = 4096))]
     pub bootstrap_servers: String,
     /// How the brokers are trusted. Clients always speak TLS.
@@ -119,7 +116,7 @@ pub struct TopicPolicy {
     /// Replicas of such a topic; absent, the brokers' own default (`default.replication.factor`) holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
-    pub default_replicas: Option<i16>,
+    pub default_replicas: Option<i32>,
 }
 
 impl Default for TopicPolicy {

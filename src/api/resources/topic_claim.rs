@@ -56,7 +56,7 @@ pub struct TopicClaimSpec {
     /// Replicas of each partition; absent, the cluster's default when the topic is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
-    pub replicas: Option<i16>,
+    pub replicas: Option<i32>,
     /// Who wrote this claim.
     #[serde(default)]
     pub source: TopicSource,
@@ -81,7 +81,7 @@ pub struct TopicIntent {
     /// The partitions that CreateTopics was asked for.
     pub partitions: i32,
     /// The replicas that CreateTopics was asked for; -1 is the brokers' default.
-    pub replicas: i16,
+    pub replicas: i32,
 }
 
 /// What the operator saw.

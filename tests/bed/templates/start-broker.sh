@@ -9,6 +9,6 @@ if [ ! -e /var/lib/kafka/data/meta.properties ]; then
     /opt/kafka/bin/kafka-storage.sh format --config /tmp/server.properties \
         --cluster-id="$(cat /etc/kafka/broker/cluster-id)" "$@"
 fi
-# The broker lives longer than a tool: it has its code compiled well.
-export KAFKA_JVM_PERFORMANCE_OPTS="-XX:+UseSerialGC -Dsun.net.inetaddr.ttl=5 -Dsun.net.inetaddr.negative.ttl=0"
+# The names of the other brokers may not exist yet: ask again at once.
+export KAFKA_OPTS="-Dsun.net.inetaddr.ttl=5 -Dsun.net.inetaddr.negative.ttl=0"
 exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties

@@ -105,8 +105,11 @@ fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
         note(&format!("killed {}, healed in {:.1} s", component.name, began.elapsed().as_secs_f64()));
     }
     cgroup::kill_all(NAME)?;
+    // As a restart of the machine would leave it.
+    namespace::remove(bed)?;
+    let began = Instant::now();
     up(bed, false, progress)?;
-    note("killed every process, healed");
+    note(&format!("killed every process and removed the namespaces, healed in {:.1} s", began.elapsed().as_secs_f64()));
     run_pod(bed, "after")
 }
 

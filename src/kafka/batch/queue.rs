@@ -221,11 +221,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_arrives_together_goes_together_up_to_the_cap() {
         let (recorder, queue) = start();
-        let results = join_all((0..25).map(|item| queue.ask(item))).await;
+        let results = join_all((20..45).map(|item| queue.ask(item))).await;
         let numbers: Vec<_> = results.iter().map(|result| result.as_ref().unwrap().1).collect();
         assert_eq!(sent(&recorder).iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
         assert_eq!((numbers[0], numbers[9], numbers[10], numbers[24]), (1, 1, 2, 3));
-        assert_eq!(results[24].as_ref().unwrap().0, 48);
+        assert_eq!(results[24].as_ref().unwrap().0, 88);
     }
 
     #[tokio::test(start_paused = true)]

@@ -79,6 +79,15 @@ impl<T> Ledger<T> {
         chosen
     }
 
+    /// Whether a login waits for the rest of its entry: its turn comes next.
+    pub(super) fn awaits_login(&self) -> bool {
+        let held_up = |entry: &Entry<T>| {
+            let logins = entry.open.iter().filter(|position| entry.is_login(**position)).count();
+            logins > 0 && logins < entry.open.len()
+        };
+        self.entries.iter().any(held_up)
+    }
+
     /// The broker has shown a claim: everything that it vouches for is struck out.
     pub(super) fn shown(&mut self, place: Place) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == place.entry) else { return };
@@ -203,9 +212,11 @@ mod tests {
     fn a_login_waits_for_the_rest_of_its_entry() {
         let mut ledger = ledger(&[&[topic("a", 1), login("u", 1)], &[login("v", 1)]]);
         assert_eq!(names(&ledger.round(0)), ["a", "login v"]);
+        assert!(ledger.awaits_login());
         let round = ledger.round(0);
         let place = round.iter().find(|one| names(std::slice::from_ref(one)) == ["a"]).unwrap().0;
         ledger.shown(place);
+        assert!(!ledger.awaits_login());
         assert_eq!(names(&ledger.round(0)).len(), 1, "one login is enough for a batch");
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kafka::{
     acl::AclFilter,
-    admin::{Admin, At, BrokerId},
+    admin::{Admin, At, BrokerId, login::Prepared},
     error::Error,
 };
 
@@ -65,9 +65,12 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
     let mut ledger: Ledger<Waiter> = Ledger::new();
     let mut down_since: Option<Instant> = None;
     let mut attempt = 0;
+    // A connection for the next login, opened while the rest is looked at.
+    let mut spare: Option<Prepared> = None;
     loop {
         if ledger.is_empty() {
             attempt = 0;
+            spare = None;
             match wants.recv().await {
                 Some(want) => enter(&mut ledger, want),
                 None => return,
@@ -78,12 +81,24 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
         }
         answer(ledger.take_complete(), || Testimony::Seen);
 
-        let round = ledger.round(attempt);
-        let looks = join_all(round.into_iter().map(|(place, claimed)| look(&admin, broker, place, claimed)));
+        let mut ready = spare.take().filter(Prepared::is_usable);
+        let looks = ledger.round(attempt).into_iter().map(|(place, claimed)| {
+            let prepared = if matches!(claimed, Claimed::Login(..)) { ready.take() } else { None };
+            look(&admin, broker, place, claimed, prepared)
+        });
+        let looks = join_all(looks.collect::<Vec<_>>());
+        let prepare = async {
+            match ready {
+                None if ledger.awaits_login() => admin.prepare_login(broker).await.ok(),
+                ready => ready,
+            }
+        };
+        let (looks, prepared) = tokio::join!(looks, timeout(GRACE, prepare));
+        spare = prepared.ok().flatten();
         let mut reason = None;
         let mut progress = false;
         let mut unreachable = None;
-        for (place, look) in looks.await {
+        for (place, look) in looks {
             match look {
                 Look::Shown => {
                     progress = true;
@@ -139,7 +154,13 @@ fn not_shown(broker: BrokerId, reason: Option<&Error>) -> Error {
     Error::unreachable("proof", &format!("broker {broker}"), format!("not served in time: {reason}"))
 }
 
-async fn look(admin: &Admin, broker: BrokerId, place: Place, claimed: Claimed) -> (Place, Look) {
+async fn look(
+    admin: &Admin,
+    broker: BrokerId,
+    place: Place,
+    claimed: Claimed,
+    prepared: Option<Prepared>,
+) -> (Place, Look) {
     let at = At::Broker(broker);
     let seen = async {
         match &claimed {
@@ -155,7 +176,11 @@ async fn look(admin: &Admin, broker: BrokerId, place: Place, claimed: Claimed) -
                 if slots.iter().all(|slot| slot.mechanism != credential.mechanism) {
                     return Ok(false);
                 }
-                admin.login(broker, credential, keys.as_ref()).await.map(|()| true)
+                let prepared = match prepared {
+                    Some(prepared) => prepared,
+                    None => admin.prepare_login(broker).await?,
+                };
+                admin.login(prepared, credential, keys.as_ref()).await.map(|()| true)
             }
         }
     };

@@ -65,19 +65,25 @@ impl Connector {
         Ok(connection)
     }
 
-    /// Proves that a credential works at a broker: connects, logs in, closes.
+    /// Opens a connection that knows nobody yet, to be logged in on once: see [`Connector::login`].
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn prepare(&self, endpoint: &Endpoint) -> Result<Connection, Error> {
+        self.connect(endpoint, Instant::now() + self.timeout).await
+    }
+
+    /// Proves that a credential works at a broker: logs in on a prepared connection, and closes it.
     ///
     /// # Errors
     /// As [`Connector::open`].
     pub async fn login(
         &self,
-        endpoint: &Endpoint,
+        prepared: Connection,
         credential: &Credential,
         keys: Option<&ScramKeys>,
     ) -> Result<(), Error> {
-        let deadline = Instant::now() + self.timeout;
-        let connection = self.connect(endpoint, deadline).await?;
-        sasl::login(&connection, credential, keys, deadline).await
+        sasl::login(&prepared, credential, keys, Instant::now() + self.timeout).await
     }
 
     async fn connect(&self, endpoint: &Endpoint, deadline: Instant) -> Result<Connection, Error> {

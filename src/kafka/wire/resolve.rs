@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Resolver {
     settings: Settings,
-    /// `None` where no name server is configured: then only addresses can be reached.
+    /// `None` where it could not be set up: then only addresses can be reached.
     dns: Option<TokioResolver>,
 }
 
@@ -43,17 +43,16 @@ impl Resolver {
     pub fn from_system() -> Self {
         let text = std::fs::read("/etc/resolv.conf").unwrap_or_default();
         let settings = Settings::parse(&String::from_utf8_lossy(&text));
-        let dns = (!settings.servers.is_empty()).then(|| settings.servers.iter().copied()).and_then(|servers| {
-            let servers = servers.map(NameServerConfig::udp_and_tcp).collect();
-            let config = ResolverConfig::from_name_servers(servers);
-            let mut builder = Hickory::builder_with_config(config, TokioRuntimeProvider::default());
-            let options = builder.options_mut();
-            options.timeout = PATIENCE;
-            options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
-            options.use_hosts_file = ResolveHosts::Always;
-            options.cache_size = 256;
-            builder.build().ok()
-        });
+        // Without a name server there is still `/etc/hosts`.
+        let servers = settings.servers.iter().copied().map(NameServerConfig::udp_and_tcp).collect();
+        let config = ResolverConfig::from_name_servers(servers);
+        let mut builder = Hickory::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.timeout = PATIENCE;
+        options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+        options.use_hosts_file = ResolveHosts::Always;
+        options.cache_size = 256;
+        let dns = builder.build().ok();
         Self { settings, dns }
     }
 
@@ -68,13 +67,9 @@ impl Resolver {
             return Ok(vec![with_port(address)]);
         }
         let place = endpoint.to_string();
-        let Some(dns) = &self.dns else {
-            return Err(Error::invalid(
-                API,
-                &place,
-                "no name server in /etc/resolv.conf: use an IP address, or add one",
-            ));
-        };
+        let no_server =
+            || Error::invalid(API, &place, "not in /etc/hosts, and no name server in /etc/resolv.conf: add one");
+        let dns = self.dns.as_ref().ok_or_else(no_server)?;
         for name in self.settings.candidates(&endpoint.host) {
             match dns.lookup_ip(name.as_str()).await {
                 Ok(found) => {
@@ -84,8 +79,12 @@ impl Resolver {
                     }
                 }
                 Err(error) if error.is_no_records_found() || error.is_nx_domain() => {}
+                Err(_) if self.settings.servers.is_empty() => {}
                 Err(error) => return Err(Error::unreachable(API, &place, error.to_string())),
             }
+        }
+        if self.settings.servers.is_empty() {
+            return Err(no_server());
         }
         Err(Error::unreachable(API, &place, "no such host; check the name and the Service behind it"))
     }

@@ -104,7 +104,7 @@ fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
         ensure!(process::pid(bed, component.name).is_some_and(|new| new != pid), "{} was not healed", component.name);
         note(&format!("killed {}, healed in {:.1} s", component.name, began.elapsed().as_secs_f64()));
     }
-    kill(&cgroup::processes(NAME))?;
+    cgroup::kill_all(NAME)?;
     up(bed, false, progress)?;
     note("killed every process, healed");
     run_pod(bed, "after")

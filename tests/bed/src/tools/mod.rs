@@ -109,6 +109,15 @@ impl Tools {
         Ok(Self { commands })
     }
 
+    /// The file behind a command.
+    ///
+    /// # Errors
+    /// When there is no such command.
+    pub fn program(&self, command: &str) -> Result<&Path> {
+        let found = self.commands.iter().find(|(name, _)| *name == command);
+        found.map(|(_, file)| file.as_path()).with_context(|| format!("no program is called {command}"))
+    }
+
     /// Links every command into one folder, fit for a PATH.
     ///
     /// # Errors

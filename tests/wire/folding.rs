@@ -1,0 +1,184 @@
+//! Many callers make few requests, and each gets what is its own.
+
+use std::{collections::HashSet, time::Duration};
+
+use admittance::{
+    api::secret::Secret,
+    kafka::{
+        acl::{AclBinding, Operation, PatternType, ResourceType},
+        admin::{Admin, BrokerId, topics::NewTopic, users::UserChange},
+        batch::Batcher,
+        config::Credential,
+        error::Error,
+        proof::{Claim, Claimed},
+        scram::{Mechanism, ScramKeys},
+    },
+};
+use futures::future::join_all;
+use kafka_protocol::messages::ApiKey;
+
+use crate::{
+    admin, config,
+    fake::{Fake, Script},
+    scram_server::PASSWORD,
+};
+
+fn keys() -> ScramKeys {
+    ScramKeys::generate(Mechanism::Sha256, &Secret::new(PASSWORD)).unwrap()
+}
+
+fn rule(name: &str) -> AclBinding {
+    AclBinding::allow("User:a", Operation::Read, ResourceType::Topic, PatternType::Literal, name)
+}
+
+fn topic(name: &str, partitions: i32) -> NewTopic {
+    NewTopic { name: name.into(), partitions: Some(partitions), replicas: None, configs: Default::default() }
+}
+
+fn sizes(requests: &[Vec<String>]) -> Vec<usize> {
+    requests.iter().map(Vec::len).collect()
+}
+
+async fn refusing(names: &[(&str, i16)]) -> Fake {
+    let refused = names.iter().map(|(name, code)| ((*name).to_owned(), *code)).collect();
+    Fake::start(Script { refused, ..Script::default() }).await
+}
+
+#[tokio::test]
+async fn users_go_five_hundred_at_a_time_and_each_once() {
+    let fake = Fake::start(Script::default()).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let keys = keys();
+    let upsert = |user: String| batcher.alter_user(UserChange::Upsert { user, keys: keys.clone() });
+    let results = join_all((0..1200).map(|number| upsert(format!("u{}", number % 1100)))).await;
+    assert!(results.iter().all(Result::is_ok));
+    let requests = fake.seen(ApiKey::AlterUserScramCredentials);
+    assert_eq!(sizes(&requests).iter().sum::<usize>(), 1200);
+    assert!(requests.len() <= 4, "{:?}", sizes(&requests));
+    for request in requests {
+        assert!(request.len() <= 500);
+        assert_eq!(request.iter().collect::<HashSet<_>>().len(), request.len());
+    }
+}
+
+#[tokio::test]
+async fn rules_and_partitions_keep_to_their_caps() {
+    let fake = Fake::start(Script::default()).await;
+    let batcher = Batcher::new(&admin(&fake));
+    join_all((0..500).map(|number| batcher.create_acls((0..3).map(|i| rule(&format!("{number}.{i}"))).collect())))
+        .await
+        .into_iter()
+        .for_each(|result| assert!(result.unwrap().is_some()));
+    assert_eq!(sizes(&fake.seen(ApiKey::CreateAcls)), [999, 501], "a caller's rules stay together");
+
+    join_all((0..120).map(|number| batcher.delete_acls(vec![rule(&number.to_string())]))).await;
+    assert_eq!(sizes(&fake.seen(ApiKey::DeleteAcls)), [50, 50, 20]);
+
+    join_all((0..10).map(|number| batcher.create_topic(topic(&format!("t{number}"), 300)))).await;
+    assert_eq!(sizes(&fake.seen(ApiKey::CreateTopics)), [6, 4]);
+}
+
+#[tokio::test]
+async fn one_refusal_is_one_callers() {
+    let fake = refusing(&[("taken", 36), ("forbidden", 31)]).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let names = ["a", "taken", "b"];
+    let results = join_all(names.map(|name| batcher.create_topic(topic(name, 1)))).await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert!(matches!(results[1], Err(Error::Invalid(_))));
+    assert_eq!(fake.seen(ApiKey::CreateTopics).len(), 1);
+
+    let groups = [vec![rule("a"), rule("forbidden")], vec![rule("b")]];
+    let results = join_all(groups.map(|group| batcher.create_acls(group))).await;
+    assert!(matches!(results[0], Err(Error::Denied(_))));
+    assert!(results[1].is_ok());
+}
+
+/// Three brokers; the third is wherever `third` says.
+async fn cluster(third: Option<&str>) -> (Vec<Fake>, Batcher) {
+    let mut fakes = Vec::new();
+    for _ in 0..3 {
+        fakes.push(Fake::start(Script::default()).await);
+    }
+    let mut brokers: Vec<_> = (1..).zip(fakes.iter().map(|fake| fake.endpoint.clone())).collect();
+    if let Some(third) = third {
+        brokers[2].1 = third.parse().unwrap();
+    }
+    for fake in &fakes {
+        fake.script.lock().unwrap().cluster = brokers.clone();
+    }
+    let admin = Admin::new(config(&[&fakes[0]])).unwrap();
+    let batcher = Batcher::new(&admin);
+    (fakes, batcher)
+}
+
+async fn grant(batcher: &Batcher, user: String) -> Vec<Claim> {
+    let (topic, rules, ticket) = tokio::join!(
+        batcher.create_topic(topic(&user, 1)),
+        batcher.create_acls(vec![rule(&user)]),
+        batcher.alter_user(UserChange::Upsert { user: user.clone(), keys: keys() }),
+    );
+    let credential =
+        Credential { mechanism: Mechanism::Sha256, username: user.clone(), password: Secret::new(PASSWORD) };
+    vec![
+        Claim { what: Claimed::Topic(user.clone()), ticket: Some(topic.unwrap().1) },
+        Claim { what: Claimed::Rule(rule(&user)), ticket: rules.unwrap() },
+        Claim { what: Claimed::Login(credential, None), ticket: Some(ticket.unwrap()) },
+    ]
+}
+
+#[tokio::test]
+async fn the_lanes_of_one_grant_go_to_different_brokers() {
+    let (fakes, batcher) = cluster(None).await;
+    grant(&batcher, "one".into()).await;
+    for api in [ApiKey::CreateTopics, ApiKey::CreateAcls, ApiKey::AlterUserScramCredentials] {
+        let seen: Vec<_> = fakes.iter().map(|fake| fake.seen(api).len()).collect();
+        assert_eq!(seen.iter().sum::<usize>(), 1);
+    }
+    for fake in &fakes {
+        let writes: usize = [ApiKey::CreateTopics, ApiKey::CreateAcls, ApiKey::AlterUserScramCredentials]
+            .map(|api| fake.seen(api).len())
+            .iter()
+            .sum();
+        assert_eq!(writes, 1);
+    }
+}
+
+#[tokio::test]
+async fn one_login_a_broker_vouches_for_a_hundred_users() {
+    let (fakes, batcher) = cluster(None).await;
+    let claims = join_all((0..100).map(|number| grant(&batcher, format!("u{number}")))).await;
+    let proofs = join_all(claims.into_iter().map(|claims| batcher.prove(claims, Duration::from_secs(5)))).await;
+    for proof in proofs {
+        let proof = proof.unwrap();
+        assert_eq!(proof.proven, [1, 2, 3].map(BrokerId));
+        assert!(proof.unreachable.is_empty());
+    }
+    for fake in &fakes {
+        // The first to ask may be alone in the first round; all others are in the second.
+        assert!(fake.seen(ApiKey::SaslHandshake).len() <= 2, "{}", fake.seen(ApiKey::SaslHandshake).len());
+        assert!(fake.seen(ApiKey::DescribeAcls).len() <= 2, "{}", fake.seen(ApiKey::DescribeAcls).len());
+    }
+}
+
+#[tokio::test]
+async fn a_broker_out_of_reach_delays_a_proof_and_is_named_in_it() {
+    let (_fakes, batcher) = cluster(Some("127.0.0.1:1")).await;
+    let claims = grant(&batcher, "one".into()).await;
+    let proof = batcher.prove(claims, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(proof.proven, [1, 2].map(BrokerId));
+    assert_eq!(proof.unreachable.len(), 1);
+    assert!(proof.unreachable[0].1.contains("refused"), "{:?}", proof.unreachable);
+}
+
+#[tokio::test]
+async fn what_a_broker_does_not_serve_is_not_proven() {
+    let (fakes, batcher) = cluster(None).await;
+    let claims = grant(&batcher, "one".into()).await;
+    // UNKNOWN_TOPIC_OR_PARTITION, at one broker of three.
+    fakes[1].script.lock().unwrap().refused.insert("one".into(), 3);
+    let error = batcher.prove(claims.clone(), Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("broker 2"), "{error}");
+    fakes[1].script.lock().unwrap().refused.clear();
+    batcher.prove(claims, Duration::from_secs(5)).await.unwrap();
+}

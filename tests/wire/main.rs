@@ -1,0 +1,32 @@
+//! Our client against a broker that we wrote, and that can be told to misbehave. Loopback only, no cluster.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+mod fake;
+mod folding;
+mod hostile;
+mod login;
+#[cfg(feature = "probe")]
+mod probe;
+mod scram_server;
+
+use std::time::Duration;
+
+use admittance::kafka::{
+    admin::Admin,
+    config::{ClientConfig, Endpoint},
+};
+
+/// A client with short limits.
+fn config(brokers: &[&fake::Fake]) -> ClientConfig {
+    let endpoints: Vec<Endpoint> = brokers.iter().map(|fake| fake.endpoint.clone()).collect();
+    ClientConfig {
+        connect_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(2),
+        ..ClientConfig::new(endpoints)
+    }
+}
+
+fn admin(fake: &fake::Fake) -> Admin {
+    Admin::new(config(&[fake])).unwrap()
+}

@@ -45,8 +45,8 @@ pub enum Halt {
     /// Kafka refused or was not reached.
     #[error(transparent)]
     Kafka(#[from] Error),
-    /// Kafka said that it made the topic, and does not show it.
-    #[error("the topic was made and is not shown yet")]
+    /// Kafka says that it has the topic, and does not show it.
+    #[error("Kafka has the topic and does not show it yet")]
     NotShown,
 }
 
@@ -74,14 +74,16 @@ pub async fn run(context: Context, queue: Queue<Name>) {
 }
 
 async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
-    // Making a topic is followed by one look at what was made.
+    // A topic that somebody else has just made is looked at once more.
     let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Ok(()) };
     for _ in 0..2 {
         let seen = observe::observe(context, claim).await?;
         match (plan::plan(&seen), &seen.topic) {
             (plan::Plan::Make(intent), Ok((connection, _))) => {
                 claim = apply::record_intent(context, &seen.claim, &intent).await?;
-                apply::create(connection, &claim, &intent).await?;
+                if let Some(created) = apply::create(connection, &claim, &intent).await? {
+                    return report::report(context, &claim, plan::made(&created)).await;
+                }
             }
             (plan::Plan::Report(verdict), _) => return report::report(context, &seen.claim, verdict).await,
             (plan::Plan::Make(_), Err(_)) => return Ok(()),

@@ -4,11 +4,14 @@ use super::observe::Observation;
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimStatus, TopicIntent, TopicSource};
 use crate::clusters::{Terms, Unusable};
-use crate::kafka::admin::topics::Topic;
+use crate::kafka::admin::topics::{CreatedTopic, Topic};
 use crate::ownership::own_name;
 
 /// Kafka's number for "the brokers' own default".
 const BROKER_DEFAULT: i32 = -1;
+
+/// What is said of a claim that is ready.
+const EXISTS: &str = "the topic exists";
 
 /// The decision about one claim.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +71,18 @@ fn intent(claim: &TopicClaim, terms: &Terms) -> TopicIntent {
     }
 }
 
+/// How a claim stands whose topic has just been made.
+#[must_use]
+pub fn made(topic: &CreatedTopic) -> Verdict {
+    let facts = TopicClaimStatus {
+        topic_id: Some(topic.id.to_string()),
+        partitions: topic.partitions,
+        replicas: topic.replicas.map(i32::from),
+        ..TopicClaimStatus::default()
+    };
+    Verdict { obstacle: None, message: EXISTS.to_owned(), facts }
+}
+
 /// A topic that is there: is it this claim's, and as it says?
 fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: TopicClaimStatus) -> Verdict {
     let id = topic.id.to_string();
@@ -123,7 +138,7 @@ fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: Top
     .flatten()
     .collect();
     if drift.is_empty() {
-        return Verdict { obstacle: None, message: "the topic exists".to_owned(), facts };
+        return Verdict { obstacle: None, message: EXISTS.to_owned(), facts };
     }
     refused(facts, Reason::TopicDrifted, format!("topic {name} has {}", drift.join(" and ")))
 }

@@ -79,12 +79,12 @@ fn rows(schema: &Value, path: &str, page: &mut String) {
     }
 }
 
-/// What the API server enforces beyond types, wherever in a schema it stands.
-fn rules(schema: &Value, found: &mut Vec<String>) {
+/// What the API server enforces beyond types, each with the field on which it stands.
+fn rules(schema: &Value, path: &str, found: &mut Vec<String>) {
     let own = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
-    found.extend(own.filter_map(|rule| Some(rule["message"].as_str()?.to_owned())));
-    for field in schema["properties"].as_object().into_iter().flat_map(|fields| fields.values()) {
-        rules(field, found);
+    found.extend(own.filter_map(|rule| Some(format!("`{path}`: {}", rule["message"].as_str()?))));
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        rules(field, format!("{path}.{name}").trim_start_matches('.'), found);
     }
 }
 
@@ -101,7 +101,7 @@ fn resources() -> String {
             rows(&schema["properties"][part], part, &mut page);
         }
         let mut enforced = Vec::new();
-        rules(schema, &mut enforced);
+        rules(schema, "", &mut enforced);
         if !enforced.is_empty() {
             let _ = write!(page, "\nThe API server also enforces:\n\n");
             for rule in enforced {
@@ -133,7 +133,8 @@ fn nothing_of_the_contract_is_left_out() {
         "| `spec.topics.defaultPartitions` | integer from 1 to 10000; default 1 |",
         "| `spec.topicName` | string; required |",
         "| `status.refused[].reason` | string; required |",
-        "- topicName is immutable",
+        "- `spec`: topicName is immutable",
+        "- `spec.topicName`: may hold only letters",
     ] {
         assert!(fields.contains(row), "{row}");
     }

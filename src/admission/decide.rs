@@ -113,16 +113,6 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
     })
 }
 
-/// The answer to a review that could not be decided in time.
-///
-/// # Errors
-/// Never; the type is that of serialisation.
-pub fn overdue(body: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
-    let message = format!("{}: {}", Reason::DeadlineExceeded, Reason::DeadlineExceeded.remedy());
-    Ok(Response::deny(&request.uid, Reason::DeadlineExceeded, message).into_body()?)
-}
-
 /// What is to be added to a Pod.
 #[derive(Debug, Clone)]
 pub struct Injection<'s> {

@@ -129,6 +129,7 @@ async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next,
     let applied = apply::apply(context, &seen, &plan).await?;
     if let Err(unusable) = &seen.held {
         report::halted(context, key, unusable).await;
+        report::tell_pods(context, &seen, &plan).await;
         // The cluster tells when it works again.
         return Ok(Next::Idle);
     }

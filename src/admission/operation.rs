@@ -1,5 +1,7 @@
 //! The operations of a patch: `add` alone (RFC 6902), so that nothing of the author's can be changed.
 
+use std::collections::BTreeMap;
+
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchError, PatchOperation};
 use serde::Serialize;
@@ -27,15 +29,7 @@ pub enum Addition<'a> {
     /// A list that was not there, with its first element.
     List([Part<'a>; 1]),
     /// The map of labels that was not there.
-    Labels(AccessLabel),
-}
-
-/// The access label by itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct AccessLabel {
-    /// Its value.
-    #[serde(rename = "kafka.admittance.dev/access")]
-    pub access: String,
+    Labels(BTreeMap<&'static str, String>),
 }
 
 /// One thing that is put into a Pod.
@@ -112,7 +106,7 @@ mod tests {
         let operation = add("/spec/containers/0/volumeMounts", Addition::List([Part::Mount(Mount::credentials())]));
         let wanted = r#"{"op":"add","path":"/spec/containers/0/volumeMounts","value":[{"name":"admittance-credentials","mountPath":"/var/run/secrets/kafka","readOnly":true}]}"#;
         assert_eq!(serde_json::to_string(&operation).unwrap(), wanted);
-        let labels = serde_json::to_value(Addition::Labels(AccessLabel { access: "shop".into() })).unwrap();
+        let labels = serde_json::to_value(Addition::Labels(BTreeMap::from([(ACCESS, "shop".into())]))).unwrap();
         assert_eq!(labels, serde_json::json!({ACCESS: "shop"}));
     }
 

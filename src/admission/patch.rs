@@ -1,9 +1,11 @@
 //! The additions to a Pod, as narrow `add` operations (RFC 6902). Nothing that the author wrote is changed, and nothing is added
 //! twice: each addition looks for what is there by name.
 
+use std::collections::BTreeMap;
+
 use json_patch::jsonptr::PointerBuf;
 
-use super::operation::{AccessLabel, Add, Addition, Part};
+use super::operation::{Add, Addition, Part};
 use super::parts::{CREDENTIALS_VOLUME, Installer, Mount, PROBE_NAME, PROBE_PATH, Probe, Volume};
 use super::pod::{Container, Pod, Presence, SecretVolume};
 use crate::api::annotations::{ACCESS, CONTAINERS, INJECTED};
@@ -220,7 +222,7 @@ impl<'s> Patch<'_, '_, 's> {
         let metadata = &self.pod.metadata;
         let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
-            None => self.add(["metadata", "labels"], Addition::Labels(AccessLabel { access: label })),
+            None => self.add(["metadata", "labels"], Addition::Labels(BTreeMap::from([(ACCESS, label)]))),
             Some(None) => self.add(["metadata", "labels", ACCESS], Addition::Part(Part::Text(label))),
             Some(Some(found)) if **found == label => {}
             Some(Some(found)) => {

@@ -2,11 +2,12 @@
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, PatchError, PatchOperation};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::parts::{Installer, Mount, Probe, Volume};
 use super::pod::{Container, Pod};
+use crate::api::annotations::ACCESS;
 
 /// An `add`.
 #[derive(Debug, Clone, Serialize)]
@@ -30,12 +31,14 @@ pub enum Addition<'a> {
     Labels(AccessLabel),
 }
 
-/// The access label by itself.
-#[derive(Debug, Clone, Serialize)]
-pub struct AccessLabel {
-    /// Its value.
-    #[serde(rename = "kafka.admittance.dev/access")]
-    pub access: String,
+/// A map of labels with the access label alone: its value.
+#[derive(Debug, Clone)]
+pub struct AccessLabel(pub String);
+
+impl Serialize for AccessLabel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(ACCESS, &self.0)])
+    }
 }
 
 /// One thing that is put into a Pod.
@@ -97,7 +100,6 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::annotations::ACCESS;
 
     fn pod(json: &str) -> Pod<'_> {
         serde_json::from_str(json).unwrap()
@@ -112,7 +114,7 @@ mod tests {
         let operation = add("/spec/containers/0/volumeMounts", Addition::List([Part::Mount(Mount::credentials())]));
         let wanted = r#"{"op":"add","path":"/spec/containers/0/volumeMounts","value":[{"name":"admittance-credentials","mountPath":"/var/run/secrets/kafka","readOnly":true}]}"#;
         assert_eq!(serde_json::to_string(&operation).unwrap(), wanted);
-        let labels = serde_json::to_value(Addition::Labels(AccessLabel { access: "shop".into() })).unwrap();
+        let labels = serde_json::to_value(Addition::Labels(AccessLabel("shop".into()))).unwrap();
         assert_eq!(labels, serde_json::json!({ACCESS: "shop"}));
     }
 

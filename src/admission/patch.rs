@@ -220,7 +220,7 @@ impl<'s> Patch<'_, '_, 's> {
         let metadata = &self.pod.metadata;
         let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
-            None => self.add(["metadata", "labels"], Addition::Labels(AccessLabel { access: label })),
+            None => self.add(["metadata", "labels"], Addition::Labels(AccessLabel(label))),
             Some(None) => self.add(["metadata", "labels", ACCESS], Addition::Part(Part::Text(label))),
             Some(Some(found)) if **found == label => {}
             Some(Some(found)) => {

@@ -69,27 +69,16 @@ pub fn build_and_load(bed: &Bed, progress: &Progress) -> Result<Archive> {
     Ok(archive)
 }
 
-/// The folder of the workspace that this program was compiled in.
-pub fn workspace() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.ancestors().nth(2).unwrap_or(package).to_owned()
-}
-
-/// Compiles one program and says where it is.
+/// Compiles one program, in the checkout that the present folder is in, and says where it is.
 fn cargo(bed: &Bed, step: &Step, profile: &str, arguments: &[&str]) -> Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(&program);
-    build.current_dir(workspace()).env("RUSTFLAGS", FLAGS).args(["build", "--locked", "--package", "admittance"]);
+    build.env("RUSTFLAGS", FLAGS).args(["build", "--locked", "--package", "admittance"]);
     // A target named, even the machine's own, keeps these flags away from build scripts.
     build.args(["--target", &target]).args(arguments);
-    step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}")))?;
-    let metadata = output(Command::new(&program).current_dir(workspace()).args([
-        "metadata",
-        "--no-deps",
-        "--locked",
-        "--format-version=1",
-    ]))?;
+    step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}-{}", bed.name())))?;
+    let metadata = output(Command::new(&program).args(["metadata", "--no-deps", "--locked", "--format-version=1"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str).context("cargo names no target folder")?;
     let name = arguments.last().copied().unwrap_or_default();

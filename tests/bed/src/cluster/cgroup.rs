@@ -1,7 +1,8 @@
 //! The cgroup that holds every process of a cluster, so that nothing of it can be forgotten.
 //!
 //! `/admittance-bed-NAME` in each hierarchy; below it `host/COMPONENT` for the processes started here, and `kubepods` for
-//! those of the kubelet. Works on version 1 (a hierarchy for each controller) and on version 2 (one for all).
+//! those of the kubelet. Knows version 1 (a hierarchy for each
+//! controller), on which the testbed was made, and version 2 (one for all).
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -27,13 +27,3 @@ pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
 }
-
-/// The SHA-256 digest of a text, in lower-case hexadecimal.
-#[must_use]
-pub fn sha256_hex(text: &str) -> String {
-    ring::digest::digest(&ring::digest::SHA256, text.as_bytes())
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}

@@ -1,3 +1,9 @@
 //! The vocabulary that every other room speaks. Pure data: imports nothing of ours.
 
+pub mod annotations;
+pub mod names;
+pub mod reasons;
+#[cfg(feature = "cluster")]
+pub mod resources;
 pub mod secret;
+pub mod secret_layout;

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::crypto::sha256_hex;
+use ring::digest::{SHA256, digest};
 
 const DIRECTORY: &str = "/dev/shm";
 
@@ -46,8 +46,8 @@ fn identity(boot: &str, first_process: &str, mounts: &str) -> Option<String> {
     // The name of the process, in parentheses, may itself hold spaces and parentheses; 22 is starttime, 3 comes after.
     let started = first_process.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19))?;
     let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/"))?;
-    let digest = sha256_hex(&format!("{}\n{started}\n{root}", boot.trim()));
-    digest.get(..32).map(str::to_owned)
+    let digest = digest(&SHA256, format!("{}\n{started}\n{root}", boot.trim()).as_bytes());
+    Some(digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

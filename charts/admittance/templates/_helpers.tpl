@@ -1,0 +1,72 @@
+{{/* The name of what the release makes: "admittance" where the release is called so. */}}
+{{- define "admittance.name" -}}
+{{- if contains "admittance" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-admittance" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{/* Labels that select Pods; takes (dict "root" $ "component" "webhook"). */}}
+{{- define "admittance.selector" -}}
+app.kubernetes.io/name: admittance
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Labels of everything; takes (dict "root" $ "component" "webhook"). */}}
+{{- define "admittance.labels" -}}
+{{ include "admittance.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "admittance.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What becomes of a Pod that asked and was not injected. It may pass where the values say that it may. */}}
+{{- define "admittance.uninjected" -}}
+{{- if and (eq .Values.webhook.failurePolicy "Fail") (eq .Values.webhook.onInvalid "Deny") }}Deny{{ else }}Warn{{ end }}
+{{- end }}
+
+{{/* What both Deployments' Pods have in common; takes (dict "root" $ "component" "webhook"). */}}
+{{- define "admittance.placement" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "admittance.selector" . | nindent 8 }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "admittance.containerSecurity" -}}
+allowPrivilegeEscalation: false
+capabilities: {drop: [ALL]}
+readOnlyRootFilesystem: true
+{{- end }}
+
+{{/* Probes on the health port. A replica that waits for a certificate or a Lease is alive. */}}
+{{- define "admittance.probes" -}}
+readinessProbe:
+  httpGet: {path: /readyz, port: health}
+  periodSeconds: 5
+livenessProbe:
+  httpGet: {path: /livez, port: health}
+  periodSeconds: 10
+  failureThreshold: 6
+{{- end }}

@@ -1,0 +1,145 @@
+//! What the credential Secret says, in every client's own words. Pure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use crate::api::secret::Secret;
+use crate::api::secret_layout::{MOUNT_PATH, keys};
+use crate::clusters::Terms;
+use crate::kafka::scram::LEAST_ITERATIONS;
+
+/// Iterations above Kafka's minimum by which one password is told from another.
+const FINGERPRINTS: u32 = 1024;
+
+/// The iteration count that a password is stored with: a fingerprint of it.
+///
+/// Kafka never tells whether a stored credential belongs to a password, but it does tell its iteration count. A count that follows
+/// from the password shows a credential that somebody else wrote, without a login, in all but one of 1024 cases.
+#[must_use]
+pub fn iterations(password: &Secret) -> NonZeroU32 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, password.expose().as_bytes());
+    let number = digest.as_ref().iter().take(4).fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+    NonZeroU32::MIN.saturating_add(LEAST_ITERATIONS - 1 + number % FINGERPRINTS)
+}
+
+/// Who the Secret is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The workload.
+    pub workload: &'a str,
+    /// The Kafka user.
+    pub username: &'a str,
+    /// The topics that it reads, sorted.
+    pub consumes: &'a [String],
+    /// The topics that it writes, sorted.
+    pub produces: &'a [String],
+}
+
+/// The Secret's data. A file that is a configuration is complete in itself.
+#[must_use]
+pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<&'static str, Secret> {
+    let Subject { namespace, workload, username, .. } = subject;
+    let secret = password.expose();
+    let bootstrap = &terms.bootstrap_servers;
+    let mechanism = terms.mechanism.as_str();
+    let ca = &terms.ca_pem;
+    let group = format!("{namespace}.{workload}");
+    let login = format!(
+        "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{username}\" password=\"{secret}\";"
+    );
+    let jaas_file = format!("KafkaClient {{\n  {login}\n}};\n");
+    let pem_in_one_line = ca.trim_end().replace("\r\n", "\n").replace('\n', "\\n");
+    let group_line = if subject.consumes.is_empty() { String::new() } else { format!("group.id={group}\n") };
+    let client_properties = format!(
+        "bootstrap.servers={bootstrap}\nsecurity.protocol={PROTOCOL}\nsasl.mechanism={mechanism}\nsasl.jaas.config={login}\n\
+         ssl.truststore.type=PEM\nssl.truststore.certificates={pem_in_one_line}\n{group_line}"
+    );
+    let librdkafka = format!(
+        "bootstrap.servers={bootstrap}\nsecurity.protocol={PROTOCOL}\nsasl.mechanism={mechanism}\nsasl.username={username}\n\
+         sasl.password={secret}\nssl.ca.location={MOUNT_PATH}/{}\n{group_line}",
+        keys::CA_CRT
+    );
+    [
+        (keys::USERNAME, username.to_owned()),
+        (keys::PASSWORD, secret.to_owned()),
+        (keys::BOOTSTRAP_SERVERS, bootstrap.clone()),
+        (keys::BOOTSTRAP_SERVER, bootstrap.clone()),
+        (keys::SECURITY_PROTOCOL, PROTOCOL.to_owned()),
+        (keys::SASL_MECHANISM, mechanism.to_owned()),
+        (keys::SASL_JAAS_CONFIG, login),
+        (keys::JAAS_FILE, jaas_file),
+        (keys::CLIENT_PROPERTIES, client_properties),
+        (keys::LIBRDKAFKA_CONF, librdkafka),
+        (keys::CA_CRT, ca.clone()),
+        (keys::GROUP_ID, group),
+        (keys::CONSUMES, subject.consumes.join(",")),
+        (keys::PRODUCES, subject.produces.join(",")),
+        (keys::TYPE, "kafka".to_owned()),
+        (keys::PROVIDER, "admittance".to_owned()),
+        (keys::BINDING_BOOTSTRAP, bootstrap.clone()),
+        (keys::BINDING_USER, username.to_owned()),
+        (keys::BINDING_CERTIFICATES, ca.clone()),
+    ]
+    .into_iter()
+    .map(|(key, text)| (key, Secret::new(text)))
+    .collect()
+}
+
+const PROTOCOL: &str = "SASL_SSL";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::resources::{SaslMechanism, TopicPolicy};
+
+    fn example() -> BTreeMap<&'static str, Secret> {
+        let terms = Terms {
+            bootstrap_servers: "a:9092,b:9092".into(),
+            ca_pem: "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n".into(),
+            mechanism: SaslMechanism::ScramSha512,
+            topics: TopicPolicy::default(),
+        };
+        let topics = ["in".to_owned()];
+        let subject =
+            Subject { namespace: "shop", workload: "web", username: "k1.shop.web", consumes: &topics, produces: &[] };
+        data(subject, &Secret::new("pw0"), &terms)
+    }
+
+    #[test]
+    fn the_java_file_is_one_setting_a_line() {
+        let data = example();
+        let lines: Vec<_> = data[keys::CLIENT_PROPERTIES].expose().lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "bootstrap.servers=a:9092,b:9092",
+                "security.protocol=SASL_SSL",
+                "sasl.mechanism=SCRAM-SHA-512",
+                "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"k1.shop.web\" password=\"pw0\";",
+                "ssl.truststore.type=PEM",
+                "ssl.truststore.certificates=-----BEGIN CERTIFICATE-----\\nAA\\n-----END CERTIFICATE-----",
+                "group.id=shop.web",
+            ]
+        );
+    }
+
+    #[test]
+    fn spellings_agree() {
+        let data = example();
+        assert_eq!(data[keys::BOOTSTRAP_SERVERS], data[keys::BINDING_BOOTSTRAP]);
+        assert_eq!(data[keys::USERNAME], data[keys::BINDING_USER]);
+        assert_eq!(data[keys::CA_CRT], data[keys::BINDING_CERTIFICATES]);
+        assert!(data[keys::JAAS_FILE].expose().starts_with("KafkaClient {\n"));
+        assert!(data[keys::LIBRDKAFKA_CONF].expose().contains("\nsasl.password=pw0\n"));
+    }
+
+    #[test]
+    fn iterations_tell_passwords_apart_within_kafkas_bounds() {
+        let counts: std::collections::BTreeSet<_> =
+            (0..200).map(|n| iterations(&Secret::new(format!("pw{n}")))).collect();
+        assert!(counts.len() > 150);
+        assert!(counts.iter().all(|count| (4096..16_384).contains(&count.get())));
+    }
+}

@@ -1,0 +1,133 @@
+//! The access of workloads: observe → plan → apply → report, a key at a time.
+//!
+//! A Pod that carries an access label leads to an `AccessClaim`; the claim to rules and a user in Kafka; and when every broker is
+//! seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the API server alone.
+
+pub mod apply;
+pub mod credentials;
+pub mod observe;
+pub mod plan;
+pub mod report;
+pub mod rights;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+
+use crate::api::names::{ClusterRef, Scope};
+use crate::api::reasons::Reason;
+use crate::clusters::{Clusters, Unusable};
+use crate::kafka::error::Error;
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::queue::{Next, Queue};
+use crate::watch::{AccessKey, World};
+
+/// Accesses that are worked on at the same time: enough to fill Kafka's batches.
+const CONCURRENCY: usize = 256;
+/// One reconciliation ends after this, whatever it waits for.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How soon an access is looked at again whose topic is still on its way.
+const SOON: Duration = Duration::from_millis(100);
+
+/// What a reconciliation needs.
+#[derive(Clone)]
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What is watched.
+    pub world: Arc<World>,
+    /// The Kafka clusters.
+    pub clusters: Arc<Clusters>,
+    /// The prefix of every user.
+    pub scope: Scope,
+    /// The cluster of Pods that name none.
+    pub default_cluster: ClusterRef,
+    /// Who was told what.
+    pub told: Arc<report::Told>,
+}
+
+/// Why a reconciliation stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The API server refused or was not reached.
+    #[error(transparent)]
+    Kubernetes(#[from] CallError),
+    /// Kafka refused or was not reached.
+    #[error(transparent)]
+    Kafka(#[from] Error),
+    /// Brokers do not serve what should be there.
+    #[error("not every broker serves the access yet: {0}")]
+    Unproven(Error),
+    /// The cluster cannot be worked with.
+    #[error("{}", .0.message)]
+    Unusable(Unusable),
+    /// Something of this process failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Halt {
+    fn refused(reason: Reason, message: String) -> Self {
+        Self::Unusable(Unusable { reason, message })
+    }
+
+    /// Somebody else wrote first: everything must be looked at afresh, and nobody needs to be told.
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
+    }
+
+    fn unusable(&self) -> Unusable {
+        let reason = match self {
+            Self::Kafka(error) | Self::Unproven(error) => error.into(),
+            Self::Unusable(unusable) => unusable.reason,
+            Self::Kubernetes(_) | Self::Failed(_) => Reason::Provisioning,
+        };
+        Unusable { reason, message: self.to_string() }
+    }
+}
+
+/// Works on accesses until the future is dropped.
+pub async fn run(context: Context, queue: Queue<AccessKey>) {
+    queue
+        .run(CONCURRENCY, move |key| {
+            let context = context.clone();
+            async move {
+                tokio::time::timeout(DEADLINE, reconcile(&context, &key)).await.unwrap_or_else(|_| {
+                    tracing::warn!(
+                        namespace = key.0,
+                        access = key.1,
+                        "the reconciliation took too long; it starts again"
+                    );
+                    Next::Failed
+                })
+            }
+        })
+        .await;
+}
+
+async fn reconcile(context: &Context, key: &AccessKey) -> Next {
+    let mut doubted = false;
+    loop {
+        match pass(context, key, doubted).await {
+            // A published credential that does not log in is written again, once.
+            Err(Halt::Unproven(_)) if !doubted => doubted = true,
+            Err(halt) if halt.is_conflict() => return Next::After(SOON),
+            Err(halt) => {
+                tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
+                report::halted(context, key, &halt.unusable()).await;
+                return Next::Failed;
+            }
+            Ok(next) => return next,
+        }
+    }
+}
+
+async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next, Halt> {
+    let seen = observe::observe(context, key, doubted).await?;
+    let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
+    let applied = apply::apply(context, &seen, &plan).await?;
+    report::report(context, &seen, &plan, &applied).await?;
+    let waiting = plan.obstacle.as_ref().is_some_and(|obstacle| obstacle.reason == Reason::Provisioning);
+    Ok(if waiting { Next::After(SOON) } else { Next::Idle })
+}

@@ -1,0 +1,184 @@
+//! Says how an access stands: status and Events, each only when something new is to be said.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use serde_json::json;
+
+use super::apply::Applied;
+use super::observe::{Ask, Observation};
+use super::plan::Plan;
+use super::{Context, Halt};
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
+use crate::clusters::Unusable;
+use crate::kafka::proof::Proof;
+use crate::runtime::kubernetes::call;
+use crate::runtime::writes;
+use crate::watch::AccessKey;
+
+const CALL: Duration = Duration::from_secs(5);
+/// The action that Events name.
+const ACTION: &str = "GrantKafkaAccess";
+
+/// Which Pods were told what, so that each is told once. As large as what lives: a key's entry is replaced at each look.
+pub struct Told {
+    recorder: Recorder,
+    said: Mutex<HashMap<AccessKey, BTreeSet<(String, Reason)>>>,
+}
+
+impl Told {
+    /// Nobody was told anything yet.
+    #[must_use]
+    pub fn new(recorder: Recorder) -> Self {
+        Self { recorder, said: Mutex::default() }
+    }
+}
+
+/// Reports the end of a pass.
+///
+/// # Errors
+/// The status was not written.
+pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied: &Applied) -> Result<(), Halt> {
+    let Some(claim) = applied.claim.as_ref().or(seen.claim.as_deref()) else { return Ok(()) };
+    let proof = applied.proof.as_ref();
+    let before = claim.status.clone().unwrap_or_default();
+    let mut status = AccessClaimStatus { refused: plan.refused.clone(), ..before.clone() };
+    if let Some(subject) = &seen.subject {
+        status.username = Some(subject.username.clone());
+        status.secret_name = Some(subject.secret_name.clone());
+    }
+    let (reason, message) = match (&plan.obstacle, proof) {
+        (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
+        (None, Some(proof)) => (Reason::Ready, proven(proof)),
+        // Nothing was to be done: what was said of the last proof still holds.
+        (None, None) => {
+            (Reason::Ready, condition(&before.conditions, READY).map_or_else(String::new, |said| said.message.clone()))
+        }
+    };
+    let holds = plan.obstacle.is_none();
+    let generation = claim.metadata.generation;
+    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
+    write(context, claim, &before, &status).await?;
+    tell_pods(context, seen, plan).await;
+    Ok(())
+}
+
+/// Reports a pass that failed.
+pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
+    let Some(claim) = context.world.accesses.get(&(&key.0, &key.1)) else { return };
+    let before = claim.status.clone().unwrap_or_default();
+    // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
+    let mut status = before.clone();
+    let said =
+        condition(&before.conditions, READY).filter(|said| said.reason == why.reason.code() || said.status == "True");
+    if said.is_none() {
+        let generation = claim.metadata.generation;
+        set_condition(
+            &mut status.conditions,
+            READY,
+            false,
+            why.reason,
+            &why.message,
+            generation,
+            Time(Timestamp::now()),
+        );
+    }
+    if let Err(error) = write(context, &claim, &before, &status).await {
+        tracing::warn!(namespace = key.0, access = key.1, %error, "the status was not written");
+    }
+}
+
+fn proven(proof: &Proof) -> String {
+    let all = proof.proven.len() + proof.unreachable.len();
+    let away: Vec<String> = proof.unreachable.iter().map(|(id, why)| format!("broker {id}: {why}")).collect();
+    if away.is_empty() {
+        format!("proven on {all} of {all} brokers")
+    } else {
+        format!(
+            "proven on {} of {all} brokers; the others catch up before they serve: {}",
+            proof.proven.len(),
+            away.join("; ")
+        )
+    }
+}
+
+async fn write(
+    context: &Context,
+    claim: &AccessClaim,
+    before: &AccessClaimStatus,
+    status: &AccessClaimStatus,
+) -> Result<(), Halt> {
+    if before == status {
+        return Ok(());
+    }
+    let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
+    let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
+    let patch = Patch::Merge(json!({"status": status}));
+    let params = PatchParams::default();
+    let mut written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
+    writes::done("access_claim_status");
+    let reference = written.object_ref(&());
+    let said = |status: &AccessClaimStatus| {
+        condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()))
+    };
+    if said(before) != said(status)
+        && let Some(ready) = condition(&status.conditions, READY)
+    {
+        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
+        tell(context, &reference, kind, &ready.reason, &ready.message).await;
+    }
+    written.metadata.managed_fields = None;
+    context.world.accesses.renew(&name, written);
+    Ok(())
+}
+
+/// Tells each Pod that waits what it waits for: its developer looks there first.
+async fn tell_pods(context: &Context, seen: &Observation, plan: &Plan) {
+    let mut now = BTreeSet::new();
+    let before = {
+        let mut said = context.told.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.remove(&seen.key).unwrap_or_default()
+    };
+    for ask in &seen.asks {
+        let Some(why) = plan.strangers.get(&ask.pod.uid).or(plan.obstacle.as_ref()) else { continue };
+        let entry = (ask.pod.uid.clone(), why.reason);
+        if why.reason != Reason::Provisioning && !before.contains(&entry) {
+            tell(context, &reference(ask), EventType::Warning, why.reason.code(), &why.message).await;
+        }
+        now.insert(entry);
+    }
+    if !now.is_empty() {
+        context.told.said.lock().unwrap_or_else(PoisonError::into_inner).insert(seen.key.clone(), now);
+    }
+}
+
+fn reference(ask: &Ask) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        namespace: Some(ask.pod.namespace.clone()),
+        name: Some(ask.pod.name.clone()),
+        uid: Some(ask.pod.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
+
+/// An Event is a courtesy: one that is lost changes nothing.
+async fn tell(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
+    let note: String = message.chars().take(1000).collect();
+    let event =
+        Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
+    match tokio::time::timeout(CALL, context.told.recorder.publish(&event, about)).await {
+        Ok(Ok(())) => writes::done("event"),
+        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
+        Err(_) => tracing::info!("an Event was not written in time"),
+    }
+}

@@ -1,0 +1,172 @@
+//! One review in, one answer out.
+
+use json_patch::PatchOperation;
+
+use super::patch::{Parts, additions};
+use super::pod::Pod;
+use super::review::{Response, Review, cut};
+use crate::api::names::ClusterRef;
+use crate::api::reasons::Reason;
+use crate::intent::problem::shown;
+use crate::intent::{self, Problem};
+
+/// What the install decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cluster of Pods that name none.
+    pub default_cluster: ClusterRef,
+    /// What becomes of a Pod whose request cannot be understood.
+    pub on_invalid: OnInvalid,
+    /// The image that the probe copies itself from.
+    pub probe_image: String,
+    /// The version that is written into patched Pods.
+    pub version: &'static str,
+}
+
+/// What becomes of a Pod whose request cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// It is refused, with every fault named.
+    Deny,
+    /// It is created as it is, with the faults as warnings.
+    Admit,
+}
+
+/// What was decided, for logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The Pod was patched.
+    Injected,
+    /// The Pod has all that it needs already.
+    AlreadyInjected,
+    /// The Pod asks for nothing, or opted out.
+    NotRequested,
+    /// The Pod is refused.
+    Denied(Reason),
+    /// The Pod passes unpatched although its request is invalid.
+    Admitted(Reason),
+}
+
+/// An answer to send.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The serialised `AdmissionReview`.
+    pub body: Vec<u8>,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The request's uid.
+    pub uid: String,
+    /// The Pod's namespace.
+    pub namespace: String,
+    /// The Pod's name, or the prefix of its generated one.
+    pub pod: String,
+}
+
+/// Characters of a parser's error that are repeated: it may quote the whole value that it did not expect.
+const MAX_FAULT: usize = 300;
+
+/// The body is no review that we are registered for; the API server's `failurePolicy` decides.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, or not of the shape of a review.
+    #[error("MalformedReview: the body is not an AdmissionReview of a Pod: {}", cut(.0.to_string(), MAX_FAULT))]
+    Json(#[from] serde_json::Error),
+    /// A review without a request.
+    #[error("MalformedReview: the AdmissionReview holds no request")]
+    NoRequest,
+    /// Something else than the creation of a Pod.
+    #[error("MalformedReview: {operation} of {kind} is not for this webhook: its rules must be CREATE of core/v1 pods")]
+    NotOurs {
+        /// The operation.
+        operation: String,
+        /// The kind.
+        kind: String,
+    },
+}
+
+/// Answers one review.
+///
+/// # Errors
+/// [`Malformed`] where there is nothing to answer.
+pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
+    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
+    let (Some(pod), "CREATE", "Pod", "") =
+        (&request.object, &*request.operation, &*request.kind.kind, &*request.kind.group)
+    else {
+        return Err(Malformed::NotOurs { operation: shown(&request.operation), kind: shown(&request.kind.kind) });
+    };
+    let uid = &*request.uid;
+    let (response, outcome) = match decide(pod, settings) {
+        Ok(None) => (Response::allow(uid), Outcome::NotRequested),
+        Ok(Some(Injection { operations, warnings })) => {
+            let outcome = if operations.is_empty() { Outcome::AlreadyInjected } else { Outcome::Injected };
+            (Response::allow(uid).with_patch(&operations)?.with_warnings(warnings), outcome)
+        }
+        Err(problems) => refuse(uid, &problems, settings.on_invalid),
+    };
+    let name = [&pod.metadata.name, &pod.metadata.generate_name].into_iter().flatten().find(|name| !name.is_empty());
+    Ok(Answer {
+        body: response.into_body()?,
+        outcome,
+        uid: uid.to_owned(),
+        namespace: request.namespace.into(),
+        pod: name.map(ToString::to_string).unwrap_or_default(),
+    })
+}
+
+/// The answer to a review that could not be decided in time.
+///
+/// # Errors
+/// Never; the type is that of serialisation.
+pub fn overdue(body: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
+    let message = format!("{}: {}", Reason::DeadlineExceeded, Reason::DeadlineExceeded.remedy());
+    Ok(Response::deny(&request.uid, Reason::DeadlineExceeded, message).into_body()?)
+}
+
+/// What is to be added to a Pod.
+#[derive(Debug, Clone)]
+pub struct Injection {
+    /// The patch; empty where nothing is missing.
+    pub operations: Vec<PatchOperation>,
+    /// What the author should know.
+    pub warnings: Vec<String>,
+}
+
+/// Decides about one Pod: nothing, additions, or everything that is wrong.
+///
+/// # Errors
+/// The faults of the request.
+pub fn decide(pod: &Pod<'_>, settings: &Settings) -> Result<Option<Injection>, Vec<Problem>> {
+    let Some(intent) = intent::request::read(&pod.meta(), &settings.default_cluster)? else {
+        return Ok(None);
+    };
+    let parts = Parts { probe_image: &settings.probe_image, version: settings.version };
+    let (operations, warnings) = additions(pod, &intent, parts)?;
+    check_applies(pod, &operations)?;
+    Ok(Some(Injection { operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
+}
+
+/// Applies the patch to the outline before it is sent: a patch that the API server cannot apply refuses the Pod whatever the
+/// `failurePolicy`, with a text that helps nobody.
+fn check_applies(pod: &Pod<'_>, operations: &[PatchOperation]) -> Result<(), Vec<Problem>> {
+    let fault =
+        |error: String| vec![Problem::new(Reason::NameTaken, "the patch", &error, "keeps it from being applied")];
+    let mut outline = serde_json::to_value(pod).map_err(|error| fault(error.to_string()))?;
+    json_patch::patch(&mut outline, operations).map_err(|error| fault(error.to_string()))
+}
+
+fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Response<'a>, Outcome) {
+    let reason = problems.first().map_or(Reason::MalformedValue, |problem| problem.reason);
+    match on_invalid {
+        OnInvalid::Deny => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let message = format!("{}. {}", lines.join("; "), reason.remedy());
+            (Response::deny(uid, reason, message), Outcome::Denied(reason))
+        }
+        OnInvalid::Admit => {
+            let warnings = problems.iter().map(|problem| format!("not injected: {problem}"));
+            (Response::allow(uid).with_warnings(warnings), Outcome::Admitted(reason))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! From an `AdmissionReview` to its answer. Pure but for [`server`], the only door: no Kafka, no Kubernetes client, no clock.
+
+pub mod decide;
+pub mod patch;
+pub mod pod;
+pub mod review;
+pub mod server;

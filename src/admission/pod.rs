@@ -1,0 +1,219 @@
+//! The outline of a Pod: every part that a decision or a patch touches, borrowed from the raw JSON, and nothing else.
+//!
+//! A typed Pod would lose fields newer than the library that knows it; a whole document tree would cost most of the budget.
+//! The outline keeps the length of every array that a patch adds to, so what applies to it applies to the Pod.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::intent::{Owner, PodMeta};
+
+/// The label by which nodes say their operating system.
+const OS_LABEL: &str = "kubernetes.io/os";
+
+/// A text that is borrowed where it holds no escapes.
+pub type Text<'a> = Cow<'a, str>;
+
+/// A Pod, as far as we look.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Pod<'a> {
+    /// Its metadata.
+    #[serde(borrow, default)]
+    pub metadata: Metadata<'a>,
+    /// Its specification.
+    #[serde(borrow, default)]
+    pub spec: Spec<'a>,
+}
+
+/// A Pod's metadata.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    /// The name; absent or empty while a generated one is not decided.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<'a>>,
+    /// The prefix of a generated name.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub generate_name: Option<Text<'a>>,
+    /// Labels.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    /// Annotations.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    /// Owners.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub owner_references: Option<Vec<OwnerReference<'a>>>,
+}
+
+/// One owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OwnerReference<'a> {
+    /// Its kind.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// Whether it is the one that manages the Pod.
+    #[serde(default)]
+    pub controller: Option<bool>,
+}
+
+/// A Pod's specification.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec<'a> {
+    /// Volumes.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume<'a>>>,
+    /// Init containers, native sidecars among them.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub init_containers: Option<Vec<Container<'a>>>,
+    /// Containers.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<Vec<Container<'a>>>,
+    /// The user that containers run as where they say nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<SecurityContext>,
+    /// The operating system that the Pod is for.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<Os<'a>>,
+    /// The labels of nodes that it may run on.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
+}
+
+impl Spec<'_> {
+    /// Whether the Pod is for Windows, by its own field or by the label of its nodes.
+    #[must_use]
+    pub fn is_windows(&self) -> bool {
+        let selected = self.node_selector.as_ref().and_then(|labels| labels.get(OS_LABEL));
+        self.os.as_ref().map(|os| &os.name).or(selected).is_some_and(|name| name == "windows")
+    }
+}
+
+/// A Pod's security context.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityContext {
+    /// The user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_as_user: Option<i64>,
+}
+
+/// A Pod's operating system.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Os<'a> {
+    /// `linux` or `windows`.
+    #[serde(borrow, default)]
+    pub name: Text<'a>,
+}
+
+/// A volume.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// The Secret that it holds, if it is of that kind.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretVolume<'a>>,
+    /// Whether it is an empty directory.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    pub empty_dir: Presence,
+}
+
+/// The source of a volume that holds a Secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretVolume<'a> {
+    /// The Secret's name.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<Text<'a>>,
+}
+
+/// A container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// What it mounts.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
+    /// Whether its author gave it a readiness probe.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    pub readiness_probe: Presence,
+    /// Requests and limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// A container's resources.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Resources {
+    /// Whether anything is requested.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    pub requests: Presence,
+    /// Whether anything is limited.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    pub limits: Presence,
+}
+
+/// One mount of a container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeMount<'a> {
+    /// The volume's name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// Where it is mounted.
+    #[serde(borrow)]
+    pub mount_path: Text<'a>,
+}
+
+/// Whether a field is there; what it holds is nobody's business.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// The field is missing or null.
+    #[default]
+    Absent,
+    /// The field is there.
+    Present,
+}
+
+impl Presence {
+    fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Presence, D::Error> {
+    let found = Option::<serde::de::IgnoredAny>::deserialize(deserializer)?;
+    Ok(if found.is_some() { Presence::Present } else { Presence::Absent })
+}
+
+impl Pod<'_> {
+    /// What the Pod's intent is read from.
+    #[must_use]
+    pub fn meta(&self) -> PodMeta<'_> {
+        fn pairs<'m>(map: Option<&'m BTreeMap<Text<'_>, Text<'_>>>) -> BTreeMap<&'m str, &'m str> {
+            map.into_iter().flatten().map(|(key, value)| (&**key, &**value)).collect()
+        }
+        let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
+        let owner = owners.iter().find(|owner| owner.controller == Some(true));
+        PodMeta {
+            name: self.metadata.name.as_deref().filter(|name| !name.is_empty()),
+            generate_name: self.metadata.generate_name.as_deref().filter(|prefix| !prefix.is_empty()),
+            labels: pairs(self.metadata.labels.as_ref()),
+            annotations: pairs(self.metadata.annotations.as_ref()),
+            owner: owner.map(|owner| Owner { kind: &owner.kind, name: &owner.name }),
+        }
+    }
+}

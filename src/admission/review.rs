@@ -1,0 +1,159 @@
+//! `admission.k8s.io/v1 AdmissionReview`: the request as far as we read it, and the response as the API server wants it.
+//!
+//! The response is a type of our own because kube's writes the patch as an array of numbers, nearly three times the size.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use json_patch::PatchOperation;
+use serde::{Deserialize, Serialize};
+
+use super::pod::{Pod, Text};
+use crate::api::reasons::Reason;
+
+/// Characters of one warning that clients are promised to see (Kubernetes API documentation of `warnings`).
+pub const MAX_WARNING: usize = 120;
+/// Warnings of one answer: beyond 4096 characters in all, the API server drops some by its own choice.
+pub const MAX_WARNINGS: usize = 10;
+
+/// The review that the API server sends.
+#[derive(Debug, Deserialize)]
+pub struct Review<'a> {
+    /// What is asked.
+    #[serde(borrow)]
+    pub request: Option<Request<'a>>,
+}
+
+/// The question.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request<'a> {
+    /// Echoed in the answer.
+    #[serde(borrow)]
+    pub uid: Text<'a>,
+    /// What is being created.
+    #[serde(borrow)]
+    pub kind: Kind<'a>,
+    /// The namespace; a Pod's own may be empty at this point.
+    #[serde(borrow, default)]
+    pub namespace: Text<'a>,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    #[serde(borrow)]
+    pub operation: Text<'a>,
+    /// The Pod.
+    #[serde(borrow)]
+    pub object: Option<Pod<'a>>,
+}
+
+/// A kind with its group.
+#[derive(Debug, Deserialize)]
+pub struct Kind<'a> {
+    /// The group; empty for core.
+    #[serde(borrow, default)]
+    pub group: Text<'a>,
+    /// The kind.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Reply<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+/// The answer to one review.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response<'a> {
+    /// The request's uid.
+    pub uid: &'a str,
+    /// Whether the Pod may be created.
+    pub allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+}
+
+impl<'a> Response<'a> {
+    /// Lets the Pod pass as it is.
+    #[must_use]
+    pub fn allow(uid: &'a str) -> Self {
+        Self { uid, allowed: true, ..Self::default() }
+    }
+
+    /// Refuses the Pod; the author reads the message.
+    #[must_use]
+    pub fn deny(uid: &'a str, reason: Reason, message: String) -> Self {
+        let status = Status { code: 403, reason: reason.code(), message };
+        Self { uid, allowed: false, status: Some(status), ..Self::default() }
+    }
+
+    /// Adds a patch; an empty one is left out.
+    ///
+    /// # Errors
+    /// Never for operations that hold plain JSON.
+    pub fn with_patch(mut self, operations: &[PatchOperation]) -> Result<Self, serde_json::Error> {
+        if !operations.is_empty() {
+            self.patch_type = Some("JSONPatch");
+            self.patch = Some(STANDARD.encode(serde_json::to_vec(operations)?));
+        }
+        Ok(self)
+    }
+
+    /// Adds the first [`MAX_WARNINGS`] of these warnings, each cut to what clients show.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.warnings.extend(warnings.into_iter().take(MAX_WARNINGS).map(|warning| cut(warning, MAX_WARNING)));
+        self
+    }
+
+    /// The `AdmissionReview` to send.
+    ///
+    /// # Errors
+    /// Never for a response made by this type's own functions.
+    pub fn into_body(self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Reply { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: self })
+    }
+}
+
+/// A text of at most `limit` characters, the last an ellipsis where more was cut off.
+pub(super) fn cut(text: String, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text;
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_cut_to_what_clients_show() {
+        let response = Response::allow("u").with_warnings(["é".repeat(200), "short".into()]);
+        assert_eq!(response.warnings[0].chars().count(), MAX_WARNING);
+        assert_eq!(response.warnings[1], "short");
+        let many = Response::allow("u").with_warnings(vec!["one of many".into(); 100]);
+        assert_eq!(many.warnings.len(), MAX_WARNINGS);
+    }
+
+    #[test]
+    fn an_empty_patch_is_left_out() {
+        let body = Response::allow("u").with_patch(&[]).unwrap().into_body().unwrap();
+        assert!(!String::from_utf8(body).unwrap().contains("patch"));
+    }
+}

@@ -1,0 +1,288 @@
+//! The door: HTTPS in, one decision, HTTPS out. Nothing is kept between two reviews, and nothing is written but a log line.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::decide::{Answer, Malformed, Outcome, Settings, answer};
+use crate::api::reasons::Reason;
+use crate::runtime::deadline::{Overdue, within};
+use crate::runtime::duration;
+use crate::runtime::readiness::Gate;
+use crate::runtime::shutdown::Shutdown;
+
+/// The path that the webhook configuration calls.
+pub const PATH: &str = "/inject";
+/// The largest review: an object may have 3 MiB on its way into the API server, and the review wraps it.
+pub const MAX_BODY: usize = 10 * 1024 * 1024;
+/// Bytes of all reviews that are read at once; further ones wait for their turn until their deadline.
+const MAX_IN_FLIGHT: usize = 32 * 1024 * 1024;
+/// In what `MAX_IN_FLIGHT` is counted out.
+const UNIT: usize = 1024;
+/// What the API server allows where it does not say (`timeoutSeconds` of the API, default).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that it ever allows (`timeoutSeconds` of the API, maximum).
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take for its TLS handshake, and then for its first request.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long a connection may lie idle. Longer than the 90 s after which the API server's client lets go by itself: a server
+/// that closes first would meet a review on its way.
+const IDLE: Duration = Duration::from_secs(180);
+/// How long reviews that are being answered may take after everything else has stopped.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the door counts.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reviews: Family<Labels, Counter>,
+    duration: Histogram,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Makes the metrics and adds them to a registry.
+    pub fn register(registry: &mut Registry) -> Self {
+        let buckets = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+        let metrics = Self { reviews: Family::default(), duration: Histogram::new(buckets) };
+        registry.register("reviews", "Reviews by what became of them", metrics.reviews.clone());
+        registry.register(
+            "review_duration_seconds",
+            "From a review's headers to its answer, in seconds",
+            metrics.duration.clone(),
+        );
+        metrics
+    }
+
+    fn count(&self, outcome: &'static str, reason: &'static str, took: Duration) {
+        self.reviews.get_or_create(&Labels { outcome, reason }).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+}
+
+#[derive(Debug)]
+struct Door {
+    settings: Settings,
+    metrics: Metrics,
+    in_flight: Semaphore,
+}
+
+/// Why a review got no answer. The API server's `failurePolicy` decides then, as the administrator wanted it to.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("the body must be application/json")]
+    MediaType,
+    #[error("the body is larger than {MAX_BODY} bytes")]
+    TooLarge,
+    #[error("the body broke off: {0}")]
+    Broken(axum::Error),
+    #[error("{code}: {0}. {remedy}", code = Reason::DeadlineExceeded, remedy = Reason::DeadlineExceeded.remedy())]
+    Overdue(#[from] Overdue),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+impl Unanswered {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Broken(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            // The one status whose text the API server passes on (apimachinery, `NewGenericServerResponse`).
+            Self::Overdue(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::MediaType => "MediaType",
+            Self::TooLarge => "TooLarge",
+            Self::Broken(_) => "Broken",
+            Self::Overdue(_) => Reason::DeadlineExceeded.code(),
+            Self::Malformed(_) => Reason::MalformedReview.code(),
+        }
+    }
+}
+
+/// The call's own deadline, which the API server puts into the address.
+#[derive(Debug, Deserialize)]
+struct Allowance {
+    timeout: Option<String>,
+}
+
+impl Allowance {
+    /// How long an answer may take: nine tenths of what is allowed, the rest is for its way back.
+    fn limit(&self) -> Duration {
+        let said = self.timeout.as_deref().and_then(|text| duration::parse(text).ok());
+        said.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT) * 9 / 10
+    }
+}
+
+/// The door's one route.
+pub fn router(settings: Settings, metrics: Metrics) -> Router {
+    let in_flight = Semaphore::new(MAX_IN_FLIGHT / UNIT);
+    Router::new().route(PATH, post(inject)).with_state(Arc::new(Door { settings, metrics, in_flight }))
+}
+
+async fn inject(State(door): State<Arc<Door>>, Query(allowance): Query<Allowance>, request: Request) -> Response {
+    let began = Instant::now();
+    match door.review(&allowance, request).await {
+        Ok(answer) => {
+            let (outcome, reason) = describe(answer.outcome);
+            let took = began.elapsed();
+            door.metrics.count(outcome, reason, took);
+            let Answer { uid, namespace, pod, body, outcome: _ } = answer;
+            tracing::info!(uid, namespace, pod, outcome, reason, micros = micros(took), "review");
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Err(unanswered) => {
+            let (reason, took) = (unanswered.reason(), began.elapsed());
+            door.metrics.count("unanswered", reason, took);
+            tracing::warn!(reason, error = %unanswered, micros = micros(took), "a review stays unanswered");
+            (unanswered.status(), unanswered.to_string()).into_response()
+        }
+    }
+}
+
+impl Door {
+    async fn review(&self, allowance: &Allowance, request: Request) -> Result<Answer, Unanswered> {
+        if !is_json(request.headers()) {
+            return Err(Unanswered::MediaType);
+        }
+        let size = declared(request.headers())?;
+        let body = within(allowance.limit(), "to read the review", self.read(request.into_body(), size)).await??;
+        // From here it takes microseconds: a check of the deadline would take as long as the answer.
+        Ok(answer(&body, &self.settings)?)
+    }
+
+    /// Reads a body of at most `size` bytes, once there is room for it.
+    async fn read(&self, body: Body, size: usize) -> Result<Bytes, Unanswered> {
+        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| Unanswered::TooLarge)?;
+        // The semaphore is never closed, so there always is a permit in the end.
+        let _room = self.in_flight.acquire_many(units).await.ok();
+        to_bytes(body, size).await.map_err(Unanswered::Broken)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The body's size as the client declares it; where it does not, the body may have any allowed size.
+fn declared(headers: &HeaderMap) -> Result<usize, Unanswered> {
+    let Some(value) = headers.get(header::CONTENT_LENGTH) else { return Ok(MAX_BODY) };
+    let size = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Unanswered::TooLarge)?;
+    if size > MAX_BODY { Err(Unanswered::TooLarge) } else { Ok(size) }
+}
+
+fn describe(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Injected => ("injected", ""),
+        Outcome::AlreadyInjected => ("already_injected", ""),
+        Outcome::NotRequested => ("not_requested", ""),
+        Outcome::Denied(reason) => ("denied", reason.code()),
+        Outcome::Admitted(reason) => ("admitted", reason.code()),
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// How the door is closed.
+#[derive(Debug)]
+pub struct Closing {
+    /// When the program is told to end.
+    pub shutdown: Shutdown,
+    /// Closed at once, so that no new connections are sent here.
+    pub open: Gate,
+    /// How long reviews are answered after that: until every API server and proxy has heard of it.
+    pub drain: Duration,
+}
+
+/// Answers reviews over TLS until the program is told to end and the last answer is out.
+///
+/// # Errors
+/// The listener cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    router: Router,
+    closing: Closing,
+) -> io::Result<()> {
+    let handle = Handle::<SocketAddr>::new();
+    let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(GREETING);
+    server.http_builder().http1().header_read_timeout(IDLE);
+    server.http_builder().http2().keep_alive_interval(IDLE / 6).keep_alive_timeout(GREETING);
+    let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
+        .handshake_timeout(GREETING)
+        // Without it, Nagle's algorithm holds small answers back for 40 ms on fresh connections.
+        .acceptor(NoDelayAcceptor::new());
+    let closed = async {
+        closing.shutdown.begun().await;
+        closing.open.close();
+        tokio::time::sleep(closing.drain).await;
+        handle.graceful_shutdown(Some(GRACE));
+        std::future::pending::<()>().await;
+    };
+    let served = server
+        .acceptor(acceptor)
+        // Port scans and health checks of load balancers end here all day: no business of the log's.
+        .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "a connection was not accepted"))
+        .serve(router.into_make_service());
+    tokio::select! {
+        result = served => result,
+        () = closed => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_the_callers_with_a_margin() {
+        let limit = |text: Option<&str>| Allowance { timeout: text.map(str::to_owned) }.limit();
+        assert_eq!(limit(Some("5s")), Duration::from_millis(4500));
+        assert_eq!(limit(None), Duration::from_secs(9));
+        assert_eq!(limit(Some("soon")), Duration::from_secs(9));
+        assert_eq!(limit(Some("24h")), Duration::from_secs(27));
+    }
+
+    #[test]
+    fn json_is_recognised_with_parameters() {
+        for (value, json) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/jsonp", false),
+            ("text/plain", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
+            assert_eq!(is_json(&headers), json, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

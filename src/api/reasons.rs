@@ -1,0 +1,107 @@
+//! The stable codes by which Admittance says why: in denials, conditions, Events, metrics and the reference.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident => $remedy:literal,)+) => {
+        /// A reason code. The code is stable: people alert on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, for the reference page.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)+];
+
+            /// The code as it is written in conditions, Events and denials.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)+ }
+            }
+
+            /// The reason of a code.
+            #[must_use]
+            pub fn of_code(code: &str) -> Option<Reason> {
+                Self::ALL.iter().copied().find(|reason| reason.code() == code)
+            }
+
+            /// What it says, for the reference page.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($doc,)+).trim_ascii(),)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Reason::$name => $remedy,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A topic name in an annotation breaks Kafka's rules.
+    InvalidTopicName => "Correct the name in the annotation.",
+    /// A topic name in an annotation is one of Kafka's internal ones.
+    InternalTopic => "Name a topic of your own; topics that begin with '__' belong to Kafka.",
+    /// The annotations name more topics than a Pod may have.
+    TooManyTopics => "Split the workload, or ask for fewer topics.",
+    /// The value of an annotation is not one of those it may have.
+    InvalidValue => "Use a value that the message allows.",
+    /// The value of an annotation is longer than it may be, or holds characters that cannot be shown.
+    MalformedValue => "Write plain names, separated by commas or spaces.",
+    /// A key under our prefix is not part of the contract: most often a typing mistake.
+    UnknownAnnotation => "Correct the key, or remove it.",
+    /// No identity follows from the Pod's owner or name.
+    NoWorkload => "Set the annotation kafka.admittance.dev/workload.",
+    /// The annotation names a container that the Pod does not have.
+    NoSuchContainer => "Name containers of this Pod.",
+    /// A volume, container or label of the Pod has a name that Admittance needs, and is something else.
+    NameTaken => "Rename what the Pod has under this name.",
+    /// The webhook could not finish in the time that the API server allows.
+    DeadlineExceeded => "Create the Pod again; if it persists, give the webhook more CPU.",
+    /// The request is not an AdmissionReview of a Pod's creation.
+    MalformedReview => "Check the webhook configuration: rules must be CREATE of core/v1 pods.",
+    /// Everything is in place.
+    Ready => "Nothing to do.",
+    /// The topic, rights or user are being made.
+    Provisioning => "Wait; it takes well under a second while Kafka answers.",
+    /// The BrokerCluster that is asked for does not exist.
+    ClusterNotFound => "Create the BrokerCluster, or correct kafka.admittance.dev/cluster.",
+    /// Kafka cannot be reached.
+    KafkaUnreachable => "Check the brokers and the BrokerCluster's bootstrapServers; Pods that wait start by themselves.",
+    /// Kafka refused the operator's own credential or certificate.
+    KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
+    /// The operator's Kafka user lacks a right.
+    KafkaAuthorizationFailed => "Give the operator's Kafka user Alter and Describe on Cluster, and Create on Cluster or Topic.",
+    /// Kafka refused the request; the message has Kafka's own words.
+    KafkaRefused => "Read the message: it names Kafka's error.",
+    /// The Secret that holds the operator's Kafka credential is missing or incomplete.
+    AdminSecretInvalid => "Create the Secret with keys username and password (and ca.crt where tls.caSecret names it).",
+    /// Another namespace owns the topic.
+    TopicOwnedElsewhere => "Ask the owner, or choose a name of your own.",
+    /// The topic exists in Kafka and no TopicClaim covers it.
+    TopicUnclaimed => "Declare a TopicClaim for it under a name that the policy allows you to adopt.",
+    /// Two TopicClaims name one topic; the older one has it.
+    TopicConflict => "Remove one of the two TopicClaims.",
+    /// The topic has other settings in Kafka than the TopicClaim says.
+    TopicDrifted => "Change the TopicClaim or the topic; partitions can only grow.",
+    /// The topic was deleted and made anew in Kafka by somebody else: its id is not the one on record.
+    TopicReplaced => "Look for who did it; delete the TopicClaim to accept the new topic.",
+    /// A Secret of the wanted name exists and is not ours.
+    SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
+    /// The Pod is in a namespace that is not opted in.
+    NotOptedIn => "Label the namespace kafka.admittance.dev/injection=enabled.",
+    /// Some brokers did not answer the proof; they catch up before they serve.
+    BrokersUnreachable => "Nothing to do for the Pod; look at the brokers that the message names.",
+    /// Two workloads share the name of one access.
+    AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}

@@ -1,0 +1,54 @@
+//! `admittance operator`: all Kafka work.
+
+use anyhow::Context;
+use clap::Args;
+use prometheus_client::registry::Registry;
+
+use crate::api::names::ClusterRef;
+use crate::operator::{self, Settings};
+use crate::runtime::health::{self, Health};
+use crate::runtime::readiness::Readiness;
+use crate::runtime::shutdown::Shutdown;
+use crate::runtime::writes::WRITES;
+use crate::runtime::{kubernetes, listen};
+
+/// Makes topics, users, rights and Secrets as Pods and claims ask for them.
+///
+/// Several replicas may run; one leads by a Lease, and the others wait. It is never in the path of a Pod's creation.
+#[derive(Debug, Args)]
+pub struct OperatorArgs {
+    /// The namespace of this installation: the Lease lies there.
+    #[arg(long, env = "POD_NAMESPACE")]
+    namespace: String,
+    /// The name that tells this replica from the others.
+    #[arg(long, env = "POD_NAME")]
+    identity: String,
+    /// The BrokerCluster of Pods that name none: name, or namespace/name.
+    #[arg(long, value_name = "CLUSTER", default_value = "default")]
+    default_cluster: String,
+    /// The port for /livez, /readyz and /metrics over plain HTTP.
+    #[arg(long, default_value_t = 8080)]
+    health_port: u16,
+}
+
+/// Runs the operator until it is told to stop, or loses the Lease.
+///
+/// # Errors
+/// A port is taken, there is no access to the API server, the Lease is lost, or an argument makes no sense.
+pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
+    let default_cluster = ClusterRef::parse(&args.default_cluster, &args.namespace)
+        .with_context(|| format!("--default-cluster \"{}\"", args.default_cluster))?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let mut registry = Registry::with_prefix("admittance");
+    registry.register("writes", "Writes to Kubernetes and Kafka; at rest only the Lease is written", WRITES.clone());
+    let listener =
+        listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
+    let client = kubernetes::client().await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
+    let settings = Settings { namespace: args.namespace, identity: args.identity, default_cluster };
+    tokio::select! {
+        worked = operator::run(client, settings, async { shutdown.begun().await }) => Ok(worked?),
+        // A replica that waits for the Lease is as ready as it can be.
+        served = health::serve(listener, Health { readiness: Readiness::default(), registry }) => served.context("the health port"),
+    }
+}

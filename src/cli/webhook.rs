@@ -1,0 +1,160 @@
+//! `admittance webhook`: answers AdmissionReviews.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use prometheus_client::registry::Registry;
+
+use crate::admission::decide::{OnInvalid, Settings};
+use crate::admission::server::{self, Closing};
+use crate::api::names::ClusterRef;
+use crate::runtime::health::{self, Health};
+use crate::runtime::readiness::Readiness;
+use crate::runtime::shutdown::Shutdown;
+use crate::runtime::{duration, kubernetes, listen};
+use crate::trust::folder::Folder;
+use crate::trust::keeper::{Keeper, Memory};
+use crate::trust::leaf::service_names;
+use crate::trust::metrics::Expiry;
+use crate::trust::publish::Publisher;
+use crate::trust::resolver::{Resolver, server_config};
+use crate::trust::store::Store;
+
+/// Answers the API server's AdmissionReviews.
+///
+/// Every replica is active. Each signs a serving certificate for itself, by a CA that all of them keep in one Secret, and writes
+/// the CA's certificate into the MutatingWebhookConfiguration. Nothing else is written, and Kafka is never spoken to.
+#[derive(Debug, Args)]
+pub struct WebhookArgs {
+    /// The namespace of this installation.
+    #[arg(long, env = "POD_NAMESPACE")]
+    namespace: String,
+    /// The Service by which the API server calls: the serving certificate is made out to it.
+    #[arg(long, value_name = "NAME")]
+    service_name: String,
+    /// The MutatingWebhookConfiguration whose caBundle is kept.
+    #[arg(long, value_name = "NAME", required_unless_present = "tls_dir")]
+    configuration: Option<String>,
+    /// The Secret that holds the CA. One that does not exist is made; a CA of your own in it (ca.crt, ca.key) is used.
+    #[arg(long, value_name = "NAME", required_unless_present = "tls_dir")]
+    ca_secret: Option<String>,
+    /// Serve the certificate in this folder (tls.crt, tls.key) instead, and leave CA and caBundle to whoever keeps it.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["configuration", "ca_secret"])]
+    tls_dir: Option<PathBuf>,
+    /// The BrokerCluster of Pods that name none: name, or namespace/name.
+    #[arg(long, value_name = "CLUSTER", default_value = "default")]
+    default_cluster: String,
+    /// The image that the probe copies itself from.
+    #[arg(long, value_name = "IMAGE")]
+    probe_image: String,
+    /// What becomes of a Pod whose annotations cannot be understood.
+    #[arg(long, value_enum, default_value_t = Invalid::Deny)]
+    on_invalid: Invalid,
+    /// The port for AdmissionReviews over HTTPS.
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+    /// The port for /livez, /readyz and /metrics over plain HTTP.
+    #[arg(long, default_value_t = 8080)]
+    health_port: u16,
+    /// How long reviews are answered after being told to stop, until every API server has heard of it.
+    #[arg(long, value_parser = duration::parse, default_value = "5s", value_name = "DURATION")]
+    drain: Duration,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Invalid {
+    /// It is refused, with every fault named.
+    Deny,
+    /// It is created as it is, with the faults as warnings.
+    Admit,
+}
+
+impl From<Invalid> for OnInvalid {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Deny => Self::Deny,
+            Invalid::Admit => Self::Admit,
+        }
+    }
+}
+
+enum Trust {
+    Keeper(Box<Keeper>),
+    Folder(Folder),
+}
+
+impl Trust {
+    async fn run(self) -> Infallible {
+        match self {
+            Self::Keeper(keeper) => keeper.run().await,
+            Self::Folder(folder) => folder.run().await,
+        }
+    }
+}
+
+/// Runs the webhook until it is told to stop.
+///
+/// # Errors
+/// A port is taken, there is no access to the API server, or an argument makes no sense.
+pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
+    let settings = settings(&args)?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+    let mut registry = Registry::with_prefix("admittance");
+    let mut readiness = Readiness::default();
+    let open = readiness.open_gate("the program is stopping");
+    let resolver = Arc::new(Resolver::default());
+    let metrics = server::Metrics::register(&mut registry);
+    let trust = trust(&args, resolver.clone(), &mut readiness, &mut registry).await?;
+    let closing = Closing { shutdown, open, drain: args.drain };
+    let listener = listen::everywhere(args.port).with_context(|| format!("cannot listen on port {}", args.port))?;
+    let health_listener =
+        listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
+    tracing::info!(version = settings.version, port = args.port, default_cluster = %settings.default_cluster, "starting");
+    let router = server::router(settings, metrics);
+    tokio::select! {
+        served = server::serve(listener, server_config(resolver)?, router, closing) => served.context("the webhook's port"),
+        served = health::serve(health_listener, Health { readiness, registry }) => served.context("the health port"),
+        never = trust.run() => match never {},
+    }
+}
+
+fn settings(args: &WebhookArgs) -> anyhow::Result<Settings> {
+    let default_cluster = ClusterRef::parse(&args.default_cluster, &args.namespace)
+        .with_context(|| format!("--default-cluster \"{}\"", args.default_cluster))?;
+    Ok(Settings {
+        default_cluster,
+        on_invalid: args.on_invalid.into(),
+        probe_image: args.probe_image.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+async fn trust(
+    args: &WebhookArgs,
+    resolver: Arc<Resolver>,
+    readiness: &mut Readiness,
+    registry: &mut Registry,
+) -> anyhow::Result<Trust> {
+    let expiry = Expiry::default();
+    expiry.register(registry);
+    let certified = readiness.gate("there is no serving certificate yet");
+    let (Some(configuration), Some(secret)) = (&args.configuration, &args.ca_secret) else {
+        let path = args.tls_dir.clone().context("--tls-dir, or --configuration with --ca-secret")?;
+        return Ok(Trust::Folder(Folder::new(path, resolver, certified, expiry)));
+    };
+    let client = kubernetes::client().await?;
+    Ok(Trust::Keeper(Box::new(Keeper {
+        store: Store::new(client.clone(), &args.namespace, secret),
+        publisher: Publisher::new(client, configuration),
+        names: service_names(&args.service_name, &args.namespace),
+        resolver,
+        certified,
+        published: readiness.gate("the caBundle is not published yet"),
+        expiry,
+        remembered: Memory::default(),
+    })))
+}

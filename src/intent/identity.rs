@@ -1,0 +1,118 @@
+//! Who a Pod is: its workload, from its owner.
+//!
+//! The naming rules are those of the Kubernetes controllers: a Deployment's `ReplicaSet` is `<deployment>-<pod-template-hash>`, an
+//! Argo Rollout's ends in `rollouts-pod-template-hash`, a `CronJob`'s Job in the scheduled time in minutes since 1970.
+
+use std::ops::RangeInclusive;
+
+use super::PodMeta;
+
+/// Scheduled minutes that a `CronJob`'s Job name can plausibly carry: 2017 to 2084.
+const PLAUSIBLE_MINUTES: RangeInclusive<u64> = 25_000_000..=60_000_000;
+/// Labels by which controllers mark the Pods of one template: a Deployment's, and an Argo Rollout's.
+pub const TEMPLATE_HASHES: [&str; 2] = ["pod-template-hash", "rollouts-pod-template-hash"];
+/// The annotation that names the `DeploymentConfig` behind a `ReplicationController`.
+pub const DEPLOYMENT_CONFIG: &str = "openshift.io/deployment-config.name";
+
+/// The owner reference whose `controller` is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The owner's kind, such as `ReplicaSet`.
+    pub kind: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// What follows from a Pod's owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derived<'a> {
+    /// The workload's name.
+    pub name: &'a str,
+    /// The kind of the owner, where it is none that we know: its Pods may come and go under a name that changes.
+    pub unknown_kind: Option<&'a str>,
+}
+
+/// The workload of a Pod, or nothing where it has neither owner nor name.
+#[must_use]
+pub fn derive<'a>(pod: &PodMeta<'a>) -> Option<Derived<'a>> {
+    let known = |name| Some(Derived { name, unknown_kind: None });
+    let Some(owner) = pod.owner else {
+        return bare(pod).and_then(known);
+    };
+    match owner.kind {
+        "ReplicaSet" => known(template_owner(pod, owner.name)),
+        "StatefulSet" | "DaemonSet" => known(owner.name),
+        "ReplicationController" => known(pod.annotations.get(DEPLOYMENT_CONFIG).copied().unwrap_or(owner.name)),
+        "Job" => known(cron_job(owner.name).unwrap_or(owner.name)),
+        kind => Some(Derived { name: owner.name, unknown_kind: Some(kind) }),
+    }
+}
+
+fn bare<'a>(pod: &PodMeta<'a>) -> Option<&'a str> {
+    let generated = || pod.generate_name.map(|prefix| prefix.trim_end_matches(['-', '.']));
+    // The prefix first: the operator sees the finished name, the webhook does not, and both must agree.
+    generated().or(pod.name).filter(|name| !name.is_empty())
+}
+
+fn template_owner<'a>(pod: &PodMeta<'a>, replica_set: &'a str) -> &'a str {
+    TEMPLATE_HASHES
+        .into_iter()
+        .filter_map(|label| pod.labels.get(label))
+        .find_map(|hash| replica_set.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty()))
+        .unwrap_or(replica_set)
+}
+
+fn cron_job(job: &str) -> Option<&str> {
+    let (name, minutes) = job.rsplit_once('-')?;
+    let plausible = minutes.len() == 8 && minutes.parse().is_ok_and(|minutes| PLAUSIBLE_MINUTES.contains(&minutes));
+    (plausible && !name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod<'a>(kind: &'a str, owner: &'a str, labels: &[(&'a str, &'a str)]) -> PodMeta<'a> {
+        PodMeta {
+            labels: labels.iter().copied().collect(),
+            owner: Some(Owner { kind, name: owner }),
+            ..PodMeta::default()
+        }
+    }
+
+    fn name<'a>(pod: &PodMeta<'a>) -> &'a str {
+        derive(pod).unwrap().name
+    }
+
+    #[test]
+    fn a_deployment_is_its_replica_set_without_exactly_the_hash() {
+        assert_eq!(name(&pod("ReplicaSet", "web-5d4f8c", &[("pod-template-hash", "5d4f8c")])), "web");
+        assert_eq!(name(&pod("ReplicaSet", "web-5d4f8c", &[("pod-template-hash", "other")])), "web-5d4f8c");
+        assert_eq!(name(&pod("ReplicaSet", "web-5d4f8c", &[])), "web-5d4f8c");
+        assert_eq!(name(&pod("ReplicaSet", "5d4f8c", &[("pod-template-hash", "5d4f8c")])), "5d4f8c");
+        assert_eq!(name(&pod("ReplicaSet", "web-abc", &[("rollouts-pod-template-hash", "abc")])), "web");
+    }
+
+    #[test]
+    fn jobs_of_a_cron_job_share_its_name() {
+        assert_eq!(name(&pod("Job", "nightly-29410560", &[])), "nightly");
+        assert_eq!(name(&pod("Job", "import-20241231", &[])), "import-20241231", "a date is no plausible minute");
+        assert_eq!(name(&pod("Job", "import-7", &[])), "import-7");
+        assert_eq!(name(&pod("Job", "29410560", &[])), "29410560");
+    }
+
+    #[test]
+    fn bare_pods_are_named_the_same_before_and_after_they_have_a_name() {
+        let before = PodMeta { generate_name: Some("batch-"), ..PodMeta::default() };
+        let after = PodMeta { name: Some("batch-x7k2p"), ..before.clone() };
+        assert_eq!(name(&before), "batch");
+        assert_eq!(name(&after), "batch");
+        assert_eq!(derive(&PodMeta::default()), None);
+    }
+
+    #[test]
+    fn an_unknown_owner_is_said_to_be_one() {
+        let pod = pod("Database", "main", &[]);
+        assert_eq!(derive(&pod).unwrap(), Derived { name: "main", unknown_kind: Some("Database") });
+    }
+}

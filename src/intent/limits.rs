@@ -1,0 +1,10 @@
+//! How much one Pod may ask for. The limits keep a single annotation from costing a neighbour anything.
+
+/// Topics that one Pod may name, consumed and produced together.
+pub const MAX_TOPICS: usize = 100;
+/// Characters of one annotation's value: a hundred of the longest topic names with their separators, and some air.
+pub const MAX_VALUE: usize = 32_768;
+/// Faults of one Pod that are named: enough to correct several at once, few enough to be read.
+pub const MAX_PROBLEMS: usize = 5;
+/// Characters of a bad value that a message repeats.
+pub const SHOWN: usize = 60;

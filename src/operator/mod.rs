@@ -1,0 +1,235 @@
+//! The operator: watches, queues and controllers, put together. It decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::Api;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+
+use crate::access::{self, report::Told};
+use crate::api::annotations::{ACCESS, GROUP, INJECTION};
+use crate::api::names::{ClusterRef, Scope};
+use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::clusters::{self, Clusters};
+use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::lease::{Leadership, Lost};
+use crate::runtime::queue::Queue;
+use crate::topics;
+use crate::watch::follow::follow;
+use crate::watch::table::Name;
+use crate::watch::{AccessKey, PodFacts, World};
+
+/// The name of the Lease by which one replica leads.
+const LEASE: &str = "admittance-operator";
+const CALL: Duration = Duration::from_secs(10);
+
+/// What the operator is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The namespace that it runs in: its Lease lies there.
+    pub namespace: String,
+    /// Its own name, which tells replicas apart.
+    pub identity: String,
+    /// The cluster of Pods that name none.
+    pub default_cluster: ClusterRef,
+}
+
+/// The operator ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The API server could not be asked for what the start needs.
+    #[error(transparent)]
+    Start(#[from] CallError),
+    /// Another replica leads.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+/// Waits for the Lease, then works until the Lease is lost or `shutdown` completes.
+///
+/// # Errors
+/// [`Stopped`]; the process should end and start anew.
+pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Stopped> {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
+    let scope = Scope::from_cluster_uid(system.uid().as_deref().unwrap_or_default());
+    let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
+    let leadership = Leadership::new(leases, LEASE, &settings.identity);
+    let work = work(client, &settings, scope);
+    let led = leadership.lead(async {
+        tokio::select! {
+            () = work => {}
+            () = shutdown => {}
+        }
+    });
+    Ok(led.await?)
+}
+
+async fn work(client: Client, settings: &Settings, scope: Scope) {
+    let world = Arc::new(World::default());
+    let clusters = Arc::new(Clusters::default());
+    let queues = Queues::default();
+    let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let cluster_context = clusters::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        scope: scope.clone(),
+    };
+    let topic_context = topics::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        recorder: recorder.clone(),
+    };
+    let access_context = access::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters,
+        scope,
+        default_cluster: settings.default_cluster.clone(),
+        told: Arc::new(Told::new(recorder)),
+    };
+    let controllers = async {
+        // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
+        world.complete().await;
+        tracing::info!("every list is complete");
+        let (moved_world, moved_queues) = (world.clone(), queues.clone());
+        let moved = move |cluster: &str| moved_queues.cluster_moved(&moved_world, cluster);
+        tokio::join!(
+            clusters::run(cluster_context, queues.clusters.clone(), moved),
+            topics::run(topic_context, queues.topics.clone()),
+            access::run(access_context, queues.accesses.clone()),
+        );
+    };
+    tokio::join!(watches(client, &world, &queues), controllers);
+}
+
+/// What waits to be looked at.
+#[derive(Debug, Clone, Default)]
+struct Queues {
+    clusters: Queue<Name>,
+    topics: Queue<Name>,
+    accesses: Queue<AccessKey>,
+}
+
+impl Queues {
+    /// A cluster came to work, or no longer does: all that is on it is looked at.
+    fn cluster_moved(&self, world: &World, cluster: &str) {
+        for name in world.topics.names() {
+            if world.topics.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
+                self.topics.push(name);
+            }
+        }
+        for name in world.accesses.names() {
+            if world.accesses.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
+                self.accesses.push(name);
+            }
+        }
+    }
+}
+
+async fn watches(client: Client, world: &World, queues: &Queues) {
+    let labelled = |label: &str| watcher::Config::default().labels(label);
+    // A Pod that has ended leaves the selection, and so the table.
+    let running = labelled(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
+    let pods = watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), running).default_backoff();
+    let opted_in = labelled(&format!("{INJECTION}=enabled"));
+    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
+    let topics = watch::<TopicClaim>(&client);
+    let accesses = watch::<AccessClaim>(&client);
+    let clusters = watch::<BrokerCluster>(&client);
+    tokio::join!(
+        follow(
+            pods,
+            &world.pods,
+            |pod| PodFacts::new(pod.metadata),
+            |_, groups| {
+                groups.into_iter().for_each(|key| queues.accesses.push(key));
+            }
+        ),
+        follow(
+            namespaces,
+            &world.namespaces,
+            |_| Some(()),
+            |name, _| {
+                let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
+                pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
+                    .for_each(|pod| queues.accesses.push(pod.access_key()));
+            }
+        ),
+        follow(
+            topics,
+            &world.topics,
+            |claim| readable("TopicClaim", claim),
+            |name, groups| {
+                queues.topics.push(name.clone());
+                for group in groups {
+                    // Rivals of one topic, and those who use it, look again.
+                    world
+                        .topics
+                        .of(&group)
+                        .iter()
+                        .filter_map(|claim| name_of(&**claim))
+                        .for_each(|rival| queues.topics.push(rival));
+                    world
+                        .accesses
+                        .of(&group)
+                        .iter()
+                        .filter_map(|claim| name_of(&**claim))
+                        .for_each(|user| queues.accesses.push(user));
+                }
+            }
+        ),
+        follow(
+            accesses,
+            &world.accesses,
+            |claim| readable("AccessClaim", claim),
+            |name, _| queues.accesses.push(name.clone())
+        ),
+        follow(
+            clusters,
+            &world.clusters,
+            |cluster| readable("BrokerCluster", cluster),
+            |name, _| {
+                queues.clusters.push(name.clone());
+            }
+        ),
+    );
+}
+
+fn watch<K>(
+    client: &Client,
+) -> impl futures::Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+{
+    watcher(Api::<DeserializeGuard<K>>::all(client.clone()), watcher::Config::default()).default_backoff()
+}
+
+/// An object that cannot be read is left out; its neighbours are not.
+fn readable<K: Resource>(kind: &str, guard: DeserializeGuard<K>) -> Option<K> {
+    guard
+        .0
+        .map_err(|error| {
+            let (namespace, name) =
+                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
+            tracing::warn!(kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
+        })
+        .ok()
+        .map(|mut object| {
+            // Who wrote which field is nobody's question here, and half of an object's size.
+            object.meta_mut().managed_fields = None;
+            object
+        })
+}
+
+fn name_of(object: &impl ResourceExt) -> Option<Name> {
+    Some((object.namespace()?, object.name_any()))
+}

@@ -1,0 +1,81 @@
+//! The client of the API server, and calls that end.
+
+use std::time::Duration;
+
+use kube::{Client, Config};
+
+use super::deadline::within;
+
+/// No API server can be spoken to.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Neither a service account nor a kubeconfig was found.
+    #[error(
+        "no access to a cluster: inside a Pod the service account's token must be mounted, elsewhere KUBECONFIG must \
+         name a file: {0}"
+    )]
+    Config(#[from] kube::config::InferConfigError),
+    /// What was found cannot be used.
+    #[error("the access to the cluster cannot be used: {0}")]
+    Client(#[from] kube::Error),
+}
+
+/// A client by the service account's token, or by the kubeconfig outside of a cluster.
+///
+/// The client has no deadline of its own, and tries again for minutes when the API server is overloaded: callers set a limit on
+/// every call ([`call`]).
+///
+/// # Errors
+/// [`ClientError`] where there is no access, or one that cannot be used.
+pub async fn client() -> Result<Client, ClientError> {
+    Ok(Client::try_from(Config::infer().await?)?)
+}
+
+/// A call of the API server that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The API server refused, or was not reached.
+    #[error("cannot {what}: {source}")]
+    Failed {
+        /// What was tried, as a verb with its object.
+        what: &'static str,
+        /// What the client says.
+        source: Box<kube::Error>,
+    },
+    /// There was no answer in time.
+    #[error("cannot {what}: no answer within {limit:?}")]
+    Overdue {
+        /// What was tried, as a verb with its object.
+        what: &'static str,
+        /// How long.
+        limit: Duration,
+    },
+}
+
+impl CallError {
+    /// The HTTP status that the API server answered with, if it answered.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Failed { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::Overdue { .. } => None,
+        }
+    }
+}
+
+/// Calls the API server, and waits for at most `limit`. `what` is a verb with its object, such as "read the Secret".
+///
+/// # Errors
+/// [`CallError`].
+pub async fn call<T>(
+    limit: Duration,
+    what: &'static str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallError> {
+    let answer =
+        within(limit, what, call).await.map_err(|overdue| CallError::Overdue { what, limit: overdue.limit })?;
+    answer.map_err(|source| CallError::Failed { what, source: Box::new(source) })
+}

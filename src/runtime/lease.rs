@@ -1,0 +1,198 @@
+//! One leader among the operator's replicas, by a `coordination.k8s.io/v1` Lease.
+//!
+//! A Lease does not fence: a leader that was paused may wake after another took over. So every write of ours is safe when it
+//! happens twice, and a leader that cannot renew in time stops.
+
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::time::{Instant, sleep};
+
+use super::kubernetes::{CallError, call};
+use super::writes;
+
+/// How long a leader may be silent before another replica takes over.
+const DURATION: Duration = Duration::from_secs(8);
+/// How often the leader renews, and a follower looks.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// A leader that could not renew for this long stops: earlier than anybody else may take over.
+const GIVE_UP: Duration = Duration::from_secs(6);
+/// The deadline of one call.
+const CALL: Duration = Duration::from_secs(2);
+
+/// The Lease was lost, or could not be renewed in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the Lease {name} was lost: {why}")]
+pub struct Lost {
+    name: String,
+    why: String,
+}
+
+/// One replica's hold on the Lease.
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+}
+
+impl Leadership {
+    /// A candidate for the Lease `name`; `identity` tells replicas apart (the Pod's name).
+    #[must_use]
+    pub fn new(api: Api<Lease>, name: &str, identity: &str) -> Self {
+        Self { api, name: name.to_owned(), identity: identity.to_owned() }
+    }
+
+    /// Waits until this replica leads, then works until the work ends or the Lease is lost.
+    ///
+    /// # Errors
+    /// [`Lost`]; the process should end, so that nothing of its state outlives its leadership.
+    pub async fn lead<T>(&self, work: impl Future<Output = T>) -> Result<T, Lost> {
+        let mut observed = Observed::default();
+        while !self.turn(&mut observed).await.unwrap_or_else(|error| {
+            tracing::warn!(lease = self.name, %error, "cannot look at the Lease");
+            false
+        }) {
+            sleep(RENEWAL).await;
+        }
+        tracing::info!(lease = self.name, identity = self.identity, "leading");
+        let result = tokio::select! {
+            done = work => Ok(done),
+            lost = self.keep(&mut observed) => Err(lost),
+        };
+        if result.is_ok() {
+            self.release().await;
+        }
+        result
+    }
+
+    async fn keep(&self, observed: &mut Observed) -> Lost {
+        let lost = |why: String| Lost { name: self.name.clone(), why };
+        let mut renewed = Instant::now();
+        loop {
+            sleep(RENEWAL).await;
+            match self.turn(observed).await {
+                Ok(true) => renewed = Instant::now(),
+                Ok(false) => return lost("another replica holds it".to_owned()),
+                Err(error) if renewed.elapsed() > GIVE_UP => return lost(error.to_string()),
+                Err(error) => tracing::warn!(lease = self.name, %error, "cannot renew the Lease"),
+            }
+        }
+    }
+
+    /// Takes or renews the Lease if it is ours to take. The resource version makes two takers exclude each other.
+    async fn turn(&self, observed: &mut Observed) -> Result<bool, CallError> {
+        let found = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await?;
+        let Some(mut lease) = found else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let lease = Lease { metadata, spec: Some(self.spec(None)) };
+            return settle(call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await);
+        };
+        let spec = lease.spec.take();
+        if !observed.may_take(spec.as_ref(), &self.identity, Instant::now()) {
+            return Ok(false);
+        }
+        lease.spec = Some(self.spec(spec.as_ref()));
+        settle(call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await)
+    }
+
+    fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = MicroTime(Timestamp::now());
+        let mine = before.filter(|spec| spec.holder_identity.as_deref() == Some(self.identity.as_str()));
+        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or(0);
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: mine.and_then(|spec| spec.acquire_time.clone()).or_else(|| Some(now.clone())),
+            renew_time: Some(now),
+            lease_transitions: Some(if mine.is_some() { transitions } else { transitions.saturating_add(1) }),
+            ..LeaseSpec::default()
+        }
+    }
+
+    /// Hands the Lease over, so that the next leader need not wait.
+    async fn release(&self) {
+        let Ok(Some(mut lease)) = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await else { return };
+        let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&*self.identity))
+        else {
+            return;
+        };
+        spec.holder_identity = None;
+        if let Err(error) =
+            call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await
+        {
+            tracing::info!(lease = self.name, %error, "the Lease was not handed over; it runs out by itself");
+        }
+    }
+}
+
+fn settle(written: Result<Lease, CallError>) -> Result<bool, CallError> {
+    written.map(|_| {
+        writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
+        true
+    })
+}
+
+/// What a follower saw, timed by its own clock: the clocks of two nodes are never compared.
+#[derive(Debug, Default)]
+struct Observed {
+    renewal: Option<MicroTime>,
+    since: Option<Instant>,
+}
+
+impl Observed {
+    fn may_take(&mut self, spec: Option<&LeaseSpec>, identity: &str, now: Instant) -> bool {
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        if holder.is_empty() || holder == identity {
+            return true;
+        }
+        let renewal = spec.and_then(|spec| spec.renew_time.clone());
+        if self.renewal != renewal || self.since.is_none() {
+            self.renewal = renewal;
+            self.since = Some(now);
+        }
+        self.since.is_some_and(|since| now.duration_since(since) > DURATION)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held_by(holder: &str, renewed: i64) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            renew_time: Some(MicroTime(Timestamp::from_second(renewed).unwrap())),
+            ..LeaseSpec::default()
+        }
+    }
+
+    #[test]
+    fn a_silent_holder_is_replaced_by_our_own_clock_only() {
+        let (mut observed, start) = (Observed::default(), Instant::now());
+        let old = held_by("other", 0);
+        assert!(!observed.may_take(Some(&old), "me", start), "however old its stamp, it gets its time");
+        assert!(!observed.may_take(Some(&old), "me", start + DURATION));
+        assert!(observed.may_take(Some(&old), "me", start + DURATION + RENEWAL));
+    }
+
+    #[test]
+    fn a_renewal_starts_the_wait_again() {
+        let (mut observed, start) = (Observed::default(), Instant::now());
+        assert!(!observed.may_take(Some(&held_by("other", 1)), "me", start));
+        assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 2));
+        assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 3));
+    }
+
+    #[test]
+    fn a_free_lease_and_our_own_are_taken() {
+        let mut observed = Observed::default();
+        assert!(observed.may_take(None, "me", Instant::now()));
+        assert!(observed.may_take(Some(&held_by("me", 1)), "me", Instant::now()));
+        assert!(observed.may_take(Some(&held_by("", 1)), "me", Instant::now()));
+    }
+}

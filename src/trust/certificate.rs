@@ -1,0 +1,120 @@
+//! A certificate, as far as trust needs to know it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// From when until when a certificate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub from: SystemTime,
+    /// The last.
+    pub until: SystemTime,
+}
+
+impl Validity {
+    /// Whether the certificate holds at this moment.
+    #[must_use]
+    pub fn holds(&self, now: SystemTime) -> bool {
+        self.from <= now && now <= self.until
+    }
+
+    /// Whether it is time for a successor: two thirds of the time are over, or the certificate does not hold at all.
+    #[must_use]
+    pub fn is_due(&self, now: SystemTime) -> bool {
+        let whole = self.until.duration_since(self.from).unwrap_or_default();
+        !self.holds(now) || now >= self.from + whole * 2 / 3
+    }
+}
+
+/// The text is not one certificate in PEM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// No PEM block `CERTIFICATE`.
+    #[error("no PEM block CERTIFICATE")]
+    NotPem,
+    /// What the block holds is not X.509.
+    #[error("the PEM block holds no X.509 certificate")]
+    NotX509,
+}
+
+/// One certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The PEM text, ending in a line break.
+    pem: String,
+    der: CertificateDer<'static>,
+    /// From when until when it holds.
+    pub validity: Validity,
+    /// Whether it may sign others.
+    pub is_ca: bool,
+    /// The subject's public key (SubjectPublicKeyInfo, DER).
+    pub public_key: Vec<u8>,
+}
+
+impl Certificate {
+    /// Reads the first certificate of a PEM text.
+    ///
+    /// # Errors
+    /// [`CertificateError`] where there is none.
+    pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| CertificateError::NotPem)?;
+        let (_, x509) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
+        let validity = Validity {
+            from: moment(x509.validity().not_before.timestamp()),
+            until: moment(x509.validity().not_after.timestamp()),
+        };
+        let is_ca = x509.is_ca();
+        let public_key = x509.public_key().raw.to_vec();
+        Ok(Self { pem: format!("{}\n", text.trim()), der, validity, is_ca, public_key })
+    }
+
+    /// The PEM text, ending in a line break.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The same in DER.
+    #[must_use]
+    pub fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+}
+
+/// Seconds since 1970 as a moment; before that time there were no certificates.
+fn moment(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_is_due_after_two_thirds() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let validity = Validity { from: at(100), until: at(400) };
+        for (now, holds, due) in [
+            (99, false, true),
+            (100, true, false),
+            (299, true, false),
+            (300, true, true),
+            (400, true, true),
+            (401, false, true),
+        ] {
+            assert_eq!((validity.holds(at(now)), validity.is_due(at(now))), (holds, due), "at {now}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_certificates() {
+        assert_eq!(Certificate::from_pem(""), Err(CertificateError::NotPem));
+        assert_eq!(Certificate::from_pem("hello"), Err(CertificateError::NotPem));
+        let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(Certificate::from_pem(block), Err(CertificateError::NotX509));
+    }
+}

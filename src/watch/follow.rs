@@ -1,0 +1,65 @@
+//! Keeps a table equal to what the API server holds.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use futures::{Stream, StreamExt};
+use kube::Resource;
+use kube::runtime::watcher::{Error, Event};
+
+use super::table::{Name, Table};
+
+/// Feeds the events of a watch into a table until the stream ends, which a watch with back-off does not.
+///
+/// `row` makes the table's row of an object, or nothing where the object is of no interest (or cannot be read: the watch of
+/// its neighbours goes on). `changed` is told each object that came, changed or went, with the groups it belongs or belonged to.
+pub async fn follow<K, T, G>(
+    events: impl Stream<Item = Result<Event<K>, Error>>,
+    table: &Table<T, G>,
+    row: impl Fn(K) -> Option<T>,
+    changed: impl Fn(&Name, Vec<G>),
+) where
+    K: Resource + Debug,
+    T: PartialEq,
+    G: Clone + Eq + Hash,
+{
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => table.listing_begins(),
+            Ok(Event::InitApply(object)) => {
+                let name = name_of(&object);
+                table.listed(&name);
+                put(table, &name, row(object), &changed);
+            }
+            Ok(Event::Apply(object)) => put(table, &name_of(&object), row(object), &changed),
+            Ok(Event::Delete(object)) => put(table, &name_of(&object), None, &changed),
+            Ok(Event::InitDone) => {
+                for name in table.listing_ends() {
+                    put(table, &name, None, &changed);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a watch was interrupted; it goes on by itself"),
+        }
+    }
+}
+
+fn put<T: PartialEq, G: Clone + Eq + Hash>(
+    table: &Table<T, G>,
+    name: &Name,
+    row: Option<T>,
+    changed: &impl Fn(&Name, Vec<G>),
+) {
+    let groups = match row {
+        // The echo of a write of ours.
+        Some(row) if table.get(&(&name.0, &name.1)).as_deref() == Some(&row) => return,
+        Some(row) => table.put(name.clone(), row),
+        None => table.remove(name),
+    };
+    changed(name, groups);
+}
+
+fn name_of<K: Resource>(object: &K) -> Name {
+    let meta = object.meta();
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}

@@ -1,0 +1,76 @@
+//! What the operator keeps of a Pod: enough to read its intent afresh, and to tell its people.
+
+use std::collections::BTreeMap;
+
+use kube::api::ObjectMeta;
+
+use super::AccessKey;
+use crate::api::annotations::{ACCESS, GROUP};
+use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
+use crate::intent::{Owner, PodMeta};
+
+/// A Pod that carries an access label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    access: String,
+    generate_name: Option<String>,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    owner: Option<(String, String)>,
+}
+
+impl PodFacts {
+    /// Keeps what matters; nothing where the Pod carries no access label.
+    #[must_use]
+    pub fn new(meta: ObjectMeta) -> Option<Self> {
+        let labels = meta.labels.unwrap_or_default();
+        let access = labels.get(ACCESS)?.clone();
+        let ours = |key: &String| key.starts_with(GROUP);
+        let owner = meta.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
+        Some(Self {
+            namespace: meta.namespace?,
+            name: meta.name?,
+            uid: meta.uid?,
+            access,
+            generate_name: meta.generate_name,
+            labels: labels
+                .into_iter()
+                .filter(|(key, _)| ours(key) || TEMPLATE_HASHES.contains(&key.as_str()))
+                .collect(),
+            annotations: meta
+                .annotations
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| ours(key) || key == DEPLOYMENT_CONFIG)
+                .collect(),
+            owner: owner.map(|owner| (owner.kind, owner.name)),
+        })
+    }
+
+    /// The access that its label names. The label only finds the Pod; what the Pod may have is read from [`PodFacts::meta`].
+    #[must_use]
+    pub fn access_key(&self) -> AccessKey {
+        (self.namespace.clone(), self.access.clone())
+    }
+
+    /// What its intent is read from.
+    #[must_use]
+    pub fn meta(&self) -> PodMeta<'_> {
+        fn pairs(map: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+            map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        }
+        PodMeta {
+            name: Some(&self.name),
+            generate_name: self.generate_name.as_deref(),
+            labels: pairs(&self.labels),
+            annotations: pairs(&self.annotations),
+            owner: self.owner.as_ref().map(|(kind, name)| Owner { kind, name }),
+        }
+    }
+}

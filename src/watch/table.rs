@@ -1,0 +1,210 @@
+//! A table of objects by namespace and name, with one secondary index.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::watch;
+
+/// Namespace and name; the namespace is empty for what has none.
+pub type Name = (String, String);
+
+/// Objects by name, and by the groups that each belongs to.
+pub struct Table<T, G> {
+    groups_of: fn(&T) -> Vec<G>,
+    rows: RwLock<Rows<T, G>>,
+    complete: watch::Sender<bool>,
+}
+
+struct Rows<T, G> {
+    objects: HashMap<Name, Arc<T>>,
+    groups: HashMap<G, BTreeSet<Name>>,
+    /// Names not yet seen again by the listing that runs.
+    unseen: BTreeSet<Name>,
+}
+
+/// Lets a table be asked with borrowed names.
+trait Named {
+    fn parts(&self) -> (&str, &str);
+}
+
+impl Named for Name {
+    fn parts(&self) -> (&str, &str) {
+        (&self.0, &self.1)
+    }
+}
+
+impl Named for (&str, &str) {
+    fn parts(&self) -> (&str, &str) {
+        *self
+    }
+}
+
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
+impl<'a> Borrow<dyn Named + 'a> for Name {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+impl<T, G: Clone + Eq + Hash> Table<T, G> {
+    /// An empty table; `groups_of` says to which groups an object belongs.
+    #[must_use]
+    pub fn new(groups_of: fn(&T) -> Vec<G>) -> Self {
+        let rows = Rows { objects: HashMap::new(), groups: HashMap::new(), unseen: BTreeSet::new() };
+        Self { groups_of, rows: RwLock::new(rows), complete: watch::Sender::new(false) }
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn get(&self, name: &(&str, &str)) -> Option<Arc<T>> {
+        self.read().objects.get(name as &dyn Named).cloned()
+    }
+
+    /// The objects of a group, in the order of their names.
+    #[must_use]
+    pub fn of(&self, group: &G) -> Vec<Arc<T>> {
+        let rows = self.read();
+        let names = rows.groups.get(group).into_iter().flatten();
+        names.filter_map(|name| rows.objects.get(name)).cloned().collect()
+    }
+
+    /// The names of all objects.
+    #[must_use]
+    pub fn names(&self) -> Vec<Name> {
+        self.read().objects.keys().cloned().collect()
+    }
+
+    /// Stores an object; returns the groups that it belongs or belonged to.
+    pub fn put(&self, name: Name, object: T) -> Vec<G> {
+        let mut rows = self.write();
+        let mut touched = rows.remove(&name, self.groups_of);
+        let groups = (self.groups_of)(&object);
+        for group in &groups {
+            rows.groups.entry(group.clone()).or_default().insert(name.clone());
+        }
+        touched.extend(groups);
+        rows.objects.insert(name, Arc::new(object));
+        touched
+    }
+
+    /// Replaces an object by what a write of ours returned, ahead of the watch; one that the watch does not know is left to it.
+    pub fn renew(&self, name: &Name, object: T) {
+        if self.read().objects.contains_key(name) {
+            self.put(name.clone(), object);
+        }
+    }
+
+    /// Forgets an object; returns the groups that it belonged to.
+    pub fn remove(&self, name: &Name) -> Vec<G> {
+        self.write().remove(name, self.groups_of)
+    }
+
+    /// A new listing begins: what it does not name is gone at its end.
+    pub fn listing_begins(&self) {
+        let mut rows = self.write();
+        rows.unseen = rows.objects.keys().cloned().collect();
+    }
+
+    /// The listing names an object.
+    pub fn listed(&self, name: &Name) {
+        self.write().unseen.remove(name);
+    }
+
+    /// The listing is complete; returns what it did not name.
+    pub fn listing_ends(&self) -> Vec<Name> {
+        let gone = std::mem::take(&mut self.write().unseen);
+        self.complete.send_replace(true);
+        gone.into_iter().collect()
+    }
+
+    /// Waits until the first listing is complete.
+    pub async fn complete(&self) {
+        // The sender lives as long as the table: waiting cannot fail.
+        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows<T, G>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows<T, G>> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T, G: Clone + Eq + Hash> Rows<T, G> {
+    fn remove(&mut self, name: &Name, groups_of: fn(&T) -> Vec<G>) -> Vec<G> {
+        self.unseen.remove(name);
+        let Some(object) = self.objects.remove(name) else { return Vec::new() };
+        let groups = groups_of(&object);
+        for group in &groups {
+            if let Some(names) = self.groups.get_mut(group) {
+                names.remove(name);
+                if names.is_empty() {
+                    self.groups.remove(group);
+                }
+            }
+        }
+        groups
+    }
+}
+
+impl<T, G> std::fmt::Debug for Table<T, G> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        formatter.debug_struct("Table").field("objects", &rows.objects.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        ("ns".to_owned(), text.to_owned())
+    }
+
+    fn table() -> Table<u8, u8> {
+        Table::new(|value| vec![value % 2])
+    }
+
+    #[test]
+    fn groups_follow_the_objects() {
+        let table = table();
+        table.put(name("a"), 1);
+        table.put(name("b"), 3);
+        assert_eq!(table.of(&1).iter().map(|v| **v).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(table.put(name("a"), 2), [1, 0], "both the group it left and the one it joined");
+        assert_eq!(table.of(&1).len(), 1);
+        table.remove(&name("b"));
+        assert!(table.of(&1).is_empty());
+        assert_eq!(table.get(&("ns", "a")).as_deref(), Some(&2));
+        assert_eq!(table.get(&("ns", "b")), None);
+    }
+
+    #[test]
+    fn a_listing_tells_what_is_gone() {
+        let table = table();
+        table.put(name("a"), 1);
+        table.put(name("b"), 2);
+        table.listing_begins();
+        table.listed(&name("a"));
+        assert_eq!(table.listing_ends(), [name("b")]);
+        assert!(table.get(&("ns", "b")).is_some(), "the caller removes it, and tells whom it concerns");
+    }
+}

@@ -1,0 +1,128 @@
+//! The network namespace and the mount namespace of a cluster, each kept by a file in the state folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::addresses::{NODE, SERVICE_RANGE};
+use super::cgroup;
+use crate::bed::{Bed, STATE, output};
+
+/// Folders whose paths are fixed in the kubelet, containerd or libcni, and the part of the state that stands in for each.
+/// The mounts are the cluster's own, so every cluster sees its own folder under the usual name.
+const STAND_INS: [(&str, &str); 5] = [
+    ("/run/containerd", "run/containerd"),
+    ("/var/lib/cni", "cni"),
+    ("/var/lib/kubelet", "kubelet"),
+    ("/var/log/containers", "log/containers"),
+    ("/var/log/pods", "log/pods"),
+];
+
+/// Which of the folders above were made here, for the last cluster to remove.
+const MADE: &str = "mountpoints";
+
+/// Makes the namespaces, unless both are there. Processes of a cluster that has lost one are of no use: they are killed.
+pub fn ensure(bed: &Bed) -> Result<()> {
+    let kept = ["ns/net", "ns/mnt"].map(|file| bed.path(file));
+    let mounts = mounts_below(bed.folder())?;
+    if kept.iter().all(|file| mounts.contains(file)) {
+        return Ok(());
+    }
+    cgroup::kill_all(bed.name())?;
+    unmount_all(bed)?;
+    let folder = bed.path("ns");
+    fs::create_dir_all(&folder)?;
+    // A namespace can be kept on a private mount only, else its file would be copied into itself.
+    output(Command::new("mount").arg("--bind").arg(&folder).arg(&folder))?;
+    output(Command::new("mount").arg("--make-private").arg(&folder))?;
+    for file in &kept {
+        fs::write(file, "")?;
+    }
+    make_mount_points()?;
+    let mut command = Command::new("unshare");
+    // Mounts of the machine arrive inside; none of ours ever leaves.
+    command.arg("--propagation=slave").arg(format!("--net={}", bed.path("ns/net").display()));
+    command.arg(format!("--mount={}", bed.path("ns/mnt").display())).args(["sh", "-euc", &set_up_script(bed)]);
+    output(&mut command).context("cannot set up the cluster's namespaces").map(drop)
+}
+
+/// What happens inside once: links and addresses, then mounts. Both ends of the veth pair are inside: it stands in for a
+/// dummy link, whose driver not every kernel has. The route makes service addresses reachable for the node itself; there is
+/// no default route, so that nothing in a cluster can hang on the outside.
+fn set_up_script(bed: &Bed) -> String {
+    let mut script = format!(
+        "ip link set lo up
+         ip link add node0 type veth peer name node0-peer
+         ip address add {NODE}/32 dev node0
+         ip link set node0 up
+         ip link set node0-peer up
+         ip route add {SERVICE_RANGE} dev node0 src {NODE}
+         echo 1 >/proc/sys/net/ipv4/ip_forward
+         for space in {STATE}/*/ns; do if mountpoint -q $space; then umount --recursive $space; fi; done
+         mount --make-rshared /
+         mount --bind {} /etc/resolv.conf\n",
+        bed.path("config/resolv.conf").display()
+    );
+    for (target, part) in STAND_INS {
+        let source = bed.path(part);
+        let source = source.display();
+        script.push_str(&format!("mkdir -p {source} {target}; mount --bind {source} {target}\n"));
+    }
+    script
+}
+
+fn make_mount_points() -> Result<()> {
+    let list = Path::new(STATE).join(MADE);
+    let mut made = fs::read_to_string(&list).unwrap_or_default();
+    for (target, _) in STAND_INS {
+        if !Path::new(target).exists() {
+            made.push_str(target);
+            made.push('\n');
+        }
+    }
+    fs::write(list, made)?;
+    for (target, _) in STAND_INS {
+        fs::create_dir_all(target).with_context(|| format!("cannot make {target}"))?;
+    }
+    Ok(())
+}
+
+/// Removes what [`ensure`] made. All processes must be gone.
+pub fn remove(bed: &Bed) -> Result<()> {
+    unmount_all(bed)?;
+    // The removal of a folder takes a mount away that another cluster has on it: only the last cluster may do that.
+    let others = fs::read_dir(STATE)?.flatten().any(|entry| entry.path() != bed.folder() && entry.path().is_dir());
+    if !others {
+        let list = Path::new(STATE).join(MADE);
+        for target in fs::read_to_string(&list).unwrap_or_default().lines() {
+            // Not empty means that something else has come to use it.
+            let _ = fs::remove_dir(target);
+        }
+        let _ = fs::remove_file(list);
+    }
+    Ok(())
+}
+
+fn unmount_all(bed: &Bed) -> Result<()> {
+    // The newest first: a mount covers the older ones below it.
+    for mount in mounts_below(bed.folder())?.iter().rev() {
+        unmount(mount, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {}", mount.display()))?;
+    }
+    let left = mounts_below(bed.folder())?;
+    ensure!(left.is_empty(), "still mounted: {left:?}");
+    Ok(())
+}
+
+/// Mount points at or below a folder, the oldest first.
+pub fn mounts_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(PathBuf::from)
+        .filter(|path| path.starts_with(folder))
+        .collect())
+}

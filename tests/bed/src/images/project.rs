@@ -1,0 +1,97 @@
+//! The project's own image: its two programs, static, on nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::oci::{self, Image, Layer};
+use super::{Archive, load};
+use crate::bed::{Bed, output, write_file};
+use crate::progress::{Progress, Step};
+
+/// No dynamic library, so that the image needs no file but the program; and random bytes from the kernel's own call.
+const FLAGS: &str = "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"";
+
+/// What the cluster remembers of the image: a JSON file with its reference.
+const RECORD: &str = "images/admittance.json";
+
+/// The image that is loaded in this cluster: what a Helm value or a Pod names.
+///
+/// # Errors
+/// When none was loaded yet.
+pub fn loaded(bed: &Bed) -> Result<Archive> {
+    let text = fs::read_to_string(bed.path(RECORD))
+        .with_context(|| format!("no image of the project is loaded: run `cargo bed --name {} images`", bed.name()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Builds both programs from the workspace, makes one image of them and loads it.
+///
+/// # Errors
+/// When a program does not compile, or the image cannot be loaded.
+pub fn build_and_load(bed: &Bed, progress: &Progress) -> Result<Archive> {
+    let step = progress.step("programs: admittance and admittance-probe, static");
+    let operator = ["--release", "--bin", "admittance"];
+    let probe = ["--profile", "probe", "--no-default-features", "--features", "probe", "--bin", "admittance-probe"];
+    let programs = [
+        ("admittance", cargo(bed, &step, "release", &operator)?),
+        ("admittance-probe", cargo(bed, &step, "probe", &probe)?),
+    ];
+    step.done();
+
+    let folder = bed.path("images");
+    fs::create_dir_all(&folder)?;
+    let layer_file = folder.join("layer.tar");
+    let mut layer = Layer::create(&layer_file)?;
+    for (name, file) in programs {
+        layer.copy(name, 0o755, &file)?;
+    }
+    layer.finish()?;
+    let (digest, _) = oci::digest_file(&layer_file)?;
+    let tag: String = digest.chars().skip("sha256:".len()).take(12).collect();
+    let reference = format!("localhost/admittance:{tag}");
+    let image = Image {
+        reference: &reference,
+        entrypoint: &["/admittance"],
+        user: "65532:65532",
+        folder: "/",
+        environment: &["PATH=/"],
+    };
+    let file = folder.join("admittance.tar");
+    let digest = oci::write(&image, std::slice::from_ref(&layer_file), &file)?;
+    fs::remove_file(layer_file)?;
+    let archive = Archive { reference, digest, file };
+    load(bed, &archive, progress)?;
+    write_file(&bed.path(RECORD), &serde_json::to_string_pretty(&archive)?, false)?;
+    Ok(archive)
+}
+
+/// The folder of the workspace that this program was compiled in.
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_owned()
+}
+
+/// Compiles one program and says where it is.
+fn cargo(bed: &Bed, step: &Step, profile: &str, arguments: &[&str]) -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(&program);
+    build.current_dir(workspace()).env("RUSTFLAGS", FLAGS).args(["build", "--locked", "--package", "admittance"]);
+    // A target named, even the machine's own, keeps these flags away from build scripts.
+    build.args(["--target", &target]).args(arguments);
+    step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}")))?;
+    let metadata = output(Command::new(&program).current_dir(workspace()).args([
+        "metadata",
+        "--no-deps",
+        "--locked",
+        "--format-version=1",
+    ]))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    let folder = metadata.get("target_directory").and_then(Value::as_str).context("cargo names no target folder")?;
+    let name = arguments.last().copied().unwrap_or_default();
+    Ok(Path::new(folder).join(target).join(profile).join(name))
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Starts the broker that this Pod is; formats its disk if it never was.
+set -eu
+sed -e "s/@id@/${POD_NAME##*-}/" -e "s/@pod@/$POD_NAME/g" /etc/kafka/config/server.properties >/tmp/server.properties
+if [ ! -e /var/lib/kafka/data/meta.properties ]; then
+    # Salted credentials, from a file: no password is in these arguments.
+    set --
+    while read -r scram; do set -- "$@" --add-scram "$scram"; done </etc/kafka/broker/scram
+    /opt/kafka/bin/kafka-storage.sh format --config /tmp/server.properties \
+        --cluster-id="$(cat /etc/kafka/broker/cluster-id)" "$@"
+fi
+# The broker lives longer than a tool: it has its code compiled well.
+export KAFKA_JVM_PERFORMANCE_OPTS="-XX:+UseSerialGC -Dsun.net.inetaddr.ttl=5 -Dsun.net.inetaddr.negative.ttl=0"
+exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties

@@ -1,0 +1,11 @@
+//! The rules of the house, read from the sources as text. Each rule is a function from text to complaints, tried on a bad example
+//! before it is trusted with the tree.
+
+mod chart;
+mod contract;
+mod imports;
+mod lock;
+mod manifests;
+mod secrets;
+mod size;
+mod sources;

@@ -1,0 +1,98 @@
+//! `webhook-config/`: the manifests that decide which Pods are called for, as people read them. They are the chart's templates with
+//! the default values, so neither can drift from the other, and their keys are the code's.
+
+use admittance::admission::patch::CREDENTIALS_VOLUME;
+use admittance::admission::server::PATH;
+use admittance::api::annotations::{ACCESS, CONSUMES, GROUP, INJECTION, PRODUCES};
+use serde_json::Value;
+
+use crate::sources::{generated, read};
+
+/// Which template is which manifest.
+const MANIFESTS: &[(&str, &str)] = &[
+    ("webhook-configuration.yaml", "webhook-configuration.yaml"),
+    ("policy-injected.yaml", "policy-injected.yaml"),
+    ("policy-frozen.yaml", "policy-frozen.yaml"),
+];
+
+/// What the few expressions of these templates are with the default values, in a release and a namespace called `admittance`.
+const EXPRESSIONS: &[(&str, &str)] = &[
+    (r#"{{ include "admittance.name" . }}"#, "admittance"),
+    (r#"{{ include "admittance.uninjected" . }}"#, "Deny"),
+    ("{{ .Release.Namespace }}", "admittance"),
+    ("{{ .Values.webhook.failurePolicy }}", "Fail"),
+    ("{{ toJson .Values.webhook.certificate.configurationAnnotations }}", "{}"),
+];
+
+fn rendered(template: &str) -> Result<String, String> {
+    let text = EXPRESSIONS.iter().fold(template.to_owned(), |text, (from, to)| text.replace(from, to));
+    match text.find("{{") {
+        Some(at) => Err(text[at..].lines().next().unwrap_or_default().to_owned()),
+        None => Ok(text),
+    }
+}
+
+#[test]
+fn the_manifests_are_the_charts() {
+    for (template, manifest) in MANIFESTS {
+        let text = rendered(&read(&format!("charts/admittance/templates/{template}")));
+        let text =
+            text.unwrap_or_else(|found| panic!("{template}: say in EXPRESSIONS what this is by default: {found}"));
+        generated(&format!("webhook-config/{manifest}"), &text);
+    }
+}
+
+#[test]
+fn an_unknown_expression_is_noticed() {
+    assert_eq!(rendered("a: {{ .Release.Namespace }}\n").unwrap(), "a: admittance\n");
+    assert_eq!(rendered("a: {{ .Release.Name }}\nb: 1").unwrap_err(), "{{ .Release.Name }}");
+}
+
+fn documents(manifest: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&read(&format!("webhook-config/{manifest}"))).unwrap()
+}
+
+fn expressions(conditions: &Value) -> String {
+    let conditions = conditions.as_array().unwrap();
+    conditions.iter().map(|condition| condition["expression"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_webhook_and_the_policy_mean_the_same_pods() {
+    let (configuration, policy) = (documents("webhook-configuration.yaml"), documents("policy-injected.yaml"));
+    let (webhook, policy) = (&configuration[0]["webhooks"][0], &policy[0]["spec"]);
+    assert_eq!(webhook["matchConditions"], policy["matchConditions"]);
+    assert_eq!(webhook["namespaceSelector"], policy["matchConstraints"]["namespaceSelector"]);
+    assert_eq!(webhook["rules"], policy["matchConstraints"]["resourceRules"]);
+    assert_eq!(webhook["clientConfig"]["service"]["path"], PATH);
+}
+
+#[test]
+fn the_conditions_read_the_codes_keys() {
+    let configuration = documents("webhook-configuration.yaml");
+    let conditions = expressions(&configuration[0]["webhooks"][0]["matchConditions"]);
+    for key in [CONSUMES, PRODUCES] {
+        assert!(conditions.contains(&format!("'{key}' in object.metadata.annotations")), "{key}: {conditions}");
+    }
+    assert!(conditions.contains(&format!("object.metadata.labels['{INJECTION}'] == 'disabled'")), "{conditions}");
+    let selector = &configuration[0]["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!(selector, &serde_json::json!({"key": INJECTION, "operator": "In", "values": ["enabled"]}));
+    let policy = expressions(&documents("policy-injected.yaml")[0]["spec"]["validations"]);
+    assert!(policy.contains(&format!("'{ACCESS}' in object.metadata.labels")), "{policy}");
+    assert!(policy.contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")), "{policy}");
+    let frozen = expressions(&documents("policy-frozen.yaml")[0]["spec"]["validations"]);
+    assert!(frozen.contains(&format!("startsWith('{GROUP}/')")) && frozen.contains(ACCESS), "{frozen}");
+}
+
+#[test]
+fn every_map_is_looked_at_before_it_is_read() {
+    let configuration = documents("webhook-configuration.yaml");
+    for condition in configuration[0]["webhooks"][0]["matchConditions"].as_array().unwrap() {
+        let expression = condition["expression"].as_str().unwrap();
+        for map in ["object.metadata.annotations", "object.metadata.labels"] {
+            let guard = format!("has({map})");
+            let (read, guarded) = (expression.find(map), expression.find(&guard));
+            assert!(read.is_none() || guarded.is_some_and(|at| at + "has(".len() == read.unwrap_or(0)), "{expression}");
+        }
+    }
+}

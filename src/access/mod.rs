@@ -127,6 +127,12 @@ async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next,
     let seen = observe::observe(context, key, doubted).await?;
     let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
     let applied = apply::apply(context, &seen, &plan).await?;
+    if let Err(unusable) = &seen.held {
+        report::halted(context, key, unusable).await;
+        report::tell_pods(context, &seen, &plan).await;
+        // The cluster tells when it works again.
+        return Ok(Next::Idle);
+    }
     report::report(context, &seen, &plan, &applied).await?;
     let waiting = plan.obstacle.as_ref().is_some_and(|obstacle| obstacle.reason == Reason::Provisioning);
     Ok(if waiting { Next::After(SOON) } else { Next::Idle })

@@ -111,7 +111,7 @@ pub struct Observation {
 pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: bool) -> Result<Observation, Halt> {
     let claim = context.world.accesses.get(&(&key.0, &key.1));
     let asks = asks(context, key);
-    let subject = subject(context, key, claim.as_deref(), &asks);
+    let subject = subject(context, key, claim.as_deref(), &asks)?;
     let held = match &subject {
         None => Err(Unusable { reason: Reason::NoWorkload, message: "nobody asks for this access".to_owned() }),
         Some(subject) => match context.clusters.get(&subject.cluster) {
@@ -139,22 +139,40 @@ fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
     pods.filter_map(read).collect()
 }
 
-fn subject(context: &Context, key: &AccessKey, claim: Option<&AccessClaim>, asks: &[Ask]) -> Option<Subject> {
+/// Nobody where the namespace is not opted in: what it was given stays, and nothing is done.
+fn subject(
+    context: &Context,
+    key: &AccessKey,
+    claim: Option<&AccessClaim>,
+    asks: &[Ask],
+) -> Result<Option<Subject>, Halt> {
+    if !context.world.opted_in(&key.0) {
+        return Ok(None);
+    }
     let first = asks.iter().find_map(|ask| ask.intent.as_ref().ok().filter(|intent| intent.access_name() == key.1));
     let (workload, cluster) = match (claim, first) {
         (Some(claim), _) => {
-            let workload = WorkloadName::parse(&claim.spec.workload).ok()?;
-            (workload, ClusterRef::parse(&claim.spec.cluster, &context.default_cluster.namespace).ok()?)
+            let invalid = |error| Halt::refused(Reason::InvalidValue, format!("the AccessClaim's spec {error}"));
+            let workload = WorkloadName::parse(&claim.spec.workload).map_err(invalid)?;
+            (workload, ClusterRef::parse(&claim.spec.cluster, &context.default_cluster.namespace).map_err(invalid)?)
         }
         (None, Some(intent)) => (intent.workload.clone(), intent.cluster.clone()),
-        (None, None) => return None,
+        (None, None) => return Ok(None),
     };
-    Some(Subject {
+    // Two claims of one workload would write one Secret in turn.
+    let name = intent::request::access_name(&workload, &cluster, &context.default_cluster);
+    if name != key.1 {
+        return Err(Halt::refused(
+            Reason::AccessTaken,
+            format!("the access of workload {workload} on {cluster} is named {name}"),
+        ));
+    }
+    Ok(Some(Subject {
         secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
         username: context.scope.username(&key.0, &key.1),
         workload: workload.to_string(),
         cluster: cluster.to_string(),
-    })
+    }))
 }
 
 fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> BTreeSet<String> {

@@ -141,7 +141,7 @@ async fn write(
 }
 
 /// Tells each Pod that waits what it waits for: its developer looks there first.
-async fn tell_pods(context: &Context, seen: &Observation, plan: &Plan) {
+pub async fn tell_pods(context: &Context, seen: &Observation, plan: &Plan) {
     let mut now = BTreeSet::new();
     let before = {
         let mut said = context.told.said.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,8 +1,7 @@
 //! One review in, one answer out.
 
-use json_patch::PatchOperation;
-
-use super::patch::{Parts, additions};
+use super::operation::{self, Add};
+use super::patch::{Install, additions};
 use super::pod::Pod;
 use super::review::{Response, Review, cut};
 use crate::api::names::ClusterRef;
@@ -109,26 +108,16 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
         body: response.into_body()?,
         outcome,
         uid: uid.to_owned(),
-        namespace: request.namespace.into(),
-        pod: name.map(ToString::to_string).unwrap_or_default(),
+        namespace: str::to_owned(&request.namespace),
+        pod: name.map_or_else(String::new, |name| str::to_owned(name)),
     })
-}
-
-/// The answer to a review that could not be decided in time.
-///
-/// # Errors
-/// Never; the type is that of serialisation.
-pub fn overdue(body: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
-    let message = format!("{}: {}", Reason::DeadlineExceeded, Reason::DeadlineExceeded.remedy());
-    Ok(Response::deny(&request.uid, Reason::DeadlineExceeded, message).into_body()?)
 }
 
 /// What is to be added to a Pod.
 #[derive(Debug, Clone)]
-pub struct Injection {
+pub struct Injection<'s> {
     /// The patch; empty where nothing is missing.
-    pub operations: Vec<PatchOperation>,
+    pub operations: Vec<Add<'s>>,
     /// What the author should know.
     pub warnings: Vec<String>,
 }
@@ -137,23 +126,17 @@ pub struct Injection {
 ///
 /// # Errors
 /// The faults of the request.
-pub fn decide(pod: &Pod<'_>, settings: &Settings) -> Result<Option<Injection>, Vec<Problem>> {
+pub fn decide<'s>(pod: &Pod<'_>, settings: &'s Settings) -> Result<Option<Injection<'s>>, Vec<Problem>> {
     let Some(intent) = intent::request::read(&pod.meta(), &settings.default_cluster)? else {
         return Ok(None);
     };
-    let parts = Parts { probe_image: &settings.probe_image, version: settings.version };
-    let (operations, warnings) = additions(pod, &intent, parts)?;
-    check_applies(pod, &operations)?;
+    let install = Install { probe_image: &settings.probe_image, version: settings.version };
+    let (operations, warnings) = additions(pod, &intent, install)?;
+    // A patch that the API server cannot apply refuses the Pod whatever the `failurePolicy`, with a text that helps nobody.
+    operation::check(pod, &operations).map_err(|error| {
+        vec![Problem::new(Reason::NameTaken, "the patch", &error.to_string(), "keeps it from being applied")]
+    })?;
     Ok(Some(Injection { operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
-}
-
-/// Applies the patch to the outline before it is sent: a patch that the API server cannot apply refuses the Pod whatever the
-/// `failurePolicy`, with a text that helps nobody.
-fn check_applies(pod: &Pod<'_>, operations: &[PatchOperation]) -> Result<(), Vec<Problem>> {
-    let fault =
-        |error: String| vec![Problem::new(Reason::NameTaken, "the patch", &error, "keeps it from being applied")];
-    let mut outline = serde_json::to_value(pod).map_err(|error| fault(error.to_string()))?;
-    json_patch::patch(&mut outline, operations).map_err(|error| fault(error.to_string()))
 }
 
 fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Response<'a>, Outcome) {

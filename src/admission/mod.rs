@@ -1,7 +1,10 @@
 //! From an `AdmissionReview` to its answer. Pure but for [`server`], the only door: no Kafka, no Kubernetes client, no clock.
 
 pub mod decide;
+pub mod operation;
+pub mod parts;
 pub mod patch;
 pub mod pod;
 pub mod review;
 pub mod server;
+pub mod text;

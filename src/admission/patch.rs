@@ -1,9 +1,12 @@
 //! The additions to a Pod, as narrow `add` operations (RFC 6902). Nothing that the author wrote is changed, and nothing is added
 //! twice: each addition looks for what is there by name.
 
-use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
+use json_patch::jsonptr::PointerBuf;
+
+use super::operation::{Add, Addition, Part};
+use super::parts::{CREDENTIALS_VOLUME, Installer, Mount, PROBE_NAME, PROBE_PATH, Probe, Volume};
 use super::pod::{Container, Pod, Presence, SecretVolume};
 use crate::api::annotations::{ACCESS, CONTAINERS, INJECTED};
 use crate::api::reasons::Reason;
@@ -12,20 +15,9 @@ use crate::intent::limits::MAX_PROBLEMS;
 use crate::intent::problem::shown;
 use crate::intent::{Containers, Intent, Problem};
 
-/// The volume that holds the credential Secret.
-pub const CREDENTIALS_VOLUME: &str = "admittance-credentials";
-/// The volume that holds the probe, and the init container that puts it there.
-pub const PROBE_NAME: &str = "admittance-probe";
-/// Where the probe is mounted.
-pub const PROBE_PATH: &str = "/var/run/admittance";
-/// Readable by every user of the Pod: the webhook cannot set fsGroup without changing what the author wrote.
-const MODE_0444: u32 = 0o444;
-/// The user of the probe's image, for Pods that would otherwise run it as root.
-const PROBE_USER: u32 = 65_532;
-
-/// What a patch is made of besides the Pod and its intent.
+/// What a patch takes from the install.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct Install<'a> {
     /// The image that the probe copies itself from.
     pub probe_image: &'a str,
     /// The version that is written into the annotation.
@@ -38,11 +30,11 @@ pub struct Parts<'a> {
 ///
 /// # Errors
 /// Names that the patch needs and that the Pod uses for something else, or containers that it does not have.
-pub fn additions(
+pub fn additions<'s>(
     pod: &Pod<'_>,
     intent: &Intent,
-    parts: Parts<'_>,
-) -> Result<(Vec<PatchOperation>, Vec<String>), Vec<Problem>> {
+    install: Install<'s>,
+) -> Result<(Vec<Add<'s>>, Vec<String>), Vec<Problem>> {
     let mut patch = Patch { pod, intent, operations: Vec::new(), warnings: Vec::new(), problems: Vec::new() };
     patch.containers_exist();
     patch.credentials_volume();
@@ -51,31 +43,31 @@ pub fn additions(
     let probed = patch.serve_all("containers", pod.spec.containers.as_deref().unwrap_or_default(), readiness);
     if probed {
         patch.probe_volume();
-        patch.probe_installer(parts.probe_image);
+        patch.probe_installer(install.probe_image);
     }
-    patch.mark(parts.version);
+    patch.mark(install.version);
     if patch.problems.is_empty() { Ok((patch.operations, patch.warnings)) } else { Err(patch.problems) }
 }
 
-struct Patch<'p, 'a> {
+struct Patch<'p, 'a, 's> {
     pod: &'p Pod<'a>,
     intent: &'p Intent,
-    operations: Vec<PatchOperation>,
+    operations: Vec<Add<'s>>,
     warnings: Vec<String>,
     problems: Vec<Problem>,
 }
 
-impl Patch<'_, '_> {
-    fn add<'t>(&mut self, path: impl IntoIterator<Item = &'t str>, value: Value) {
-        self.operations.push(PatchOperation::Add(AddOperation { path: PointerBuf::from_tokens(path), value }));
+impl<'s> Patch<'_, '_, 's> {
+    fn add<'t>(&mut self, path: impl IntoIterator<Item = &'t str>, value: Addition<'s>) {
+        self.operations.push(Add { path: PointerBuf::from_tokens(path), value });
     }
 
-    /// Appends to an array, or makes it with its first element.
-    fn append(&mut self, path: &[&str], exists: bool, value: Value) {
+    /// Appends to a list, or makes it with its first element.
+    fn append(&mut self, path: &[&str], exists: bool, part: Part<'s>) {
         if exists {
-            self.add(path.iter().copied().chain(["-"]), value);
+            self.add(path.iter().copied().chain(["-"]), Addition::Part(part));
         } else {
-            self.add(path.iter().copied(), Value::Array(vec![value]));
+            self.add(path.iter().copied(), Addition::List([part]));
         }
     }
 
@@ -106,11 +98,7 @@ impl Patch<'_, '_> {
         let wanted = self.intent.secret_name();
         let volumes = self.pod.spec.volumes.as_deref();
         match volumes.unwrap_or_default().iter().find(|volume| volume.name == CREDENTIALS_VOLUME) {
-            None => self.append(
-                &["spec", "volumes"],
-                volumes.is_some(),
-                json!({"name": CREDENTIALS_VOLUME, "secret": {"secretName": wanted, "defaultMode": MODE_0444}}),
-            ),
+            None => self.append(&["spec", "volumes"], volumes.is_some(), Part::Volume(Volume::credentials(wanted))),
             Some(volume) => {
                 let held = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_deref());
                 if held != Some(&wanted) {
@@ -138,7 +126,7 @@ impl Patch<'_, '_> {
         let mut has_mounts = container.volume_mounts.is_some();
         match slot(container, MOUNT_PATH, |volume| self.holds_credentials(volume)) {
             Slot::Free => {
-                self.append(&mounts, has_mounts, mount(CREDENTIALS_VOLUME, MOUNT_PATH));
+                self.append(&mounts, has_mounts, Part::Mount(Mount::credentials()));
                 has_mounts = true;
             }
             Slot::Ours => {}
@@ -150,11 +138,11 @@ impl Patch<'_, '_> {
             return readiness && matches!(place, Slot::Ours);
         }
         match place {
-            Slot::Free => self.append(&mounts, has_mounts, mount(PROBE_NAME, PROBE_PATH)),
+            Slot::Free => self.append(&mounts, has_mounts, Part::Mount(Mount::probe())),
             Slot::Ours => {}
             Slot::Taken(path) => return self.leave_alone(container, path),
         }
-        self.add(["spec", list, index, "readinessProbe"], readiness_probe());
+        self.add(["spec", list, index, "readinessProbe"], Addition::Part(Part::Probe(Probe::readiness())));
         true
     }
 
@@ -178,7 +166,7 @@ impl Patch<'_, '_> {
         // The credentials volume is there, or was added by an operation before this one: the array exists.
         match self.pod.spec.volumes.iter().flatten().find(|volume| volume.name == PROBE_NAME) {
             None => {
-                self.append(&["spec", "volumes"], true, json!({"name": PROBE_NAME, "emptyDir": {"sizeLimit": "16Mi"}}));
+                self.append(&["spec", "volumes"], true, Part::Volume(Volume::probe()));
             }
             Some(volume) if volume.empty_dir == Presence::Present => {}
             Some(_) => {
@@ -188,7 +176,7 @@ impl Patch<'_, '_> {
         }
     }
 
-    fn probe_installer(&mut self, image: &str) {
+    fn probe_installer(&mut self, image: &'s str) {
         let spec = &self.pod.spec;
         let named = |containers: &'_ Option<Vec<Container<'_>>>| {
             containers.iter().flatten().position(|container| container.name == PROBE_NAME)
@@ -204,31 +192,15 @@ impl Patch<'_, '_> {
             self.container_name_taken("spec.containers");
             return;
         }
-        let mut security = json!({
-            "allowPrivilegeEscalation": false,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": true,
-            "runAsNonRoot": true,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        });
-        // A Pod that runs as root by its own word would make the kubelet refuse this container.
-        if self.pod.spec.security_context.as_ref().and_then(|context| context.run_as_user) == Some(0) {
-            security["runAsUser"] = json!(PROBE_USER);
+        let mut installer = Installer::new(image);
+        if spec.security_context.as_ref().and_then(|context| context.run_as_user) == Some(0) {
+            installer = installer.as_user_of_the_image();
         }
-        let mut container = json!({
-            "name": PROBE_NAME,
-            "image": image,
-            "imagePullPolicy": "IfNotPresent",
-            "command": ["/admittance-probe", "install", PROBE_PATH],
-            "volumeMounts": [{"name": PROBE_NAME, "mountPath": PROBE_PATH}],
-            "securityContext": security,
-        });
-        // Requests equal limits, so that a Guaranteed Pod stays one; a BestEffort Pod stays one without them.
+        // A Pod without any resources is BestEffort, and stays so.
         if self.has_resources() {
-            let amount = json!({"cpu": "100m", "memory": "32Mi"});
-            container["resources"] = json!({"requests": amount, "limits": amount});
+            installer = installer.with_resources();
         }
-        self.append(&["spec", "initContainers"], self.pod.spec.init_containers.is_some(), container);
+        self.append(&["spec", "initContainers"], spec.init_containers.is_some(), Part::Container(installer));
     }
 
     fn container_name_taken(&mut self, place: &str) {
@@ -250,8 +222,8 @@ impl Patch<'_, '_> {
         let metadata = &self.pod.metadata;
         let label = self.intent.access_name();
         match metadata.labels.as_ref().map(|labels| labels.get(ACCESS)) {
-            None => self.add(["metadata", "labels"], json!({ACCESS: label})),
-            Some(None) => self.add(["metadata", "labels", ACCESS], Value::String(label)),
+            None => self.add(["metadata", "labels"], Addition::Labels(BTreeMap::from([(ACCESS, label)]))),
+            Some(None) => self.add(["metadata", "labels", ACCESS], Addition::Part(Part::Text(label))),
             Some(Some(found)) if **found == label => {}
             Some(Some(found)) => {
                 let rule = format!("is not this Pod's access, \"{label}\": remove the label, Admittance sets it");
@@ -260,7 +232,7 @@ impl Patch<'_, '_> {
         }
         // An intent is read from annotations, so the map is there.
         if metadata.annotations.iter().flatten().all(|(key, _)| key != INJECTED) {
-            self.add(["metadata", "annotations", INJECTED], Value::String(version.to_owned()));
+            self.add(["metadata", "annotations", INJECTED], Addition::Part(Part::Text(version.to_owned())));
         }
     }
 }
@@ -286,18 +258,4 @@ fn slot<'c>(container: &'c Container<'_>, path: &str, ours: impl Fn(&str) -> boo
         }
     }
     slot
-}
-
-fn mount(volume: &str, path: &str) -> Value {
-    json!({"name": volume, "mountPath": path, "readOnly": true})
-}
-
-fn readiness_probe() -> Value {
-    let program = format!("{PROBE_PATH}/admittance-probe");
-    json!({
-        "exec": {"command": [program, "ready", "--config", MOUNT_PATH, "--latch"]},
-        "periodSeconds": 5,
-        "timeoutSeconds": 5,
-        "failureThreshold": 3,
-    })
 }

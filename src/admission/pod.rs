@@ -3,21 +3,18 @@
 //! A typed Pod would lose fields newer than the library that knows it; a whole document tree would cost most of the budget.
 //! The outline keeps the length of every array that a patch adds to, so what applies to it applies to the Pod.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
+use super::text::Text;
 use crate::intent::{Owner, PodMeta};
 
 /// The label by which nodes say their operating system.
 const OS_LABEL: &str = "kubernetes.io/os";
 
-/// A text that is borrowed where it holds no escapes.
-pub type Text<'a> = Cow<'a, str>;
-
 /// A Pod, as far as we look.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Pod<'a> {
     /// Its metadata.
     #[serde(borrow, default)]
@@ -28,28 +25,28 @@ pub struct Pod<'a> {
 }
 
 /// A Pod's metadata.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata<'a> {
     /// The name; absent or empty while a generated one is not decided.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub name: Option<Text<'a>>,
     /// The prefix of a generated name.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub generate_name: Option<Text<'a>>,
     /// Labels.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
     /// Annotations.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
     /// Owners.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub owner_references: Option<Vec<OwnerReference<'a>>>,
 }
 
 /// One owner.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct OwnerReference<'a> {
     /// Its kind.
     #[serde(borrow)]
@@ -63,26 +60,26 @@ pub struct OwnerReference<'a> {
 }
 
 /// A Pod's specification.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec<'a> {
     /// Volumes.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub volumes: Option<Vec<Volume<'a>>>,
     /// Init containers, native sidecars among them.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub init_containers: Option<Vec<Container<'a>>>,
     /// Containers.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub containers: Option<Vec<Container<'a>>>,
     /// The user that containers run as where they say nothing else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub security_context: Option<SecurityContext>,
     /// The operating system that the Pod is for.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub os: Option<Os<'a>>,
     /// The labels of nodes that it may run on.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
 }
 
@@ -91,21 +88,21 @@ impl Spec<'_> {
     #[must_use]
     pub fn is_windows(&self) -> bool {
         let selected = self.node_selector.as_ref().and_then(|labels| labels.get(OS_LABEL));
-        self.os.as_ref().map(|os| &os.name).or(selected).is_some_and(|name| name == "windows")
+        self.os.as_ref().map(|os| &os.name).or(selected).is_some_and(|name| *name == "windows")
     }
 }
 
 /// A Pod's security context.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecurityContext {
     /// The user id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub run_as_user: Option<i64>,
 }
 
 /// A Pod's operating system.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Os<'a> {
     /// `linux` or `windows`.
     #[serde(borrow, default)]
@@ -113,60 +110,60 @@ pub struct Os<'a> {
 }
 
 /// A volume.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Text<'a>,
     /// The Secret that it holds, if it is of that kind.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub secret: Option<SecretVolume<'a>>,
     /// Whether it is an empty directory.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    #[serde(default, deserialize_with = "present")]
     pub empty_dir: Presence,
 }
 
 /// The source of a volume that holds a Secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVolume<'a> {
     /// The Secret's name.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub secret_name: Option<Text<'a>>,
 }
 
 /// A container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Text<'a>,
     /// What it mounts.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default)]
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
     /// Whether its author gave it a readiness probe.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    #[serde(default, deserialize_with = "present")]
     pub readiness_probe: Presence,
     /// Requests and limits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub resources: Option<Resources>,
 }
 
 /// A container's resources.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Resources {
     /// Whether anything is requested.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    #[serde(default, deserialize_with = "present")]
     pub requests: Presence,
     /// Whether anything is limited.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Presence::is_absent")]
+    #[serde(default, deserialize_with = "present")]
     pub limits: Presence,
 }
 
 /// One mount of a container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeMount<'a> {
     /// The volume's name.
@@ -178,20 +175,13 @@ pub struct VolumeMount<'a> {
 }
 
 /// Whether a field is there; what it holds is nobody's business.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Presence {
     /// The field is missing or null.
     #[default]
     Absent,
     /// The field is there.
     Present,
-}
-
-impl Presence {
-    fn is_absent(&self) -> bool {
-        *self == Self::Absent
-    }
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Presence, D::Error> {

@@ -4,10 +4,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use json_patch::PatchOperation;
 use serde::{Deserialize, Serialize};
 
-use super::pod::{Pod, Text};
+use super::operation::Add;
+use super::pod::Pod;
+use super::text::Text;
 use crate::api::reasons::Reason;
 
 /// Characters of one warning that clients are promised to see (Kubernetes API documentation of `warnings`).
@@ -106,7 +107,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// Never for operations that hold plain JSON.
-    pub fn with_patch(mut self, operations: &[PatchOperation]) -> Result<Self, serde_json::Error> {
+    pub fn with_patch(mut self, operations: &[Add<'_>]) -> Result<Self, serde_json::Error> {
         if !operations.is_empty() {
             self.patch_type = Some("JSONPatch");
             self.patch = Some(STANDARD.encode(serde_json::to_vec(operations)?));

@@ -94,6 +94,8 @@ struct Door {
 enum Unanswered {
     #[error("the body must be application/json")]
     MediaType,
+    #[error("the body's length must be declared")]
+    NoLength,
     #[error("the body is larger than {MAX_BODY} bytes")]
     TooLarge,
     #[error("the body broke off: {0}")]
@@ -108,6 +110,7 @@ impl Unanswered {
     fn status(&self) -> StatusCode {
         match self {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NoLength => StatusCode::LENGTH_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Broken(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             // The one status whose text the API server passes on (apimachinery, `NewGenericServerResponse`).
@@ -118,6 +121,7 @@ impl Unanswered {
     fn reason(&self) -> &'static str {
         match self {
             Self::MediaType => "MediaType",
+            Self::NoLength => "NoLength",
             Self::TooLarge => "TooLarge",
             Self::Broken(_) => "Broken",
             Self::Overdue(_) => Reason::DeadlineExceeded.code(),
@@ -191,10 +195,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The body's size as the client declares it; where it does not, the body may have any allowed size.
+/// The body's size, which the API server always declares; without it there is no telling how much room it takes.
 fn declared(headers: &HeaderMap) -> Result<usize, Unanswered> {
-    let Some(value) = headers.get(header::CONTENT_LENGTH) else { return Ok(MAX_BODY) };
-    let size = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Unanswered::TooLarge)?;
+    let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let size: usize = value.and_then(|text| text.parse().ok()).ok_or(Unanswered::NoLength)?;
     if size > MAX_BODY { Err(Unanswered::TooLarge) } else { Ok(size) }
 }
 

@@ -107,7 +107,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: ACCESS,
         place: Place::Ours,
-        meaning: "Label of an injected Pod: the access that it shares. A Pod that is created with it is refused.",
+        meaning: "Label of an injected Pod: the access that it shares. A Pod that is created with one that is not its own is refused.",
         default: "–",
     },
     Key {

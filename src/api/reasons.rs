@@ -75,7 +75,7 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Give the operator's Kafka user Alter and Describe on Cluster, and Create on Cluster or Topic.",
+    KafkaAuthorizationFailed => "Give the operator's Kafka user Alter and Describe on Cluster, Create on Cluster or Topic, and Describe on Topic.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
     /// The Secret that holds the operator's Kafka credential is missing or incomplete.
@@ -89,13 +89,9 @@ reasons! {
     /// The topic has other settings in Kafka than the TopicClaim says.
     TopicDrifted => "Change the TopicClaim or the topic; partitions can only grow.",
     /// The topic was deleted and made anew in Kafka by somebody else: its id is not the one on record.
-    TopicReplaced => "Look for who did it; delete the TopicClaim to accept the new topic.",
+    TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
     /// A Secret of the wanted name exists and is not ours.
     SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
-    /// The Pod is in a namespace that is not opted in.
-    NotOptedIn => "Label the namespace kafka.admittance.dev/injection=enabled.",
-    /// Some brokers did not answer the proof; they catch up before they serve.
-    BrokersUnreachable => "Nothing to do for the Pod; look at the brokers that the message names.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
 }

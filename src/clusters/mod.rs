@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
@@ -65,6 +66,7 @@ pub struct Unusable {
 /// The clusters by `namespace/name`.
 #[derive(Debug, Default)]
 pub struct Clusters {
+    looks: watch::Sender<u64>,
     standing: RwLock<HashMap<String, Result<Arc<Connection>, Unusable>>>,
 }
 
@@ -83,12 +85,22 @@ impl Clusters {
         })
     }
 
+    /// Waits until each of these clusters was looked at once: before that, nothing can be said of what is on them.
+    pub async fn looked_at(&self, names: &[Name]) {
+        let mut count = self.looks.subscribe();
+        let known = |id: &str| self.standing.read().unwrap_or_else(PoisonError::into_inner).contains_key(id);
+        // The sender lives as long as we: waiting cannot fail.
+        let _ = count.wait_for(|_| names.iter().all(|name| known(&format!("{}/{}", name.0, name.1)))).await;
+    }
+
     fn set(&self, cluster: String, standing: Option<Result<Arc<Connection>, Unusable>>) {
         let mut map = self.standing.write().unwrap_or_else(PoisonError::into_inner);
         match standing {
             Some(standing) => map.insert(cluster, standing),
             None => map.remove(&cluster),
         };
+        drop(map);
+        self.looks.send_modify(|looks| *looks += 1);
     }
 }
 

@@ -56,20 +56,24 @@ impl Intent {
     /// The name of the `AccessClaim`, which is also the value of the Pod's access label: 63 characters at most.
     #[must_use]
     pub fn access_name(&self) -> String {
-        joined_name(&self.parts(), MAX_LABEL)
+        joined_name(&parts(&self.workload, self.other_cluster()), MAX_LABEL)
     }
 
     /// The name of the credential Secret.
     #[must_use]
     pub fn secret_name(&self) -> String {
-        let cluster = (!self.default_cluster).then_some(&self.cluster);
-        secret_of(&self.workload, cluster)
+        secret_of(&self.workload, self.other_cluster())
     }
 
-    fn parts(&self) -> Vec<&str> {
-        let cluster = (!self.default_cluster).then_some(self.cluster.name.as_str());
-        [self.workload.as_ref()].into_iter().chain(cluster).collect()
+    fn other_cluster(&self) -> Option<&ClusterRef> {
+        (!self.default_cluster).then_some(&self.cluster)
     }
+}
+
+/// The name of the access of a workload on a cluster.
+#[must_use]
+pub fn access_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluster: &ClusterRef) -> String {
+    joined_name(&parts(workload, (cluster != default_cluster).then_some(cluster)), MAX_LABEL)
 }
 
 /// The name of the credential Secret of a workload on a cluster.
@@ -79,12 +83,14 @@ pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluste
 }
 
 fn secret_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
-    let parts: Vec<&str> = [workload.as_ref()]
-        .into_iter()
-        .chain(other_cluster.map(|cluster| cluster.name.as_str()))
-        .chain([NAME_SUFFIX])
-        .collect();
+    let mut parts = parts(workload, other_cluster);
+    parts.push(NAME_SUFFIX);
     joined_name(&parts, MAX_OBJECT)
+}
+
+/// What names are made of: a workload is one thing on the default cluster, and another on each other.
+fn parts<'n>(workload: &'n WorkloadName, other_cluster: Option<&'n ClusterRef>) -> Vec<&'n str> {
+    [workload.as_ref()].into_iter().chain(other_cluster.map(|cluster| cluster.name.as_str())).collect()
 }
 
 /// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod.

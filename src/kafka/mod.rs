@@ -14,6 +14,7 @@ pub mod admin;
 pub mod batch;
 pub mod config;
 pub mod error;
+mod mechanism;
 #[cfg(feature = "operator")]
 pub mod proof;
 pub mod scram;

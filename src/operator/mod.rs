@@ -91,7 +91,7 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
     let access_context = access::Context {
         client: client.clone(),
         world: world.clone(),
-        clusters,
+        clusters: clusters.clone(),
         scope,
         default_cluster: settings.default_cluster.clone(),
         told: Arc::new(Told::new(recorder)),
@@ -102,11 +102,15 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
         tracing::info!("every list is complete");
         let (moved_world, moved_queues) = (world.clone(), queues.clone());
         let moved = move |cluster: &str| moved_queues.cluster_moved(&moved_world, cluster);
-        tokio::join!(
-            clusters::run(cluster_context, queues.clusters.clone(), moved),
-            topics::run(topic_context, queues.topics.clone()),
-            access::run(access_context, queues.accesses.clone()),
-        );
+        let (known, looked_at) = (world.clusters.names(), clusters.clone());
+        let dependants = async {
+            looked_at.looked_at(&known).await;
+            tokio::join!(
+                topics::run(topic_context, queues.topics.clone()),
+                access::run(access_context, queues.accesses.clone()),
+            );
+        };
+        tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
     };
     tokio::join!(watches(client, &world, &queues), controllers);
 }

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use ring::digest::{SHA256, digest};
+use crate::api::names::short_hash;
 
 const DIRECTORY: &str = "/dev/shm";
 
@@ -46,8 +46,8 @@ fn identity(boot: &str, first_process: &str, mounts: &str) -> Option<String> {
     // The name of the process, in parentheses, may itself hold spaces and parentheses; 22 is starttime, 3 comes after.
     let started = first_process.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19))?;
     let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/"))?;
-    let digest = digest(&SHA256, format!("{}\n{started}\n{root}", boot.trim()).as_bytes());
-    Some(digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    let digest = short_hash(&format!("{}\n{started}\n{root}", boot.trim()), 64);
+    digest.get(..32).map(str::to_owned)
 }
 
 #[cfg(test)]

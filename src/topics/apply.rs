@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Context, Halt};
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::Connection;
-use crate::kafka::admin::topics::NewTopic;
+use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 
@@ -40,11 +40,15 @@ pub async fn record_intent(
     Ok(Arc::new(written))
 }
 
-/// Makes the topic. One that is there by now is no error: the next look decides whose it is.
+/// Makes the topic. One that is there by now is no error and returns nothing: the next look decides whose it is.
 ///
 /// # Errors
 /// Kafka refused or did not answer.
-pub async fn create(connection: &Connection, claim: &TopicClaim, intent: &TopicIntent) -> Result<(), Halt> {
+pub async fn create(
+    connection: &Connection,
+    claim: &TopicClaim,
+    intent: &TopicIntent,
+) -> Result<Option<CreatedTopic>, Halt> {
     let topic = NewTopic {
         name: claim.spec.topic_name.clone(),
         partitions: Some(intent.partitions),
@@ -52,9 +56,11 @@ pub async fn create(connection: &Connection, claim: &TopicClaim, intent: &TopicI
         configs: BTreeMap::new(),
     };
     match connection.batcher.create_topic(topic).await {
-        Ok(_) => writes::done("topic_create"),
-        Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => {}
-        Err(error) => return Err(error.into()),
+        Ok((created, _)) => {
+            writes::done("topic_create");
+            Ok(Some(created))
+        }
+        Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }

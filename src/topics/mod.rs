@@ -11,6 +11,7 @@ use std::time::Duration;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
+use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
@@ -45,8 +46,8 @@ pub enum Halt {
     /// Kafka refused or was not reached.
     #[error(transparent)]
     Kafka(#[from] Error),
-    /// Kafka said that it made the topic, and does not show it.
-    #[error("the topic was made and is not shown yet")]
+    /// Kafka says that it has the topic, and does not show it.
+    #[error("Kafka has the topic and does not show it yet")]
     NotShown,
 }
 
@@ -74,17 +75,19 @@ pub async fn run(context: Context, queue: Queue<Name>) {
 }
 
 async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
-    // Making a topic is followed by one look at what was made.
+    // A topic that somebody else has just made is looked at once more.
     let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Ok(()) };
     for _ in 0..2 {
         let seen = observe::observe(context, claim).await?;
         match (plan::plan(&seen), &seen.topic) {
             (plan::Plan::Make(intent), Ok((connection, _))) => {
                 claim = apply::record_intent(context, &seen.claim, &intent).await?;
-                apply::create(connection, &claim, &intent).await?;
+                if let Some(created) = apply::create(connection, &claim, &intent).await? {
+                    return report::report(context, &claim, plan::made(&created)).await;
+                }
             }
             (plan::Plan::Report(verdict), _) => return report::report(context, &seen.claim, verdict).await,
-            (plan::Plan::Make(_), Err(_)) => return Ok(()),
+            (plan::Plan::Make(_), Err(_)) | (plan::Plan::Leave, _) => return Ok(()),
         }
     }
     Err(Halt::NotShown)
@@ -93,8 +96,9 @@ async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
     if let Halt::Kafka(error) = &halt
         && let Some(claim) = context.world.topics.get(&(&name.0, &name.1))
+        && let facts = claim.status.clone().unwrap_or_default()
+        && !holds(&facts.conditions, READY)
     {
-        let facts = claim.status.clone().unwrap_or_default();
         let obstacle = crate::clusters::Unusable { reason: error.into(), message: error.to_string() };
         let verdict = plan::Verdict { obstacle: Some(obstacle), message: String::new(), facts };
         if let Err(error) = report::report(context, &claim, verdict).await {

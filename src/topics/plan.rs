@@ -2,13 +2,16 @@
 
 use super::observe::Observation;
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicClaimStatus, TopicIntent, TopicSource};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicSource, holds};
 use crate::clusters::{Terms, Unusable};
-use crate::kafka::admin::topics::Topic;
+use crate::kafka::admin::topics::{CreatedTopic, Topic};
 use crate::ownership::own_name;
 
 /// Kafka's number for "the brokers' own default".
 const BROKER_DEFAULT: i32 = -1;
+
+/// What is said of a claim that is ready.
+const EXISTS: &str = "the topic exists";
 
 /// The decision about one claim.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +20,8 @@ pub enum Plan {
     Make(TopicIntent),
     /// Nothing but to say how it stands.
     Report(Verdict),
+    /// Nothing at all: what was said of the topic stands until Kafka can be asked again.
+    Leave,
 }
 
 /// How a claim stands.
@@ -39,6 +44,7 @@ pub fn plan(seen: &Observation) -> Plan {
         return Plan::Report(yields(claim, &seen.owner, status));
     }
     match &seen.topic {
+        Err(_) if holds(&status.conditions, READY) => Plan::Leave,
         Err(unusable) => Plan::Report(refused(status, unusable.reason, unusable.message.clone())),
         Ok((connection, None)) => Plan::Make(intent(claim, &connection.terms)),
         Ok((_, Some(topic))) => Plan::Report(existing(claim, topic, &seen.known_ids, status)),
@@ -66,6 +72,18 @@ fn intent(claim: &TopicClaim, terms: &Terms) -> TopicIntent {
         partitions: claim.spec.partitions.unwrap_or(terms.topics.default_partitions),
         replicas: claim.spec.replicas.or(terms.topics.default_replicas).unwrap_or(BROKER_DEFAULT),
     }
+}
+
+/// How a claim stands whose topic has just been made.
+#[must_use]
+pub fn made(topic: &CreatedTopic) -> Verdict {
+    let facts = TopicClaimStatus {
+        topic_id: Some(topic.id.to_string()),
+        partitions: topic.partitions,
+        replicas: topic.replicas.map(i32::from),
+        ..TopicClaimStatus::default()
+    };
+    Verdict { obstacle: None, message: EXISTS.to_owned(), facts }
 }
 
 /// A topic that is there: is it this claim's, and as it says?
@@ -123,7 +141,7 @@ fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: Top
     .flatten()
     .collect();
     if drift.is_empty() {
-        return Verdict { obstacle: None, message: "the topic exists".to_owned(), facts };
+        return Verdict { obstacle: None, message: EXISTS.to_owned(), facts };
     }
     refused(facts, Reason::TopicDrifted, format!("topic {name} has {}", drift.join(" and ")))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use admittance::admission::decide::{Malformed, OnInvalid, Outcome, Settings, answer, overdue};
+use admittance::admission::decide::{Malformed, OnInvalid, Outcome, Settings, answer};
 use serde_json::{Value, json};
 
 use crate::review::{open, review, send, settings};
@@ -226,14 +226,4 @@ fn thousands_of_warnings_are_cut_to_a_few() {
     pod["spec"]["containers"] = (0..3000).map(own).collect();
     let warnings = send(&pod).warnings;
     assert!((1..=10).contains(&warnings.len()), "{}", warnings.len());
-}
-
-#[test]
-fn an_overdue_review_is_refused_by_its_uid() {
-    let body = overdue(text(&pod()).as_bytes()).unwrap();
-    let reply: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(reply["response"]["uid"], crate::review::UID);
-    assert_eq!(reply["response"]["allowed"], false);
-    assert_eq!(reply["response"]["status"]["reason"], "DeadlineExceeded");
-    assert!(matches!(overdue(b"{}"), Err(Malformed::NoRequest)));
 }

@@ -110,7 +110,9 @@ fn unknown_flags(template: &str, subcommand: &str) -> Vec<String> {
 
 #[test]
 fn the_programs_know_their_flags() {
-    none(&unknown_flags(&read("charts/admittance/templates/webhook.yaml"), "webhook"));
+    for subcommand in ["webhook", "operator"] {
+        none(&unknown_flags(&read(&format!("charts/admittance/templates/{subcommand}.yaml")), subcommand));
+    }
 }
 
 #[test]

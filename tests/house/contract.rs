@@ -1,6 +1,7 @@
-//! The contract's keys are written down once.
+//! The contract's keys are written down once, and its reasons are given.
 
 use admittance::api::annotations::{GROUP, lookup};
+use admittance::api::reasons::Reason;
 
 use crate::sources::{Source, below, none};
 
@@ -51,6 +52,23 @@ fn the_chart_knows_no_other_keys() {
     none(&files.concat().iter().flat_map(unknown).collect::<Vec<_>>());
 }
 
+/// Whether a file's code names a reason: a code that nothing gives is a promise that nobody keeps.
+fn gives(source: &Source, reason: Reason) -> bool {
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric());
+    let names = |line: &str| {
+        let mut paths = line.split("::").skip(1);
+        paths.any(|rest| rest.strip_prefix(reason.code()).is_some_and(ends))
+    };
+    source.path != "src/api/reasons.rs" && source.code().any(|(_, line)| names(line))
+}
+
+#[test]
+fn every_reason_is_given() {
+    let sources = below("src", ".rs");
+    let idle = Reason::ALL.iter().filter(|reason| !sources.iter().any(|source| gives(source, **reason)));
+    none(&idle.map(|reason| format!("{reason} is in the contract and given by nothing")).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_rule_sees_bad_examples() {
     let constant = Source::new("src/access/plan.rs", "let key = \"kafka.admittance.dev/access\";");
@@ -61,4 +79,8 @@ fn the_rule_sees_bad_examples() {
     );
     assert_eq!(complaints(&typo), ["src/access/plan.rs:2: kafka.admittance.dev/typo is not in the contract"]);
     assert_eq!(complaints(&Source::new("src/x.rs", "see kafka.admittance.dev/, kafka.admittance.dev")), [""; 0]);
+    let reason = Reason::TopicDrifted;
+    assert!(gives(&Source::new("src/topics/plan.rs", "refused(facts, Reason::TopicDrifted, why)"), reason));
+    assert!(!gives(&Source::new("src/topics/plan.rs", "// Reason::TopicDrifted\nReason::TopicDriftedAway"), reason));
+    assert!(!gives(&Source::new("src/api/reasons.rs", "Self::TopicDrifted => 1"), reason));
 }

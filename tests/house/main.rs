@@ -6,6 +6,8 @@ mod contract;
 mod imports;
 mod lock;
 mod manifests;
+mod prose;
+mod reference;
 mod secrets;
 mod size;
 mod sources;

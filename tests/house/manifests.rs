@@ -1,7 +1,7 @@
 //! `webhook-config/`: the manifests that decide which Pods are called for, as people read them. They are the chart's templates with
 //! the default values, so neither can drift from the other, and their keys are the code's.
 
-use admittance::admission::patch::CREDENTIALS_VOLUME;
+use admittance::admission::parts::CREDENTIALS_VOLUME;
 use admittance::admission::server::PATH;
 use admittance::api::annotations::{ACCESS, CONSUMES, GROUP, INJECTION, PRODUCES};
 use serde_json::Value;

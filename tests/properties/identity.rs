@@ -55,7 +55,7 @@ proptest! {
             return Ok(());
         }
         let intent = intent.unwrap().unwrap();
-        prop_assert_eq!(&live["metadata"]["labels"]["kafka.admittance.dev/access"], &json!(intent.workload.label()));
+        prop_assert_eq!(&live["metadata"]["labels"]["kafka.admittance.dev/access"], &json!(intent.access_name()));
         let volumes = live["spec"]["volumes"].as_array().unwrap();
         let volume = volumes.iter().find(|volume| volume["name"] == "admittance-credentials").unwrap();
         prop_assert_eq!(&volume["secret"]["secretName"], &json!(intent.secret_name()));

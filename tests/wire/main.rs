@@ -1,6 +1,12 @@
 //! Our client against a broker that we wrote, and that can be told to misbehave. Loopback only, no cluster.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a test's helper functions fail the test by panicking"
+)]
 
 mod fake;
 mod folding;

@@ -10,10 +10,11 @@ use clap::{Parser, Subcommand};
 
 use crate::bed::Bed;
 use crate::cluster::{self, components, status};
+use crate::floors::Floor;
 use crate::images::{self, project};
 use crate::progress::{Progress, note};
 use crate::tools::Tools;
-use crate::{host, kafka, selfcheck};
+use crate::{bench, demo, floors, host, kafka};
 
 /// A real Kubernetes and a real Kafka on this machine, without a container engine.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ The first `up` compiles Kubernetes and the rest from source into a cache: a quar
 seconds. Everything a cluster makes is gone after `down`; the cache stays ($BED_CACHE, else ~/.cache/admittance-bed).
 
 Examples:
+  cargo bed demo                                    see what the project does
+  cargo bed test                                    run all of its tests
   cargo bed up                                      start it, or heal what died
   cargo bed kubectl get pods --all-namespaces       look around
   cargo bed images                                  build the project and load it
@@ -32,9 +35,9 @@ Examples:
   cargo bed down                                    leave nothing"
 )]
 struct Arguments {
-    /// Which cluster: several live side by side.
-    #[arg(long, global = true, default_value = "dev", env = "BED_NAME")]
-    name: String,
+    /// Which cluster: several live side by side. `dev` if not said; for `test` and `bench` one of their own, `test`.
+    #[arg(long, global = true, env = "BED_NAME")]
+    name: Option<String>,
     #[command(subcommand)]
     command: Task,
 }
@@ -92,8 +95,16 @@ Examples:
     Images,
     /// Print the reference of the project's image that is loaded.
     ImageRef,
-    /// Test the testbed itself on a cluster of its own: it heals, and it leaves nothing.
-    Selfcheck,
+    /// Show the whole thing: a cluster, an installation, two Deployments, messages.
+    Demo,
+    /// Run the project's tests: all floors, or one.
+    #[command(after_help = "Examples:\n  cargo bed test\n  cargo bed test fast")]
+    Test {
+        /// Which floor; all of them if not said.
+        floor: Option<Floor>,
+    },
+    /// Measure the project against its budgets, side by side with a webhook that does nothing.
+    Bench,
 }
 
 /// Runs the program: arguments in, exit code out.
@@ -109,7 +120,8 @@ pub fn run() -> ExitCode {
 }
 
 fn perform(arguments: &Arguments) -> Result<()> {
-    let bed = Bed::open(&arguments.name)?;
+    let own = matches!(arguments.command, Task::Test { .. } | Task::Bench);
+    let bed = Bed::open(arguments.name.as_deref().unwrap_or(if own { "test" } else { "dev" }))?;
     let progress = Progress::default();
     match &arguments.command {
         Task::Up { no_kafka } => {
@@ -132,7 +144,9 @@ fn perform(arguments: &Arguments) -> Result<()> {
             print(&format!("{}\n", image.reference))
         }
         Task::ImageRef => print(&format!("{}\n", project::loaded(&bed)?.reference)),
-        Task::Selfcheck => selfcheck::run(&progress),
+        Task::Demo => demo::run(&bed, &progress),
+        Task::Test { floor } => floors::test(&bed, *floor, &progress),
+        Task::Bench => bench::run(&bed, &progress),
     }
 }
 

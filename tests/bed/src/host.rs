@@ -13,7 +13,7 @@ use crate::progress::Progress;
 pub const CNI_FOLDERS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 
 /// A program or plugin, and the Debian package that has it.
-const FROM_DEBIAN: [(&str, &str); 13] = [
+const FROM_DEBIAN: [(&str, &str); 15] = [
     ("runc", "runc"),
     ("ptp", "containernetworking-plugins"),
     ("iptables", "iptables"),
@@ -21,6 +21,8 @@ const FROM_DEBIAN: [(&str, &str); 13] = [
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("mount", "mount"),
+    ("hostname", "hostname"),
+    ("tar", "tar"),
     ("mmdebstrap", "mmdebstrap"),
     ("gcc", "gcc"),
     ("mvn", "maven"),

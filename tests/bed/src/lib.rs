@@ -20,15 +20,21 @@
 //! - [`images`]: container images without a registry or a builder.
 //! - [`cluster`]: start, heal, look at and remove a cluster.
 //! - [`kafka`]: the three brokers in it.
+//! - [`install`]: the project in the cluster, as a user would install it.
+//! - [`demo`], [`floors`], [`bench`]: what is done with all that: show, test, measure.
 //! - [`selfcheck`]: the testbed's own test: it heals, and it leaves nothing.
 //! - [`commands`]: the command line.
 
 pub mod bed;
+pub mod bench;
 pub mod cache;
 pub mod cluster;
 pub mod commands;
+pub mod demo;
+pub mod floors;
 pub mod host;
 pub mod images;
+pub mod install;
 pub mod kafka;
 pub mod progress;
 pub mod selfcheck;

@@ -104,9 +104,12 @@ fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
         ensure!(process::pid(bed, component.name).is_some_and(|new| new != pid), "{} was not healed", component.name);
         note(&format!("killed {}, healed in {:.1} s", component.name, began.elapsed().as_secs_f64()));
     }
-    kill(&cgroup::processes(NAME))?;
+    cgroup::kill_all(NAME)?;
+    // As a restart of the machine would leave it.
+    namespace::remove(bed)?;
+    let began = Instant::now();
     up(bed, false, progress)?;
-    note("killed every process, healed");
+    note(&format!("killed every process and removed the namespaces, healed in {:.1} s", began.elapsed().as_secs_f64()));
     run_pod(bed, "after")
 }
 

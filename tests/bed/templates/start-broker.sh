@@ -3,12 +3,12 @@
 set -eu
 sed -e "s/@id@/${POD_NAME##*-}/" -e "s/@pod@/$POD_NAME/g" /etc/kafka/config/server.properties >/tmp/server.properties
 if [ ! -e /var/lib/kafka/data/meta.properties ]; then
-    # Salted credentials, from a file: no password is in these arguments.
+    # Salted credentials, from a file: no password is in these arguments. What it prints has keys in it.
     set --
     while read -r scram; do set -- "$@" --add-scram "$scram"; done </etc/kafka/broker/scram
     /opt/kafka/bin/kafka-storage.sh format --config /tmp/server.properties \
-        --cluster-id="$(cat /etc/kafka/broker/cluster-id)" "$@"
+        --cluster-id="$(cat /etc/kafka/broker/cluster-id)" "$@" >/dev/null
 fi
-# The broker lives longer than a tool: it has its code compiled well.
-export KAFKA_JVM_PERFORMANCE_OPTS="-XX:+UseSerialGC -Dsun.net.inetaddr.ttl=5 -Dsun.net.inetaddr.negative.ttl=0"
+# The names of the other brokers may not exist yet: ask again at once.
+export KAFKA_OPTS="-Dsun.net.inetaddr.ttl=5 -Dsun.net.inetaddr.negative.ttl=0"
 exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties

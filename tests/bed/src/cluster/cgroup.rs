@@ -61,6 +61,12 @@ pub fn create(cluster: &str) -> Result<()> {
                 }
             }
         }
+        // To the scheduler a group is one process: without more weight, all Pods together would get as much as one compiler.
+        for (file, weight) in [("cpu.shares", "8192"), ("cpu.weight", "800")] {
+            if group.join(file).exists() {
+                fs::write(group.join(file), weight)?;
+            }
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 
 use crate::bed::{Bed, STATE, wait_until, write_file};
-use crate::images::{Archive, load};
+use crate::images::{Archive, load, seed};
 use crate::progress::Progress;
 use crate::tools::Tools;
 use addresses::NODE_NAME;
@@ -40,9 +40,11 @@ pub fn lock(bed: &Bed) -> Result<File> {
 /// # Errors
 /// When a component does not come up; the error carries the end of its log.
 pub fn up(bed: &Bed, tools: &Tools, images: &[Archive], progress: &Progress) -> Result<()> {
-    for part in ["etcd", "log", "containerd"] {
+    let seed = seed::ensure(bed.cache(), progress, tools, images)?;
+    for part in ["etcd", "log"] {
         fs::create_dir_all(bed.path(part))?;
     }
+    seed::plant(&seed, &bed.path("containerd"))?;
     tools.link_into(&bed.path("bin"))?;
     pki::ensure(&bed.path("pki"), "kubernetes", &config::certificates())?;
     config::write(bed)?;

@@ -10,7 +10,9 @@ use anyhow::Result;
 use super::oci::{Image, Layer};
 use super::rootfs::Rootfs;
 use super::{Archive, archive};
+use crate::bed::{output, write_file};
 use crate::cache::{Cache, Recipe};
+use crate::kafka::{self, PROPERTIES, START};
 use crate::progress::{Progress, Step};
 
 /// The version of Kafka; the Maven project beside the sources names the same.
@@ -23,6 +25,7 @@ pub const REFERENCE: &str = "localhost/kafka:4.3.1";
 pub const USER: u32 = 1000;
 
 const PROJECT: &str = include_str!("../../recipes/kafka/pom.xml");
+const RECORD: &str = include_str!("../../recipes/kafka/record.sh");
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 const JAVA: Rootfs = Rootfs {
@@ -30,21 +33,21 @@ const JAVA: Rootfs = Rootfs {
     packages: &["openjdk-17-jre-headless", "bash", "dash", "coreutils", "grep", "sed", "hostname", "libc-bin"],
 };
 
-/// Scripts that start one class each.
-const TOOLS: [(&str, &str); 13] = [
-    ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
-    ("kafka-broker-api-versions.sh", "org.apache.kafka.tools.BrokerApiVersionsCommand"),
-    ("kafka-configs.sh", "org.apache.kafka.tools.ConfigCommand"),
-    ("kafka-console-consumer.sh", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
-    ("kafka-console-producer.sh", "org.apache.kafka.tools.ConsoleProducer"),
-    ("kafka-consumer-groups.sh", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
-    ("kafka-features.sh", "org.apache.kafka.tools.FeatureCommand"),
-    ("kafka-metadata-quorum.sh", "org.apache.kafka.tools.MetadataQuorumCommand"),
-    ("kafka-producer-perf-test.sh", "org.apache.kafka.tools.ProducerPerformance"),
-    ("kafka-reassign-partitions.sh", "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"),
-    ("kafka-server-start.sh", "kafka.Kafka"),
-    ("kafka-storage.sh", "kafka.tools.StorageTool"),
-    ("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"),
+/// Scripts that start one class each, and the kind of program that it is.
+const TOOLS: [(&str, &str, &str); 13] = [
+    ("kafka-acls.sh", "tools", "org.apache.kafka.tools.AclCommand"),
+    ("kafka-broker-api-versions.sh", "tools", "org.apache.kafka.tools.BrokerApiVersionsCommand"),
+    ("kafka-configs.sh", "tools", "org.apache.kafka.tools.ConfigCommand"),
+    ("kafka-console-consumer.sh", "tools", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
+    ("kafka-console-producer.sh", "tools", "org.apache.kafka.tools.ConsoleProducer"),
+    ("kafka-consumer-groups.sh", "tools", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
+    ("kafka-features.sh", "tools", "org.apache.kafka.tools.FeatureCommand"),
+    ("kafka-metadata-quorum.sh", "tools", "org.apache.kafka.tools.MetadataQuorumCommand"),
+    ("kafka-producer-perf-test.sh", "tools", "org.apache.kafka.tools.ProducerPerformance"),
+    ("kafka-reassign-partitions.sh", "tools", "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"),
+    ("kafka-server-start.sh", "server", "kafka.Kafka"),
+    ("kafka-storage.sh", "storage", "kafka.tools.StorageTool"),
+    ("kafka-topics.sh", "tools", "org.apache.kafka.tools.TopicCommand"),
 ];
 
 /// Other files of the image.
@@ -62,9 +65,10 @@ const FILES: [(&str, u32, &str); 6] = [
 /// # Errors
 /// When packages or artifacts cannot be fetched.
 pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
-    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned()];
+    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned(), RECORD.to_owned()];
+    inputs.extend([PROPERTIES.to_owned(), START.to_owned()]);
     inputs.extend(FILES.iter().map(|(path, _, text)| format!("{path}\n{text}")));
-    inputs.extend(TOOLS.iter().map(|(script, class)| format!("{script} {class}")));
+    inputs.extend(TOOLS.iter().map(|(script, kind, class)| format!("{script} {kind} {class}")));
     let recipe = Recipe { name: "image-kafka".into(), version: VERSION.into(), inputs };
     let image = Image {
         reference: REFERENCE,
@@ -77,39 +81,82 @@ pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
         folder: "/",
     };
     let java = JAVA.ensure(cache, progress)?;
-    archive(cache, progress, recipe, "image kafka: artifacts from Maven", &image, |folder, step| {
+    let label = "image kafka: artifacts from Maven, and a first start, about a minute";
+    archive(cache, progress, recipe, label, &image, |folder, step| {
         let libs = fetch(cache, folder, step)?;
-        let layer_file = folder.join("layer.tar");
-        let mut layer = Layer::create(&layer_file)?;
-        for (path, mode) in
-            [("opt/kafka", 0o755), ("home/appuser", 0o755), ("tmp", 0o1777), ("mnt/shared/config", 0o755)]
-        {
-            layer.folder(path, mode)?;
-        }
-        for (path, mode, text) in FILES {
-            layer.text(path, mode, text)?;
-        }
-        for (script, class) in TOOLS {
-            layer.text(&format!("opt/kafka/bin/{script}"), 0o755, &start_script(class))?;
-        }
-        let mut jars: Vec<_> = fs::read_dir(&libs)?.flatten().map(|entry| entry.path()).collect();
-        jars.sort();
-        for jar in jars {
-            let name = jar.file_name().unwrap_or_default().to_string_lossy();
-            layer.copy(&format!("opt/kafka/libs/{name}"), 0o644, &jar)?;
-        }
-        layer.finish()?;
+        let kafka = program_layer(folder, &libs)?;
         fs::remove_dir_all(libs)?;
-        Ok(vec![java, layer_file])
+        step.say("first start");
+        let classes = classes_layer(folder, &[&java, &kafka], step, &cache.log("kafka-record"))?;
+        Ok(vec![java, kafka, classes])
     })
 }
 
-/// The broker logs to its own format; everything else writes warnings alone, so that output stays readable.
-fn start_script(class: &str) -> String {
-    let log = if class == "kafka.Kafka" { "log4j2.yaml" } else { "tools-log4j2.yaml" };
-    format!(
-        "#!/bin/sh\nKAFKA_LOG4J_FILE=${{KAFKA_LOG4J_FILE:-{log}}} exec \"${{0%/*}}/kafka-run-class.sh\" {class} \"$@\"\n"
-    )
+/// What lies in `/opt/kafka`, and the few files that a system needs.
+fn program_layer(folder: &Path, libs: &Path) -> Result<PathBuf> {
+    let file = folder.join("kafka.tar");
+    let mut layer = Layer::create(&file)?;
+    for (path, mode) in [("opt/kafka", 0o755), ("home/appuser", 0o755), ("tmp", 0o1777), ("mnt/shared/config", 0o755)] {
+        layer.folder(path, mode)?;
+    }
+    for (path, mode, text) in FILES {
+        layer.text(path, mode, text)?;
+    }
+    for (script, kind, class) in TOOLS {
+        let text = format!("#!/bin/sh\nKAFKA_KIND={kind} exec \"${{0%/*}}/kafka-run-class.sh\" {class} \"$@\"\n");
+        layer.text(&format!("opt/kafka/bin/{script}"), 0o755, &text)?;
+    }
+    let mut jars: Vec<_> = fs::read_dir(libs)?.flatten().map(|entry| entry.path()).collect();
+    jars.sort();
+    for jar in jars {
+        let name = jar.file_name().unwrap_or_default().to_string_lossy();
+        layer.copy(&format!("opt/kafka/libs/{name}"), 0o644, &jar)?;
+    }
+    layer.finish()?;
+    Ok(file)
+}
+
+/// Archives of preloaded classes: what the official image has as well. Recorded by a broker that starts once, in namespaces
+/// of its own, with the configuration that the brokers of a cluster have.
+fn classes_layer(folder: &Path, layers: &[&Path], step: &Step, log: &Path) -> Result<PathBuf> {
+    let root = folder.join("root");
+    fs::create_dir(&root)?;
+    for layer in layers {
+        output(Command::new("tar").arg("--extract").arg("--file").arg(layer).arg("--directory").arg(&root))?;
+    }
+    for (path, text) in kafka::recording_files(&folder.join("recording"))? {
+        write_file(&root.join(path), &text, false)?;
+    }
+    write_file(&root.join("etc/hosts"), "127.0.0.1 localhost kafka-0 kafka-0.kafka.kafka.svc.cluster.local\n", false)?;
+    write_file(&root.join("record.sh"), RECORD, false)?;
+    let mut command = Command::new("unshare");
+    command.args([
+        "--mount",
+        "--propagation=private",
+        "--net",
+        "--uts",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-euc",
+    ]);
+    command.arg(
+        "ip link set lo up; hostname kafka-0; mount --rbind /dev \"$1/dev\"; mount -t proc proc \"$1/proc\"
+         exec chroot \"$1\" /bin/sh /record.sh",
+    );
+    step.run(command.arg("sh").arg(&root), log)?;
+    let file = folder.join("classes.tar");
+    let mut layer = Layer::create(&file)?;
+    layer.folder("opt/kafka/classes", 0o755)?;
+    for kind in ["server", "storage", "tools"] {
+        let path = format!("opt/kafka/classes/{kind}.jsa");
+        layer.copy(&path, 0o644, &root.join(&path))?;
+    }
+    layer.finish()?;
+    fs::remove_dir_all(folder.join("recording"))?;
+    fs::remove_dir_all(root)?;
+    Ok(file)
 }
 
 fn fetch(cache: &Cache, folder: &Path, step: &Step) -> Result<PathBuf> {

@@ -6,9 +6,11 @@ pub mod pause;
 pub mod project;
 pub mod python;
 mod rootfs;
+pub mod seed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -74,16 +76,20 @@ pub fn ensure_own(cache: &Cache, progress: &Progress) -> Result<Vec<Archive>> {
 /// # Errors
 /// When containerd refuses it.
 pub fn load(bed: &Bed, image: &Archive, progress: &Progress) -> Result<()> {
-    let ctr = |arguments: &[&str]| {
-        output(bed.enter_command(bed.path("bin/ctr")).args(["--namespace", "k8s.io", "images"]).args(arguments))
-    };
-    let present = ctr(&["list", &format!("name=={}", image.reference)])?;
-    if present.contains(&image.digest) {
+    let ctr = || bed.enter_command(bed.path("bin/ctr"));
+    let filter = format!("name=={}", image.reference);
+    if output(ctr().args(["--namespace=k8s.io", "images", "list", &filter]))?.contains(&image.digest) {
         return Ok(());
     }
     let step = progress.step(format!("image {}", image.reference));
-    let file = image.file.to_string_lossy();
-    ctr(&["import", "--no-unpack=false", &file]).with_context(|| format!("cannot load {}", image.reference))?;
+    import(&mut ctr(), image)?;
     step.done();
     Ok(())
+}
+
+/// Hands an archive to containerd by way of `ctr`.
+fn import(ctr: &mut Command, image: &Archive) -> Result<()> {
+    output(ctr.args(["--namespace=k8s.io", "images", "import"]).arg(&image.file))
+        .with_context(|| format!("cannot load {}", image.reference))
+        .map(drop)
 }

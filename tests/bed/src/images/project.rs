@@ -77,21 +77,29 @@ pub fn workspace() -> PathBuf {
 
 /// Compiles one program and says where it is.
 fn cargo(bed: &Bed, step: &Step, profile: &str, arguments: &[&str]) -> Result<PathBuf> {
-    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(&program);
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
     build.current_dir(workspace()).env("RUSTFLAGS", FLAGS).args(["build", "--locked", "--package", "admittance"]);
     // A target named, even the machine's own, keeps these flags away from build scripts.
-    build.args(["--target", &target]).args(arguments);
+    build.args(["--target", &target()]).args(arguments);
     step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}")))?;
-    let metadata = output(Command::new(&program).current_dir(workspace()).args([
-        "metadata",
-        "--no-deps",
-        "--locked",
-        "--format-version=1",
-    ]))?;
+    let name = arguments.last().copied().unwrap_or_default();
+    program(profile, name)
+}
+
+/// Where cargo puts a static program of a profile.
+///
+/// # Errors
+/// When cargo cannot be asked.
+pub fn program(profile: &str, name: &str) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let question = ["metadata", "--no-deps", "--locked", "--format-version=1"];
+    let metadata = output(Command::new(cargo).current_dir(workspace()).args(question))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str).context("cargo names no target folder")?;
-    let name = arguments.last().copied().unwrap_or_default();
-    Ok(Path::new(folder).join(target).join(profile).join(name))
+    Ok(Path::new(folder).join(target()).join(profile).join(name))
+}
+
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }

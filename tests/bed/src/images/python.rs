@@ -14,7 +14,7 @@ use super::{Archive, archive};
 use crate::cache::{Cache, Recipe};
 use crate::progress::Progress;
 
-/// The version of confluent-kafka, which is that of the librdkafka in it.
+/// The version of confluent-kafka; its librdkafka is 2.12.1.
 const VERSION: &str = "2.12.2";
 
 /// The image's name.

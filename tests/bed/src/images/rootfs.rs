@@ -12,7 +12,16 @@ use crate::progress::Progress;
 const RELEASE: &str = "bookworm";
 
 /// What no image needs.
-const LEFT_OUT: [&str; 4] = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/dev/*"];
+const LEFT_OUT: [&str; 7] = [
+    "/dev/*",
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+    "/usr/share/fonts/*",
+    // Of Java: for its compiler, and for heaps of more than 32 GB.
+    "/usr/lib/jvm/*/lib/ct.sym",
+    "/usr/lib/jvm/*/lib/server/classes_nocoops.jsa",
+];
 
 /// A layer with these packages and what they depend on.
 pub(super) struct Rootfs {

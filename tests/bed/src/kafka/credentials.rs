@@ -10,7 +10,6 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::bed::write_file;
 use crate::cache::hex;
@@ -66,7 +65,7 @@ impl Admin {
     }
 
     /// The keys of the Secret `kafka-admin`.
-    pub(super) fn client_files(&self, authority: &str) -> Value {
+    pub(super) fn client_files(&self, authority: String) -> Vec<(String, String)> {
         let password = &self.password;
         let login = format!(
             "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{USERNAME}\" password=\"{password}\";"
@@ -75,7 +74,14 @@ impl Admin {
             "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={login}\n\
              ssl.truststore.type=PEM\nssl.truststore.location=/etc/kafka/admin/ca.crt\n"
         );
-        json!({"username": USERNAME, "password": password, "ca.crt": authority, "client.properties": properties})
+        [
+            ("username", USERNAME.to_owned()),
+            ("password", password.clone()),
+            ("ca.crt", authority),
+            ("client.properties", properties),
+        ]
+        .map(|(name, text)| (name.to_owned(), text))
+        .into()
     }
 }
 

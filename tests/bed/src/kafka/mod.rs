@@ -13,10 +13,11 @@ mod credentials;
 
 use std::fs;
 use std::os::unix::fs::chown;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::bed::{Bed, output};
 use crate::cache::short_digest;
@@ -33,8 +34,8 @@ pub const BROKERS: [&str; 3] = ["kafka-0", "kafka-1", "kafka-2"];
 pub const BOOTSTRAP: &str = "kafka.kafka.svc.cluster.local:9092";
 
 const MANIFESTS: &str = include_str!("../../templates/kafka.yaml");
-const PROPERTIES: &str = include_str!("../../templates/server.properties");
-const START: &str = include_str!("../../templates/start-broker.sh");
+pub(crate) const PROPERTIES: &str = include_str!("../../templates/server.properties");
+pub(crate) const START: &str = include_str!("../../templates/start-broker.sh");
 
 /// Three Java processes on two busy cores, after a restart of everything.
 const READY: Duration = Duration::from_secs(240);
@@ -89,28 +90,63 @@ fn certificates() -> Vec<Leaf> {
     BROKERS.map(leaf).into()
 }
 
-/// Everything in the namespace, the same for all of the cluster's life, and a digest of it, which the Pods carry: another
-/// configuration is another Pod, and an unchanged one need not be applied again.
-fn manifests(bed: &Bed) -> Result<(String, String)> {
-    let pki = bed.path("kafka-pki");
+/// What the brokers are given: the Secret `kafka-broker`, the Secret `kafka-admin` and the ConfigMap `kafka-broker`.
+struct Files {
+    broker: Vec<(String, String)>,
+    admin: Vec<(String, String)>,
+    config: Vec<(String, String)>,
+}
+
+/// Made once in a folder, and the same ever after.
+fn files(folder: &Path) -> Result<Files> {
+    let pki = folder.join("pki");
     pki::ensure(&pki, "kafka", &certificates())?;
     let read = |file: &str| fs::read_to_string(pki.join(file)).with_context(|| format!("cannot read {file}"));
     let authority = read("ca.crt")?;
-    let admin = credentials::ensure(&bed.path("kafka-admin.json"))?;
-
-    let mut secrets = json!({"ca.crt": authority, "cluster-id": admin.cluster_id, "scram": admin.scram_arguments().join("\n") + "\n"});
-    for broker in BROKERS {
-        let pem = read(&format!("{broker}.key"))? + &read(&format!("{broker}.crt"))?;
-        if let Some(fields) = secrets.as_object_mut() {
-            fields.insert(format!("{broker}.pem"), Value::String(pem));
-        }
+    let admin = credentials::ensure(&folder.join("admin.json"))?;
+    let mut broker = vec![
+        ("ca.crt".to_owned(), authority.clone()),
+        ("cluster-id".to_owned(), admin.cluster_id.clone()),
+        ("scram".to_owned(), admin.scram_arguments().join("\n") + "\n"),
+    ];
+    for name in BROKERS {
+        broker.push((format!("{name}.pem"), read(&format!("{name}.key"))? + &read(&format!("{name}.crt"))?));
     }
+    let config =
+        [("server.properties", PROPERTIES), ("start.sh", START)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+    Ok(Files { broker, admin: admin.client_files(authority), config: config.into() })
+}
+
+/// The files of a broker that runs alone, to record what a broker loads: each with its path, without the leading slash.
+///
+/// # Errors
+/// When the folder for them cannot be written.
+pub(crate) fn recording_files(folder: &Path) -> Result<Vec<(String, String)>> {
+    let files = files(folder)?;
+    let place = |part: &'static str, files: Vec<(String, String)>| {
+        files.into_iter().map(move |(name, text)| (format!("etc/kafka/{part}/{name}"), text))
+    };
+    let mut all: Vec<_> = place("broker", files.broker).chain(place("admin", files.admin)).collect();
+    // The later line counts. One voter, which is itself.
+    let alone = "\ncontroller.quorum.voters=0@kafka-0.kafka.kafka.svc.cluster.local:9093\nmin.insync.replicas=1\n";
+    all.extend(place("config", files.config).map(|(name, text)| {
+        let text = if name.ends_with(".properties") { text + alone } else { text };
+        (name, text)
+    }));
+    Ok(all)
+}
+
+/// Everything in the namespace, and a digest of it, which the Pods carry: another configuration is another Pod, and an
+/// unchanged one need not be applied again.
+fn manifests(bed: &Bed) -> Result<(String, String)> {
+    let files = files(&bed.path("kafka-files"))?;
+    let authority: Vec<_> = files.broker.iter().filter(|(name, _)| name == "ca.crt").cloned().collect();
     let objects = [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
-        object("Secret", "kafka-broker", &json!({"stringData": secrets})),
-        object("Secret", "kafka-admin", &json!({"stringData": admin.client_files(&authority)})),
-        object("ConfigMap", "kafka-ca", &json!({"data": {"ca.crt": authority}})),
-        object("ConfigMap", "kafka-broker", &json!({"data": {"server.properties": PROPERTIES, "start.sh": START}})),
+        object("Secret", "kafka-broker", "stringData", files.broker),
+        object("Secret", "kafka-admin", "stringData", files.admin),
+        object("ConfigMap", "kafka-ca", "data", authority),
+        object("ConfigMap", "kafka-broker", "data", files.config),
     ];
     let mut text: String = objects.iter().map(|object| format!("{object}\n---\n")).collect();
     let digest = short_digest(&[&text, MANIFESTS]);
@@ -125,10 +161,7 @@ fn manifests(bed: &Bed) -> Result<(String, String)> {
     Ok((text, digest))
 }
 
-fn object(kind: &str, name: &str, content: &Value) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}});
-    if let (Some(fields), Some(content)) = (object.as_object_mut(), content.as_object()) {
-        fields.extend(content.clone());
-    }
-    object
+fn object(kind: &str, name: &str, field: &str, content: Vec<(String, String)>) -> Value {
+    let content: Map<String, Value> = content.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+    json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, field: content})
 }

@@ -1,0 +1,205 @@
+//! The things that a patch puts into a Pod, written as the Kubernetes API has them.
+
+use serde::Serialize;
+
+use crate::api::secret_layout::MOUNT_PATH;
+
+/// The volume that holds the credential Secret.
+pub const CREDENTIALS_VOLUME: &str = "admittance-credentials";
+/// The volume that holds the probe, and the init container that puts it there.
+pub const PROBE_NAME: &str = "admittance-probe";
+/// Where the probe is mounted.
+pub const PROBE_PATH: &str = "/var/run/admittance";
+/// The probe in the containers that have it.
+const PROBE_PROGRAM: &str = "/var/run/admittance/admittance-probe";
+/// Readable by every user of the Pod: the webhook cannot set fsGroup without changing what the author wrote.
+const MODE_0444: u32 = 0o444;
+/// The user of the probe's image, for Pods that would otherwise run it as root.
+const PROBE_USER: u32 = 65_532;
+
+/// A volume.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<SecretSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    empty_dir: Option<EmptyDir>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretSource {
+    secret_name: String,
+    default_mode: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EmptyDir {
+    size_limit: &'static str,
+}
+
+impl Volume {
+    /// The volume of a credential Secret. The kubelet waits for the Secret: it is not optional.
+    #[must_use]
+    pub fn credentials(secret_name: String) -> Self {
+        let secret = SecretSource { secret_name, default_mode: MODE_0444 };
+        Self { name: CREDENTIALS_VOLUME, secret: Some(secret), empty_dir: None }
+    }
+
+    /// The volume that the probe is installed into.
+    #[must_use]
+    pub fn probe() -> Self {
+        Self { name: PROBE_NAME, secret: None, empty_dir: Some(EmptyDir { size_limit: "16Mi" }) }
+    }
+}
+
+/// A mount.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mount {
+    name: &'static str,
+    mount_path: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+impl Mount {
+    /// The mount of the credentials.
+    #[must_use]
+    pub fn credentials() -> Self {
+        Self { name: CREDENTIALS_VOLUME, mount_path: MOUNT_PATH, read_only: true }
+    }
+
+    /// The mount of the probe in the containers that run it.
+    #[must_use]
+    pub fn probe() -> Self {
+        Self { name: PROBE_NAME, mount_path: PROBE_PATH, read_only: true }
+    }
+}
+
+/// A readiness probe.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    exec: Exec,
+    period_seconds: u32,
+    timeout_seconds: u32,
+    failure_threshold: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Exec {
+    command: [&'static str; 5],
+}
+
+impl Probe {
+    /// Succeeds once the access works, and from then on: an outage of Kafka must not empty a Service.
+    #[must_use]
+    pub fn readiness() -> Self {
+        Self {
+            exec: Exec { command: [PROBE_PROGRAM, "ready", "--config", MOUNT_PATH, "--latch"] },
+            period_seconds: 5,
+            timeout_seconds: 5,
+            failure_threshold: 3,
+        }
+    }
+}
+
+/// The init container that installs the probe: it passes Pod Security *restricted*, and needs no shell.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installer<'a> {
+    name: &'static str,
+    image: &'a str,
+    image_pull_policy: &'static str,
+    command: [&'static str; 3],
+    volume_mounts: [Mount; 1],
+    security_context: SecurityContext,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecurityContext {
+    allow_privilege_escalation: bool,
+    capabilities: Capabilities,
+    read_only_root_filesystem: bool,
+    run_as_non_root: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_as_user: Option<u32>,
+    seccomp_profile: SeccompProfile,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Capabilities {
+    drop: [&'static str; 1],
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct SeccompProfile {
+    r#type: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Resources {
+    requests: Amount,
+    limits: Amount,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Amount {
+    cpu: &'static str,
+    memory: &'static str,
+}
+
+impl<'a> Installer<'a> {
+    /// An installer from this image.
+    #[must_use]
+    pub fn new(image: &'a str) -> Self {
+        Self {
+            name: PROBE_NAME,
+            image,
+            image_pull_policy: "IfNotPresent",
+            command: ["/admittance-probe", "install", PROBE_PATH],
+            volume_mounts: [Mount { read_only: false, ..Mount::probe() }],
+            security_context: SecurityContext {
+                allow_privilege_escalation: false,
+                capabilities: Capabilities { drop: ["ALL"] },
+                read_only_root_filesystem: true,
+                run_as_non_root: true,
+                run_as_user: None,
+                seccomp_profile: SeccompProfile { r#type: "RuntimeDefault" },
+            },
+            resources: None,
+        }
+    }
+
+    /// Runs as the image's user even where the Pod says root: the kubelet would refuse the container.
+    #[must_use]
+    pub fn as_user_of_the_image(mut self) -> Self {
+        self.security_context.run_as_user = Some(PROBE_USER);
+        self
+    }
+
+    /// Has requests that equal its limits, so that a Guaranteed Pod stays one.
+    #[must_use]
+    pub fn with_resources(mut self) -> Self {
+        let amount = Amount { cpu: "100m", memory: "32Mi" };
+        self.resources = Some(Resources { requests: amount, limits: amount });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_lies_where_it_is_installed() {
+        assert_eq!(PROBE_PROGRAM, format!("{PROBE_PATH}/admittance-probe"));
+    }
+}

@@ -1,0 +1,145 @@
+//! The project's tests, from the quick to the real: what `cargo bed test` runs, and what CI runs.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use console::style;
+use serde_json::Value;
+
+use crate::bed::Bed;
+use crate::commands::{down, up};
+use crate::images::project;
+use crate::install::install;
+use crate::progress::{Progress, note};
+use crate::{selfcheck, tools};
+
+/// A floor of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Floor {
+    /// Format, lints, licences, and all tests that need no cluster.
+    Fast,
+    /// The testbed itself: it heals, and it leaves nothing.
+    Bed,
+    /// The product on a real Kubernetes with a real Kafka.
+    Live,
+}
+
+/// Runs one floor, or all of them from the bottom.
+///
+/// # Errors
+/// The first check or test that fails.
+pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> {
+    let floors = floor.map_or_else(|| vec![Floor::Fast, Floor::Bed, Floor::Live], |floor| vec![floor]);
+    for floor in floors {
+        let began = Instant::now();
+        note(&format!("\n{}", style(format!("floor: {floor:?}")).bold()));
+        match floor {
+            Floor::Fast => fast(bed, progress)?,
+            Floor::Bed => selfcheck::run(progress)?,
+            Floor::Live => live(bed, progress)?,
+        }
+        note(&format!("{} floor {floor:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
+    }
+    Ok(())
+}
+
+fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "live,failpoints",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    cargo(&[
+        "clippy",
+        "--locked",
+        "--package",
+        "admittance",
+        "--no-default-features",
+        "--features",
+        "probe",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    cargo(&["test", "--locked", "--workspace"])?;
+    cargo(&["test", "--locked", "--package", "admittance", "--no-default-features", "--features", "probe", "--lib"])?;
+    let deny = tools::cargo_deny(bed.cache(), progress)?;
+    let mut check = Command::new(deny);
+    run(check.current_dir(project::workspace()).args(["--all-features", "check", "bans", "licenses", "sources"]))
+}
+
+/// On a cluster of its own, which is removed after a success and kept for a look after a failure.
+fn live(bed: &Bed, progress: &Progress) -> Result<()> {
+    up(bed, true, progress)?;
+    install(bed, progress)?;
+    let program = build(&["test", "--no-run", "--test", "live"], progress, bed)?;
+    let workspace = project::workspace();
+    let mut tests = bed.enter_command(&program);
+    tests.current_dir(&workspace).arg("--test-threads=1").env("BED_AUDIT_LOG", bed.audit_log());
+    if let Err(error) = run(&mut tests) {
+        bail!("{error}. The cluster is kept: cargo bed --name {} status", bed.name());
+    }
+    down(bed, progress)
+}
+
+/// Compiles a test or benchmark with what the live floor needs, outside of the cluster, whose network has no registry.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build(arguments: &[&str], progress: &Progress, bed: &Bed) -> Result<PathBuf> {
+    let step = progress.step(format!("cargo {}", arguments.join(" ")));
+    let mut build = Command::new(cargo_program());
+    build.current_dir(project::workspace()).args(arguments);
+    build.args([
+        "--locked",
+        "--package",
+        "admittance",
+        "--features",
+        "live,failpoints",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let log = bed.cache().log("cargo-live");
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let done = build.stdin(Stdio::null()).stderr(fs::File::create(&log)?).output()?;
+    ensure!(done.status.success(), "cargo {} failed: see {}", arguments.join(" "), log.display());
+    let lines = String::from_utf8_lossy(&done.stdout).into_owned();
+    let executable = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| matches!(message.pointer("/target/kind/0").and_then(Value::as_str), Some("test" | "bench")))
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .next_back();
+    step.done();
+    executable.context("cargo named no test program")
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    note(&style(format!("cargo {}", arguments.join(" "))).cyan().to_string());
+    run(Command::new(cargo_program()).current_dir(project::workspace()).args(arguments))
+}
+
+fn cargo_program() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Runs a program with its output where ours goes.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {command:?}"))?;
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    ensure!(status.success(), "{program} failed ({status})");
+    Ok(())
+}

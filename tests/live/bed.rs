@@ -1,0 +1,164 @@
+//! The ways into the cluster that the tests share. `KUBECONFIG` and the network are the testbed's.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The namespace of the installation.
+pub(crate) const HOME: &str = "admittance";
+/// How long anything may take that a test waits for: two cores run Kubernetes, Kafka and the tests.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs kubectl; its standard output, or a panic with its standard error.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    let done = try_kubectl(arguments);
+    assert!(done.status.success(), "kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Runs kubectl, whatever comes of it.
+pub(crate) fn try_kubectl(arguments: &[&str]) -> Output {
+    Command::new("kubectl").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs kubectl with manifests on its standard input.
+pub(crate) fn with_input(arguments: &[&str], manifests: &str) -> Output {
+    let mut kubectl = Command::new("kubectl");
+    let piped = kubectl.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+pub(crate) fn apply(manifests: &str) {
+    let done = with_input(&["apply", "--filename=-"], manifests);
+    assert!(done.status.success(), "kubectl apply: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+pub(crate) fn get(arguments: &[&str]) -> Value {
+    serde_json::from_str(&kubectl(&[&["get", "--output=json"], arguments].concat())).unwrap()
+}
+
+/// Asks until the answer is there; a panic that names what was waited for, and the last state, if it does not come.
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(state) => assert!(began.elapsed() < LIMIT, "{what}: not within {} s; last: {state}", LIMIT.as_secs()),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Whether a condition `Ready` of an object is true; else what it says.
+pub(crate) fn ready(object: &Value) -> Result<(), String> {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready");
+    match ready {
+        Some(ready) if ready["status"] == "True" => Ok(()),
+        Some(ready) => Err(format!("{}: {}", ready["reason"], ready["message"])),
+        None => Err("no condition Ready".to_owned()),
+    }
+}
+
+pub(crate) fn wait_ready(kind: &str, namespace: &str, name: &str) -> Value {
+    wait_for(&format!("{kind} {namespace}/{name} is ready"), || {
+        let done = try_kubectl(&["get", kind, name, "--namespace", namespace, "--output=json"]);
+        let object: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        ready(&object).map(|()| object)
+    })
+}
+
+/// A namespace of the test's own, opted in and restricted; gone with the guard.
+pub(crate) struct Namespace(pub(crate) String);
+
+impl Namespace {
+    pub(crate) fn opted_in(name: &str) -> Self {
+        Self::make(name, "{kafka.admittance.dev/injection: enabled, pod-security.kubernetes.io/enforce: restricted}")
+    }
+
+    pub(crate) fn plain(name: &str) -> Self {
+        Self::make(name, "{}")
+    }
+
+    fn make(name: &str, labels: &str) -> Self {
+        apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {labels}}}}}"));
+        // The account comes a moment after its namespace, and no Pod before it.
+        wait_for("the default service account", || {
+            let done = try_kubectl(&["get", "serviceaccount", "default", "--namespace", name]);
+            done.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&done.stderr).into_owned())
+        });
+        Self(name.to_owned())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = try_kubectl(&["delete", "namespace", &self.0, "--wait=false"]);
+    }
+}
+
+/// A Pod that does nothing, restricted, with annotations as given (`consumes: a`, one a line of YAML flow).
+pub(crate) fn idle_pod(namespace: &str, name: &str, annotations: &str) -> String {
+    pod(namespace, name, annotations, "localhost/pause:1", "[]")
+}
+
+pub(crate) fn pod(namespace: &str, name: &str, annotations: &str, image: &str, command: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {namespace}, annotations: {{{annotations}}}}}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {{runAsNonRoot: true, runAsUser: 1000, seccompProfile: {{type: RuntimeDefault}}}}
+  containers:
+    - name: main
+      image: {image}
+      imagePullPolicy: Never
+      command: {command}
+      env: [{{name: KAFKA_HEAP_OPTS, value: -Xmx96m}}, {{name: LOG_DIR, value: /tmp}}]
+      securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}, readOnlyRootFilesystem: true}}
+      volumeMounts: [{{name: tmp, mountPath: /tmp}}]
+  volumes: [{{name: tmp, emptyDir: {{}}}}]
+"
+    )
+}
+
+/// Runs a command in a container; whether it succeeded, and all that it wrote.
+pub(crate) fn exec(namespace: &str, pod: &str, command: &[&str]) -> (bool, String) {
+    let done = try_kubectl(&[&["exec", "--namespace", namespace, pod, "--"], command].concat());
+    (
+        done.status.success(),
+        [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat(),
+    )
+}
+
+/// One of Kafka's own tools, as its administrator.
+pub(crate) fn kafka_tool(tool: &str, arguments: &[&str]) -> String {
+    let admin = ["--bootstrap-server", "kafka.kafka:9092", "--command-config", "/etc/kafka/admin/client.properties"];
+    let (_, said) = exec("kafka", "kafka-0", &[&[tool], &admin[..], arguments].concat());
+    said
+}
+
+/// Scales a workload, and waits until it is so.
+pub(crate) fn scale(namespace: &str, workload: &str, replicas: u32) {
+    kubectl(&["scale", workload, "--namespace", namespace, &format!("--replicas={replicas}")]);
+    wait_for(&format!("{workload} has {replicas} ready replicas and no other"), || {
+        let object = get(&[workload, "--namespace", namespace]);
+        let count = |field: &str| object["status"][field].as_u64().unwrap_or(0);
+        let all = (count("replicas"), count("readyReplicas"));
+        // A Pod that terminates is no replica any more, and still answers.
+        let selector = object["spec"]["selector"]["matchLabels"].as_object().unwrap();
+        let selector =
+            selector.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap())).collect::<Vec<_>>();
+        let pods = get(&["pods", "--namespace", namespace, "--selector", &selector.join(",")]);
+        let pods = pods["items"].as_array().unwrap().len();
+        if all == (u64::from(replicas), u64::from(replicas)) && pods == replicas as usize {
+            return Ok(());
+        }
+        Err(format!("{all:?}, {pods} Pods"))
+    });
+}

@@ -1,0 +1,135 @@
+//! The operator stopped right after each of its writes, in turn: the end is the same every time.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, scale, try_kubectl, wait_for, wait_ready};
+
+/// One access's life has about ten writes; more than this many and something writes without end.
+const MOST_WRITES: usize = 40;
+
+struct Operator(Child);
+
+impl Operator {
+    /// An operator of the test's own, from the binary that can stop after its n-th write.
+    fn start(stop_after: Option<usize>) -> Self {
+        let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
+        operator.args([
+            "operator",
+            "--namespace",
+            HOME,
+            "--identity",
+            "crash-test",
+            "--health-port",
+            "18099",
+            "--log",
+            "warn",
+        ]);
+        if let Some(writes) = stop_after {
+            operator.env("ADMITTANCE_STOP_AFTER_WRITE", writes.to_string());
+        }
+        Self(operator.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn has_stopped(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What an access comes to, without what differs by nature: uids, times, passwords.
+fn end_state(namespace: &str, round: &str) -> Value {
+    let claim = wait_ready("accessclaim", namespace, "app");
+    let user = claim["status"]["username"].as_str().unwrap().to_owned();
+    let topics: BTreeMap<_, _> = get(&["topicclaims", "--namespace", namespace])["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|topic| {
+            (
+                topic["spec"]["topicName"].as_str().unwrap().to_owned(),
+                topic["status"]["conditions"][0]["reason"].clone(),
+            )
+        })
+        .collect();
+    let secret = get(&["secret", "app-kafka-credentials", "--namespace", namespace]);
+    let acls = kafka_tool("kafka-acls.sh", &["--list", "--principal", &format!("User:{user}")]);
+    let users = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "users", "--entity-name", &user]);
+    let state = json!({
+        "spec": claim["spec"],
+        "reason": claim["status"]["conditions"][0]["reason"],
+        "refused": claim["status"]["refused"],
+        "topics": topics,
+        "files": secret["data"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        "rules": acls.matches("permissionType=ALLOW").count(),
+        "slots": users.matches("iterations=").count(),
+    });
+    serde_json::from_str(&state.to_string().replace(round, "ROUND").replace(namespace, "NAMESPACE")).unwrap()
+}
+
+#[test]
+fn stopped_after_any_write_it_ends_the_same() {
+    scale(HOME, "deployment/admittance-operator", 0);
+    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
+    let outcome = std::panic::catch_unwind(every_write);
+    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
+    scale(HOME, "deployment/admittance-operator", 2);
+    outcome.unwrap();
+}
+
+fn every_write() {
+    let undisturbed = round(None).expect("without a stop there is an end");
+    assert_eq!(undisturbed["reason"], "Ready");
+    assert_eq!(undisturbed["rules"], 3);
+    assert_eq!(undisturbed["slots"], 1);
+    let mut stops = 0;
+    for writes in 1..=MOST_WRITES {
+        let Some(end) = round(Some(writes)) else { break };
+        assert_eq!(end, undisturbed, "after a stop at write {writes}");
+        stops += 1;
+    }
+    assert!((6..MOST_WRITES).contains(&stops), "{stops} writes: a life has about ten");
+}
+
+/// One life of an access; with a stop, nothing once the life has fewer writes than that.
+fn round(stop_after: Option<usize>) -> Option<Value> {
+    let name = format!("crash-{}", stop_after.unwrap_or(0));
+    let space = Namespace::opted_in(&name);
+    let mut first = Operator::start(stop_after);
+    apply(&idle_pod(
+        &space.0,
+        "app",
+        &format!("kafka.admittance.dev/consumes: {name}-in, kafka.admittance.dev/produces: {name}-out"),
+    ));
+    if stop_after.is_some() {
+        let done = wait_for("the operator stops, or the access is complete", || {
+            if first.has_stopped() {
+                return Ok(false);
+            }
+            let event = get(&["events", "--namespace", &space.0, "--field-selector=reason=Ready"]);
+            let about = |event: &Value| event["involvedObject"]["kind"] == "AccessClaim";
+            event["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(about)
+                .then_some(true)
+                .ok_or_else(|| "still at work".to_owned())
+        });
+        if done {
+            return None;
+        }
+        drop(first);
+        let _again = Operator::start(None);
+        return Some(end_state(&space.0, &name));
+    }
+    Some(end_state(&space.0, &name))
+}

@@ -1,0 +1,11 @@
+//! The product on a real Kubernetes with a real Kafka. Run by `cargo bed test live`, inside the testbed's network, on an installation
+//! made by the chart; one test at a time, since some of them stop what the others use.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(missing_docs, reason = "a test's name is its documentation")]
+
+mod access;
+mod admission;
+mod bed;
+mod crash;
+mod outage;

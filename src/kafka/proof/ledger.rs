@@ -5,8 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Claim, Claimed};
 use crate::kafka::batch::{Kind, Ticket};
 
-/// How many claims without a ticket are looked at in one round.
+/// How many rules and logins without a ticket are looked at in one round, each with a request of its own.
 const ONE_BY_ONE: usize = 32;
+/// How many topics without a ticket are looked at in one round, all in one request.
+const TOPICS: usize = 500;
 /// How many rounds the newest batch's member is looked at before another member gets a turn: it may have been revoked.
 const ROUNDS_EACH: usize = 4;
 
@@ -56,6 +58,7 @@ impl<T> Ledger<T> {
     pub(super) fn round(&self, attempt: usize) -> Vec<(Place, Claimed)> {
         let mut newest: HashMap<Kind, Vec<(u64, Place, &Claimed)>> = HashMap::new();
         let mut chosen = Vec::new();
+        let (mut topics, mut others) = (TOPICS, ONE_BY_ONE);
         for entry in &self.entries {
             let claims = entry.open.iter().filter_map(|position| Some((*position, entry.claims.get(*position)?)));
             let ready = entry.open.iter().all(|position| entry.is_login(*position));
@@ -66,8 +69,13 @@ impl<T> Ledger<T> {
                 let place = Place { entry: entry.id, claim: position };
                 match claim.ticket {
                     Some(Ticket { kind, number }) => newest.entry(kind).or_default().push((number, place, &claim.what)),
-                    None if chosen.len() < ONE_BY_ONE => chosen.push((place, claim.what.clone())),
-                    None => {}
+                    None => {
+                        let left = if matches!(claim.what, Claimed::Topic(_)) { &mut topics } else { &mut others };
+                        if *left > 0 {
+                            *left -= 1;
+                            chosen.push((place, claim.what.clone()));
+                        }
+                    }
                 }
             }
         }

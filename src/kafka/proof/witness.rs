@@ -1,6 +1,6 @@
 //! One broker, asked until it shows what is claimed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use tokio::{
@@ -13,9 +13,11 @@ use super::{
     ledger::{Ledger, Place},
 };
 use crate::kafka::{
-    acl::AclFilter,
+    acl::{AclBinding, AclFilter},
     admin::{Admin, At, BrokerId, login::Prepared},
+    config::Credential,
     error::Error,
+    scram::ScramKeys,
 };
 
 /// The first pause between two looks; doubles up to the last.
@@ -82,18 +84,24 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
         answer(ledger.take_complete(), || Testimony::Seen);
 
         let mut ready = spare.take().filter(Prepared::is_usable);
-        let looks = ledger.round(attempt).into_iter().map(|(place, claimed)| {
-            let prepared = if matches!(claimed, Claimed::Login(..)) { ready.take() } else { None };
-            look(&admin, broker, place, claimed, prepared)
-        });
-        let looks = join_all(looks.collect::<Vec<_>>());
+        let (mut topics, mut others) = (Vec::new(), Vec::new());
+        for (place, claimed) in ledger.round(attempt) {
+            match claimed {
+                Claimed::Topic(name) => topics.push((place, name)),
+                Claimed::Rule(rule) => others.push((place, Other::Rule(rule))),
+                Claimed::Login(credential, keys) => others.push((place, Other::Login(credential, keys, ready.take()))),
+            }
+        }
+        let others = join_all(others.into_iter().map(|(place, other)| look(&admin, broker, place, other)));
         let prepare = async {
             match ready {
                 None if ledger.awaits_login() => admin.prepare_login(broker).await.ok(),
                 ready => ready,
             }
         };
-        let (looks, prepared) = tokio::join!(looks, timeout(GRACE, prepare));
+        let (mut looks, others, prepared) =
+            tokio::join!(look_at_topics(&admin, broker, topics), others, timeout(GRACE, prepare));
+        looks.extend(others);
         spare = prepared.ok().flatten();
         let mut reason = None;
         let mut progress = false;
@@ -154,45 +162,78 @@ fn not_shown(broker: BrokerId, reason: Option<&Error>) -> Error {
     Error::unreachable("proof", &format!("broker {broker}"), format!("not served in time: {reason}"))
 }
 
-async fn look(
-    admin: &Admin,
-    broker: BrokerId,
-    place: Place,
-    claimed: Claimed,
-    prepared: Option<Prepared>,
-) -> (Place, Look) {
-    let at = At::Broker(broker);
-    let seen = async {
-        match &claimed {
-            Claimed::Rule(rule) => Ok(!admin.describe_acls(&AclFilter::Exact(rule.clone()), at).await?.is_empty()),
-            Claimed::Topic(name) => {
-                let found = admin.describe_topics(std::slice::from_ref(name), at).await?;
-                found.into_iter().next().transpose().map(|topic| topic.flatten().is_some())
-            }
-            Claimed::Login(credential, keys) => {
-                // Asked first, because a refused login takes 100 ms: metadata shows a user a moment before logins work.
-                let found = admin.describe_users(std::slice::from_ref(&credential.username), at).await?;
-                let slots = found.into_iter().next().transpose()?.unwrap_or_default();
-                if slots.iter().all(|slot| slot.mechanism != credential.mechanism) {
-                    return Ok(false);
-                }
-                let prepared = match prepared {
-                    Some(prepared) => prepared,
-                    None => admin.prepare_login(broker).await?,
-                };
-                admin.login(prepared, credential, keys.as_ref()).await.map(|()| true)
-            }
-        }
+/// What is looked at one by one.
+enum Other {
+    Rule(AclBinding),
+    Login(Credential, Option<ScramKeys>, Option<Prepared>),
+}
+
+/// All topics in one question.
+async fn look_at_topics(admin: &Admin, broker: BrokerId, topics: Vec<(Place, String)>) -> Vec<(Place, Look)> {
+    if topics.is_empty() {
+        return Vec::new();
+    }
+    let mut names: Vec<_> = topics.iter().map(|(_, name)| name.clone()).collect();
+    names.sort();
+    names.dedup();
+    let found = match timeout(GRACE, admin.describe_topics(&names, At::Broker(broker))).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return topics.into_iter().map(|(place, _)| (place, Look::failed(error.clone()))).collect(),
+        Err(_) => return topics.into_iter().map(|(place, _)| (place, Look::late(broker))).collect(),
     };
-    let look = match timeout(GRACE, seen).await {
+    let found: HashMap<_, _> = names.into_iter().zip(found).collect();
+    let look = |name: &String| match found.get(name) {
+        Some(Ok(Some(_))) => Look::Shown,
+        Some(Ok(None)) | None => Look::NotYet(None),
+        Some(Err(error)) => Look::failed(error.clone()),
+    };
+    topics.iter().map(|(place, name)| (*place, look(name))).collect()
+}
+
+async fn look(admin: &Admin, broker: BrokerId, place: Place, other: Other) -> (Place, Look) {
+    let is_login = matches!(other, Other::Login(..));
+    let look = match timeout(GRACE, seen(admin, broker, other)).await {
         Ok(Ok(true)) => Look::Shown,
         Ok(Ok(false)) => Look::NotYet(None),
         // A login that is refused may be accepted a moment later.
-        Ok(Err(error @ Error::Denied(_))) if matches!(claimed, Claimed::Login(..)) => Look::NotYet(Some(error)),
-        Ok(Err(error @ Error::Retriable(_))) if error.code().is_none() => Look::Unreachable(error),
-        Ok(Err(error @ Error::Retriable(_))) => Look::NotYet(Some(error)),
-        Ok(Err(error)) => Look::Failed(error),
-        Err(_) => Look::Unreachable(Error::unreachable("proof", &format!("broker {broker}"), "no answer in time")),
+        Ok(Err(error @ Error::Denied(_))) if is_login => Look::NotYet(Some(error)),
+        Ok(Err(error)) => Look::failed(error),
+        Err(_) => Look::late(broker),
     };
     (place, look)
+}
+
+async fn seen(admin: &Admin, broker: BrokerId, other: Other) -> Result<bool, Error> {
+    let at = At::Broker(broker);
+    match other {
+        Other::Rule(rule) => Ok(!admin.describe_acls(&AclFilter::Exact(rule), at).await?.is_empty()),
+        Other::Login(credential, keys, prepared) => {
+            // Asked first, because a refused login takes 100 ms: metadata shows a user a moment before logins work.
+            let found = admin.describe_users(std::slice::from_ref(&credential.username), at).await?;
+            let slots = found.into_iter().next().transpose()?.unwrap_or_default();
+            if slots.iter().all(|slot| slot.mechanism != credential.mechanism) {
+                return Ok(false);
+            }
+            let prepared = match prepared {
+                Some(prepared) => prepared,
+                None => admin.prepare_login(broker).await?,
+            };
+            admin.login(prepared, &credential, keys.as_ref()).await.map(|()| true)
+        }
+    }
+}
+
+impl Look {
+    fn failed(error: Error) -> Self {
+        match error {
+            // Without a code it is the network that speaks, not the broker.
+            Error::Retriable(_) if error.code().is_none() => Self::Unreachable(error),
+            Error::Retriable(_) => Self::NotYet(Some(error)),
+            _ => Self::Failed(error),
+        }
+    }
+
+    fn late(broker: BrokerId) -> Self {
+        Self::Unreachable(Error::unreachable("proof", &format!("broker {broker}"), "no answer in time"))
+    }
 }

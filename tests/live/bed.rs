@@ -129,7 +129,7 @@ spec:
 
 /// Runs a command in a container; whether it succeeded, and all that it wrote.
 pub(crate) fn exec(namespace: &str, pod: &str, command: &[&str]) -> (bool, String) {
-    let done = try_kubectl(&[&["exec", "--namespace", namespace, pod, "--"], command].concat());
+    let done = try_kubectl(&[&["exec", "--quiet", "--namespace", namespace, pod, "--"], command].concat());
     (
         done.status.success(),
         [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat(),

@@ -37,7 +37,7 @@ const JAVA: Rootfs = Rootfs {
 const TOOLS: [(&str, &str, &str); 13] = [
     ("kafka-acls.sh", "tools", "org.apache.kafka.tools.AclCommand"),
     ("kafka-broker-api-versions.sh", "tools", "org.apache.kafka.tools.BrokerApiVersionsCommand"),
-    ("kafka-configs.sh", "tools", "org.apache.kafka.tools.ConfigCommand"),
+    ("kafka-configs.sh", "tools", "kafka.admin.ConfigCommand"),
     ("kafka-console-consumer.sh", "tools", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
     ("kafka-console-producer.sh", "tools", "org.apache.kafka.tools.ConsoleProducer"),
     ("kafka-consumer-groups.sh", "tools", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),

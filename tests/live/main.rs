@@ -7,5 +7,7 @@
 mod access;
 mod admission;
 mod bed;
+mod chart;
 mod crash;
 mod outage;
+mod trust;

@@ -1,12 +1,6 @@
 //! The webhook as the API server meets it, without a cluster: its trust against an API server in memory, its door over TLS.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::string_slice,
-    reason = "a test's helper functions fail the test by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod api_server;
 mod door;

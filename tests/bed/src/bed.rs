@@ -200,11 +200,15 @@ fn last_words(command: &Command) -> String {
 /// When the deadline passes; `what` names what did not happen.
 pub fn wait_until(what: &str, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
     let began = Instant::now();
-    while !ready() {
+    loop {
+        let asked = Instant::now();
+        if ready() {
+            return Ok(());
+        }
         ensure!(began.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
-        thread::sleep(Duration::from_millis(50));
+        // A question that costs much (a whole kubectl) is asked less often: it slows down what it waits for.
+        thread::sleep(Duration::from_millis(50).max(asked.elapsed() * 2));
     }
-    Ok(())
 }
 
 /// Writes a file if its content differs, whole or not at all, readable by its owner alone if it is `secret`.

@@ -1,7 +1,8 @@
 //! The cgroup that holds every process of a cluster, so that nothing of it can be forgotten.
 //!
 //! `/admittance-bed-NAME` in each hierarchy; below it `host/COMPONENT` for the processes started here, and `kubepods` for
-//! those of the kubelet. Works on version 1 (a hierarchy for each controller) and on version 2 (one for all).
+//! those of the kubelet. Knows version 1 (a hierarchy for each
+//! controller), on which the testbed was made, and version 2 (one for all).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ use crate::bed::wait_until;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Version 1 controllers whose groups account for our own processes. The others are left to the kubelet, whose groups they serve.
-const ACCOUNTING: [&str; 3] = ["cpuacct", "memory", "pids"];
+/// Version 1 controllers that our own processes are put under: to account for them, and to give them their share. The others
+/// are left to the kubelet, whose groups they serve.
+const OWN: [&str; 4] = ["cpu", "cpuacct", "memory", "pids"];
 
 /// The cgroup of a cluster, as the kubelet's `cgroupRoot` names it.
 pub fn name(cluster: &str) -> String {
@@ -61,7 +63,7 @@ pub fn create(cluster: &str) -> Result<()> {
                 }
             }
         }
-        // To the scheduler a group is one process: without more weight, all Pods together would get as much as one compiler.
+        // To the scheduler a group is one process: without more weight, a whole cluster would get as much as one compiler.
         for (file, weight) in [("cpu.shares", "8192"), ("cpu.weight", "800")] {
             if group.join(file).exists() {
                 fs::write(group.join(file), weight)?;
@@ -76,7 +78,7 @@ pub fn join_script(cluster: &str, part: &str) -> String {
     let mut script = String::new();
     for group in groups(cluster) {
         let hierarchy = group.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-        if unified() || ACCOUNTING.contains(&hierarchy.as_str()) {
+        if unified() || OWN.contains(&hierarchy.as_str()) {
             let group = group.join("host").join(part);
             let group = group.display();
             script.push_str(&format!("mkdir -p {group} && echo $$ >{group}/cgroup.procs || exit 125; "));

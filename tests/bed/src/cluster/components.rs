@@ -31,7 +31,9 @@ impl Component {
     pub fn answers(&self, bed: &Bed) -> bool {
         match &self.answer {
             Answer::Port(address, port) => bed.listens(*address, *port),
-            Answer::ReadyEndpoint => bed.listens(NODE, API_PORT) && bed.kubectl(["get", "--raw=/readyz"]).is_ok(),
+            Answer::ReadyEndpoint => {
+                bed.listens(NODE, API_PORT) && bed.kubectl(["get", "--raw=/readyz", "--request-timeout=5s"]).is_ok()
+            }
             Answer::Socket(path) => std::os::unix::net::UnixStream::connect(path).is_ok(),
         }
     }

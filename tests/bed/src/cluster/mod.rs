@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::bed::{Bed, STATE, wait_until, write_file};
 use crate::images::{Archive, load, seed};
-use crate::progress::Progress;
+use crate::progress::{Progress, note};
 use crate::tools::Tools;
 use addresses::NODE_NAME;
 use components::Component;
@@ -31,7 +31,10 @@ const START: Duration = Duration::from_secs(90);
 /// When the lock's file cannot be made.
 pub fn lock(bed: &Bed) -> Result<File> {
     let file = File::create(bed.cache().lock_file(&format!("cluster-{}", bed.name())))?;
-    file.lock()?;
+    if file.try_lock().is_err() {
+        note(&format!("  waiting for another `cargo bed` that changes cluster `{}`", bed.name()));
+        file.lock()?;
+    }
     Ok(file)
 }
 
@@ -68,7 +71,7 @@ pub fn up(bed: &Bed, tools: &Tools, images: &[Archive], progress: &Progress) -> 
             wait_until("the node", START, || node_is_ready(bed))?;
             // Without it no Pod can be made.
             wait_until("the default service account", START, || {
-                bed.kubectl(["get", "serviceaccount", "default"]).is_ok()
+                bed.kubectl(["get", "serviceaccount", "default", "--request-timeout=5s"]).is_ok()
             })?;
             step.done();
         }
@@ -90,7 +93,8 @@ fn apply_base(bed: &Bed) -> Result<()> {
 
 fn node_is_ready(bed: &Bed) -> bool {
     let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-    bed.kubectl(["get", "node", NODE_NAME, "--output", ready]).is_ok_and(|status| status == "True")
+    bed.kubectl(["get", "node", NODE_NAME, "--request-timeout=5s", "--output", ready])
+        .is_ok_and(|status| status == "True")
 }
 
 /// Starts one component and waits until it answers. Says whether it had to be started.

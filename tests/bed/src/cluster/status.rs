@@ -35,10 +35,12 @@ pub fn report(bed: &Bed) -> Result<String> {
     }
     let components: Vec<Line> = components::all(bed).iter().map(|component| component_line(bed, component)).collect();
     let mut sections = vec![("Components", components)];
-    if let Ok(text) = bed.kubectl(["get", "nodes", "--output=json"]) {
+    if let Ok(text) = bed.kubectl(["get", "nodes", "--request-timeout=5s", "--output=json"]) {
         sections.push(("Nodes", ready_lines(&text)?));
     }
-    if let Ok(text) = bed.kubectl(["get", "pods", "--namespace", NAMESPACE, "--selector=app=kafka", "--output=json"]) {
+    let brokers =
+        ["get", "pods", "--request-timeout=5s", "--namespace", NAMESPACE, "--selector=app=kafka", "--output=json"];
+    if let Ok(text) = bed.kubectl(brokers) {
         sections.push(("Kafka", ready_lines(&text)?));
     }
     let healthy = sections.iter().flat_map(|(_, lines)| lines).all(|line| line.health == Health::Good);

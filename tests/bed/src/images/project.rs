@@ -82,7 +82,7 @@ fn cargo(bed: &Bed, step: &Step, profile: &str, arguments: &[&str]) -> Result<Pa
     build.current_dir(workspace()).env("RUSTFLAGS", FLAGS).args(["build", "--locked", "--package", "admittance"]);
     // A target named, even the machine's own, keeps these flags away from build scripts.
     build.args(["--target", &target()]).args(arguments);
-    step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}")))?;
+    step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}-{}", bed.name())))?;
     let name = arguments.last().copied().unwrap_or_default();
     program(profile, name)
 }

@@ -74,9 +74,10 @@ fn build(folder: &Path, step: &Step, tools: &Tools, images: &[Archive]) -> Resul
         kill_process(pid, Signal::TERM)?;
     }
     let status = containerd.wait()?;
+    fs::remove_dir_all(run)?;
     loaded?;
     ensure!(status.success(), "containerd did not end well ({status})");
-    Ok(fs::remove_dir_all(run)?)
+    Ok(())
 }
 
 /// Gives a new cluster its root folder; does nothing if it has one.

@@ -1,0 +1,73 @@
+//! The chart, rendered by Helm itself.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The chart's objects, as `helm template` renders them with these values; or Helm's refusal.
+fn template(values: &[&str]) -> Result<Vec<Value>, String> {
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/admittance");
+    let mut helm = Command::new("helm");
+    helm.args(["template", "admittance", chart, "--namespace=admittance"]);
+    let done = helm.args(values.iter().map(|value| format!("--set={value}"))).output().unwrap();
+    if !done.status.success() {
+        return Err(String::from_utf8_lossy(&done.stderr).into_owned());
+    }
+    Ok(documents(&String::from_utf8(done.stdout).unwrap()))
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let all: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+    all.into_iter().filter(|document| !document.is_null()).collect()
+}
+
+#[test]
+fn the_readable_manifests_are_what_helm_renders() {
+    let rendered = template(&[]).unwrap();
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/webhook-config")).unwrap();
+    let texts = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let manifests: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
+    assert_eq!(manifests.len(), 5, "a webhook configuration, two policies and their bindings");
+    for manifest in manifests {
+        assert!(rendered.contains(&manifest), "{} {}", manifest["kind"], manifest["metadata"]["name"]);
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused() {
+    for (value, said) in [
+        ("webhook.failurePolicy=Perhaps", "failurePolicy"),
+        ("webhook.replicas=0", "replicas"),
+        ("webhook.hostNetwork=true", "webhook"),
+        ("kafka.bootstrapServers=kafka", "bootstrapServers"),
+        ("kafka.boostrapServers=kafka:9092", "boostrapServers"),
+    ] {
+        let refusal = template(&[value]).unwrap_err();
+        assert!(refusal.contains(said), "{value}: {refusal}");
+    }
+}
+
+#[test]
+fn where_uninjected_pods_may_pass_the_policy_only_warns() {
+    let action = |values: &[&str]| {
+        let rendered = template(values).unwrap();
+        let binding = |object: &&Value| {
+            object["kind"] == "ValidatingAdmissionPolicyBinding" && object["metadata"]["name"] == "admittance-injected"
+        };
+        rendered.iter().find(binding).unwrap()["spec"]["validationActions"][0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(action(&[]), "Deny");
+    assert_eq!(action(&["webhook.failurePolicy=Ignore"]), "Warn");
+    assert_eq!(action(&["webhook.onInvalid=Admit"]), "Warn");
+}
+
+#[test]
+fn with_a_certificate_of_somebody_elses_the_webhook_has_no_rights() {
+    let rendered = template(&["webhook.certificate.secret=tls"]).unwrap();
+    let theirs: Vec<_> = rendered
+        .iter()
+        .filter(|object| object["metadata"]["name"] == "admittance-webhook")
+        .filter(|object| object["kind"].as_str().unwrap().contains("Role"))
+        .collect();
+    assert!(theirs.is_empty(), "{theirs:?}");
+}

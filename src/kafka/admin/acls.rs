@@ -1,11 +1,13 @@
 //! Access rules.
 
+use std::sync::atomic::Ordering;
+
 use kafka_protocol::messages::{
     CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, create_acls_request::AclCreation,
     delete_acls_request::DeleteAclsFilter,
 };
 
-use super::{Admin, At, pool::Lane, text};
+use super::{Admin, At, REVOCATIONS, pool::Lane, text};
 use crate::kafka::{
     acl::{AclBinding, AclFilter, Operation, PatternType, Permission, ResourceType},
     error::Error,
@@ -60,7 +62,8 @@ impl Admin {
                 .with_permission_type(rule.permission.code())
         });
         let request = DeleteAclsRequest::default().with_filters(filters.collect());
-        let answer = self.write(Lane::Acls, request).await?;
+        let turn = self.0.revocations.fetch_add(1, Ordering::Relaxed) % REVOCATIONS;
+        let answer = self.write(Lane::Revocations(turn), request).await?;
         let results = answer.reply.filter_results.into_iter().map(|result| {
             Error::check(DELETE, &answer.peer, result.error_code, result.error_message.as_deref())?;
             result

@@ -15,7 +15,10 @@ mod pool;
 pub mod topics;
 pub mod users;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
@@ -23,6 +26,9 @@ use tokio::time::Instant;
 pub use self::cluster::BrokerId;
 use self::pool::{Lane, Pool, Slot};
 use super::{config::ClientConfig, error::Error, wire::connector::Connector};
+
+/// How many deletions of rules may be under way at once, each on a connection of its own.
+pub(super) const REVOCATIONS: usize = 3;
 
 /// Which broker answers a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,8 @@ struct Inner {
     config: ClientConfig,
     connector: Connector,
     pool: Pool,
+    /// Counts deletions of rules, to spread them.
+    revocations: AtomicUsize,
 }
 
 /// A reply, and who gave it: for the text of errors within it.
@@ -60,7 +68,7 @@ impl Admin {
             return Err(Error::invalid("bootstrap", "", "no broker is named"));
         }
         let connector = Connector::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, connector, pool: Pool::default() })))
+        Ok(Self(Arc::new(Inner { config, connector, pool: Pool::default(), revocations: AtomicUsize::new(0) })))
     }
 
     fn slot(at: At) -> Slot {

@@ -20,13 +20,28 @@ pub(super) enum Slot {
     Broker(BrokerId),
 }
 
-/// Requests that may wait for each other. The number decides which broker a lane prefers.
+/// Requests that may wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
-    Reads = 0,
-    Topics = 1,
-    Acls = 2,
-    Users = 3,
+    Reads,
+    Topics,
+    Acls,
+    Users,
+    /// Several, since deletions of rules may overtake each other.
+    Revocations(usize),
+}
+
+impl Lane {
+    /// How far into the list of brokers the lane's own is.
+    fn turn(self) -> usize {
+        match self {
+            Self::Reads => 0,
+            Self::Topics => 1,
+            Self::Acls => 2,
+            Self::Users => 3,
+            Self::Revocations(number) => number,
+        }
+    }
 }
 
 /// One place for a connection; the lock is held while it is opened, so that it is opened once.
@@ -109,7 +124,7 @@ impl Admin {
                     Box::pin(self.describe_cluster()).await?;
                 }
                 let mut brokers: Vec<_> = self.0.pool.known().into_values().collect();
-                let turn = lane as usize % brokers.len().max(1);
+                let turn = lane.turn() % brokers.len().max(1);
                 brokers.rotate_left(turn);
                 Ok(brokers.into_iter().chain(bootstrap).collect())
             }

@@ -1,14 +1,19 @@
-//! One queue: members in, requests out, one at a time.
+//! One queue: members in, requests out.
 
 use std::{
     collections::{HashSet, VecDeque},
     fmt,
     future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinSet,
     time::{Instant, timeout_at},
 };
 
@@ -27,6 +32,9 @@ pub(super) trait Work: Send + Sync + 'static {
     const API: &'static str;
     /// The most that a request may weigh; a member that is heavier goes alone.
     const CAP: usize;
+
+    /// How many requests may be under way at once. More than one only where their order does not matter.
+    const UNDER_WAY: usize = 1;
 
     /// What a member counts for.
     fn weight(_item: &Self::Item) -> usize {
@@ -80,14 +88,19 @@ impl<W: Work> Queue<W> {
 }
 
 async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: Duration) {
+    let work = Arc::new(work);
+    let number = Arc::new(AtomicU64::new(0));
+    let mut under_way = JoinSet::new();
     let mut held = VecDeque::new();
-    let mut number = 0;
     loop {
+        while under_way.len() >= W::UNDER_WAY {
+            under_way.join_next().await;
+        }
         let mut batch = Batch::from_held(&mut held);
         if batch.members.is_empty() {
             match members.recv().await {
                 Some(member) => batch.add(member, &mut held),
-                None => return,
+                None => break,
             }
         }
         let until = batch.members.first().map_or_else(Instant::now, |first| first.arrived + linger);
@@ -98,8 +111,9 @@ async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: D
                 Ok(None) | Err(_) => break,
             }
         }
-        send(&work, batch.members, &mut number).await;
+        under_way.spawn(send(Arc::clone(&work), batch.members, Arc::clone(&number)));
     }
+    under_way.join_all().await;
 }
 
 struct Batch<W: Work> {
@@ -141,21 +155,21 @@ impl<W: Work> Batch<W> {
 
 /// Sends a batch, and tells everybody. Where the request itself is invalid one member spoils it: it is halved until that
 /// member is alone.
-async fn send<W: Work>(work: &W, members: Vec<Member<W>>, number: &mut u64) {
+async fn send<W: Work>(work: Arc<W>, members: Vec<Member<W>>, numbers: Arc<AtomicU64>) {
     let mut parts = vec![members];
     while let Some(mut part) = parts.pop() {
         part.retain(|member| !member.reply.is_closed());
         if part.is_empty() {
             continue;
         }
-        *number += 1;
+        let number = numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let (items, replies): (Vec<_>, Vec<_>) =
             part.into_iter().map(|member| (member.item, (member.arrived, member.reply))).unzip();
         match work.send(&items).await {
             Ok(results) => {
                 for ((_, reply), result) in replies.into_iter().zip(results) {
                     // Whoever has gone needs no result.
-                    let _ = reply.send(result.map(|output| (output, *number)));
+                    let _ = reply.send(result.map(|output| (output, number)));
                 }
             }
             Err(Error::Invalid(_)) if items.len() > 1 => {
@@ -177,7 +191,7 @@ async fn send<W: Work>(work: &W, members: Vec<Member<W>>, number: &mut u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use futures::future::join_all;
 

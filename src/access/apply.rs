@@ -33,7 +33,7 @@ use crate::runtime::writes;
 /// The deadline of one call of the API server.
 const CALL: Duration = Duration::from_secs(5);
 /// How long brokers may take to serve what was committed; afterwards everything is looked at afresh.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What the steps of one plan hand on to each other.
 struct Work<'w> {

@@ -21,7 +21,7 @@ if verb == 'produce':
     producer = Producer(conf | {'message.timeout.ms': 20000})
     producer.produce(topic, b'from librdkafka', on_delivery=lambda error, _: said.append(error))
     producer.flush(25)
-    print('delivered' if said == [None] else said)
+    print('delivered' if said and said[0] is None else said)
 else:
     conf.setdefault('group.id', 'none.of.its.own')
     consumer = Consumer(conf | {'auto.offset.reset': 'earliest'})

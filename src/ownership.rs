@@ -1,7 +1,8 @@
 //! Whose topic it is. Pure; the controllers of accesses and of topics ask the same function.
 //!
-//! A declaration of a namespace's own name (`<namespace>.…`) comes first. Then claims that produce or declare come before those that
-//! only consume, what already made the topic before what has not, and the older before the younger.
+//! A claim under the namespace's own name (`<namespace>.…`) comes first, a declared one before one that Pods led to. Then claims that
+//! produce or declare come before those that only consume, what already made the topic before what has not, and the older before
+//! the younger.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -22,13 +23,20 @@ pub fn own_name(topic: &str, namespace: &str) -> bool {
     topic.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.'))
 }
 
-type Rank<'c> = (bool, bool, bool, Reverse<Option<&'c Time>>, Reverse<Option<&'c str>>);
+/// The namespace whose own name a topic or a group has, if `exists` knows a namespace of that name.
+#[must_use]
+pub fn own_namespace(name: &str, exists: impl Fn(&str) -> bool) -> Option<&str> {
+    name.split_once('.').map(|(namespace, _)| namespace).filter(|namespace| exists(namespace))
+}
+
+type Rank<'c> = ((bool, bool), bool, bool, Reverse<Option<&'c Time>>, Reverse<Option<&'c str>>);
 
 fn rank(claim: &TopicClaim) -> Rank<'_> {
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     let made = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+    let own = own_name(&claim.spec.topic_name, namespace);
     (
-        claim.spec.source == TopicSource::Declared && own_name(&claim.spec.topic_name, namespace),
+        (own, own && claim.spec.source == TopicSource::Declared),
         claim.spec.source != TopicSource::Consumer,
         made,
         Reverse(claim.metadata.creation_timestamp.as_ref()),
@@ -80,6 +88,15 @@ mod tests {
         assert_eq!(winner(claims), "shop");
         let lookalike = vec![claim("squatter", TopicSource::Declared, 1), claim("sho", TopicSource::Declared, 9)];
         assert_eq!(winner(lookalike), "squatter", "a prefix counts only up to its dot");
+    }
+
+    #[test]
+    fn a_squatter_yields_to_the_namespace_of_the_name() {
+        let claims = vec![claim("squatter", TopicSource::Declared, 1), claim("shop", TopicSource::Consumer, 9)];
+        assert_eq!(winner(claims), "shop");
+        assert_eq!(own_namespace("shop.orders", |name| name == "shop"), Some("shop"));
+        assert_eq!(own_namespace("shop.orders", |_| false), None);
+        assert_eq!(own_namespace("orders", |_| true), None);
     }
 
     #[test]

@@ -1,37 +1,28 @@
 //! Carries out the steps of a plan: one small function a step, each safe to do twice.
 
-use std::collections::BTreeMap;
+use futures::future::try_join_all;
 use std::time::Duration;
 
-use futures::future::try_join_all;
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret as KubeSecret;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
-use serde_json::json;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
-use super::observe::{Held, Observation, Subject};
-use super::plan::{Plan, Stage, Step};
+use super::objects::{self, Publication};
+use super::observe::{Held, Observation, SecretView, Subject};
+use super::plan::Plan;
+use super::step::{Stage, Step};
 use super::{Context, Halt};
-use crate::api::annotations::{MANAGED_BY, MANAGER};
-use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource};
-use crate::api::secret::Secret;
+use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
-use crate::clusters::observe::mechanism;
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation};
+use crate::kafka::acl::{AclBinding, Operation, ResourceType};
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
 use crate::kafka::proof::{Claim, Claimed, Proof};
-use crate::kafka::scram::{ScramKeys, generate_password};
-use crate::runtime::kubernetes::call;
+use crate::kafka::scram::{Mechanism, ScramKeys, generate_password};
 use crate::runtime::writes;
 
-/// The deadline of one call of the API server.
-const CALL: Duration = Duration::from_secs(5);
 /// How long brokers may take to serve what was committed; afterwards everything is looked at afresh.
 const PATIENCE: Duration = Duration::from_secs(12);
 
@@ -72,7 +63,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         proof: OnceCell::new(),
         claim: OnceCell::new(),
     };
-    for stage in [Stage::Record, Stage::Provide, Stage::Prove, Stage::Publish] {
+    for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
         try_join_all(steps.map(|step| work.step(step))).await?;
     }
@@ -81,15 +72,31 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
 
 impl Work<'_> {
     async fn step(&self, step: &Step) -> Result<(), Halt> {
+        let (client, key) = (&self.context.client, &self.seen.key);
         match step {
+            Step::ConfirmEnd => objects::confirm_end(client, key, self.claim_seen()?).await,
             Step::CreateClaim(spec) => self.create_claim(spec).await,
             Step::UpdateClaim { consumes, produces } => self.update_claim(consumes, produces).await,
-            Step::ClaimTopic { topic, source } => self.claim_topic(topic, *source).await,
+            Step::ClaimTopic { topic, source } => {
+                objects::claim_topic(client, &key.0, &self.subject.cluster, topic, *source).await
+            }
+            Step::RecordRotation { count, clear } => objects::record_rotation(client, key, *count, *clear).await,
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
-            Step::SetCredential => self.set_credential().await,
-            Step::Prove { rules, topics } => self.prove(rules, topics).await,
-            Step::Publish { replaces } => self.publish(replaces.as_deref()).await,
+            Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
+            Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
+            Step::Publish { replaces, mechanism, rotation } => {
+                self.publish(replaces.as_deref(), *mechanism, *rotation).await
+            }
+            Step::Restart(owner) => match &self.kafka()?.1.secret {
+                SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
+                SecretView::Absent | SecretView::Foreign => Ok(()),
+            },
+            Step::RemoveCredential(slots) => self.remove_credential(slots).await,
+            Step::Unpublish { uid, resource_version } => {
+                objects::unpublish(client, (&key.0, &self.subject.secret_name), uid, resource_version).await
+            }
+            Step::DeleteClaim => objects::delete_claim(client, key, self.claim_seen()?).await,
         }
     }
 
@@ -100,47 +107,21 @@ impl Work<'_> {
         }
     }
 
+    fn claim_seen(&self) -> Result<&AccessClaim, Halt> {
+        self.seen.claim.as_deref().ok_or(Halt::Changed)
+    }
+
     async fn create_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
-        let (namespace, name) = &self.seen.key;
-        let claim = AccessClaim::new(name, spec.clone());
-        let api = Api::<AccessClaim>::namespaced(self.context.client.clone(), namespace);
-        let made = call(CALL, "create the AccessClaim", api.create(&PostParams::default(), &claim)).await?;
-        writes::done("access_claim_create");
+        let made = objects::create_claim(&self.context.client, &self.seen.key, spec).await?;
         // A plan writes one claim: the cell is empty.
         let _ = self.claim.set(made);
         Ok(())
     }
 
     async fn update_claim(&self, consumes: &[String], produces: &[String]) -> Result<(), Halt> {
-        let (namespace, name) = &self.seen.key;
-        let version = self.seen.claim.as_ref().and_then(|claim| claim.metadata.resource_version.clone());
-        let api = Api::<AccessClaim>::namespaced(self.context.client.clone(), namespace);
-        let patch =
-            json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
-        let patch = Patch::Merge(patch);
-        let mut made = call(CALL, "update the AccessClaim", api.patch(name, &PatchParams::default(), &patch)).await?;
-        writes::done("access_claim_update");
-        made.metadata.managed_fields = None;
+        let made = objects::update_claim(&self.context.client, self.claim_seen()?, consumes, produces).await?;
         self.context.world.accesses.renew(&self.seen.key, made.clone());
         let _ = self.claim.set(made);
-        Ok(())
-    }
-
-    async fn claim_topic(&self, topic: &str, source: TopicSource) -> Result<(), Halt> {
-        let name = crate::api::names::TopicName::parse(topic)
-            .map_err(|error| Halt::refused(Reason::InvalidTopicName, format!("topic {topic}: {error}")))?
-            .object_name();
-        let spec = TopicClaimSpec {
-            topic_name: topic.to_owned(),
-            cluster: self.subject.cluster.clone(),
-            partitions: None,
-            replicas: None,
-            source,
-        };
-        let claim = TopicClaim::new(&name, spec);
-        let api = Api::<TopicClaim>::namespaced(self.context.client.clone(), &self.seen.key.0);
-        call(CALL, "create the TopicClaim", api.create(&PostParams::default(), &claim)).await?;
-        writes::done("topic_claim_create");
         Ok(())
     }
 
@@ -158,14 +139,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What was published wins; without it a new password is made, which counts for nothing until it is published.
-    async fn set_credential(&self) -> Result<(), Halt> {
+    async fn remove_credential(&self, slots: &[Mechanism]) -> Result<(), Halt> {
+        let batcher = &self.kafka()?.0.batcher;
+        // A request of Kafka's names each user once.
+        for mechanism in slots {
+            let change = UserChange::Delete { user: self.subject.username.clone(), mechanism: *mechanism };
+            batcher.alter_user(change).await?;
+            writes::done("scram_delete");
+        }
+        Ok(())
+    }
+
+    /// What was published wins unless a new password is asked for; one that is made counts for nothing until it is published.
+    async fn set_credential(&self, mechanism: Mechanism, fresh: bool) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let password = match held.secret.password() {
-            Some(password) => password.clone(),
-            None => generate_password().map_err(|error| Halt::Failed(error.to_string()))?,
+            Some(password) if !fresh => password.clone(),
+            _ => generate_password().map_err(|error| Halt::Failed(error.to_string()))?,
         };
-        let mechanism = mechanism(connection.terms.mechanism);
         let salt = crypto::random::<16>().map_err(|error| Halt::Failed(error.to_string()))?;
         let credential = Credential { mechanism, username: self.subject.username.clone(), password };
         let secret = credential.password.clone();
@@ -180,14 +171,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn prove(&self, rules: &[AclBinding], topics: &[String]) -> Result<(), Halt> {
+    async fn prove(&self, rules: &[AclBinding], topics: &[String], mechanism: Mechanism) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let login = match (self.credential.get(), held.secret.password()) {
             (Some((credential, keys, ticket)), _) => {
                 Some(Claim { what: Claimed::Login(credential.clone(), Some(keys.clone())), ticket: Some(*ticket) })
             }
             (None, Some(password)) => {
-                let mechanism = mechanism(connection.terms.mechanism);
                 let username = self.subject.username.clone();
                 let credential = Credential { mechanism, username, password: password.clone() };
                 Some(Claim { what: Claimed::Login(credential, None), ticket: None })
@@ -205,8 +195,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Hands the credential out. A Secret that appeared meanwhile wins: the next look brings Kafka to it.
-    async fn publish(&self, replaces: Option<&str>) -> Result<(), Halt> {
+    async fn publish(&self, replaces: Option<&str>, mechanism: Mechanism, rotation: Option<i64>) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let Some(password) =
             self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
@@ -218,31 +207,13 @@ impl Work<'_> {
             namespace: &self.seen.key.0,
             workload: &self.subject.workload,
             username: &self.subject.username,
+            mechanism,
             consumes: &consumes,
             produces: &produces,
         };
-        let bytes = |(key, text): (&str, Secret)| (key.to_owned(), ByteString(text.expose().as_bytes().to_vec()));
-        let secret = KubeSecret {
-            metadata: ObjectMeta {
-                name: Some(self.subject.secret_name.clone()),
-                labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())])),
-                resource_version: replaces.map(str::to_owned),
-                ..ObjectMeta::default()
-            },
-            data: Some(data(subject, password, &connection.terms).into_iter().map(bytes).collect()),
-            ..KubeSecret::default()
-        };
-        let api = Api::<KubeSecret>::namespaced(self.context.client.clone(), &self.seen.key.0);
-        if replaces.is_some() {
-            let merge = Patch::Merge(&secret);
-            call(CALL, "update the Secret", api.patch(&self.subject.secret_name, &PatchParams::default(), &merge))
-                .await?;
-            writes::done("secret_update");
-        } else {
-            call(CALL, "create the Secret", api.create(&PostParams::default(), &secret)).await?;
-            writes::done("secret_create");
-        }
-        Ok(())
+        let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
+        let data = data(subject, password, &connection.terms);
+        objects::publish(&self.context.client, Publication { name, replaces, data, rotation }).await
     }
 
     /// The topics that the proven rules are about, by what they allow.
@@ -253,9 +224,7 @@ impl Work<'_> {
         });
         let of = |operation| {
             let rules = rules.into_iter().flatten();
-            let topics = rules.filter(|rule| {
-                rule.operation == operation && rule.resource_type == crate::kafka::acl::ResourceType::Topic
-            });
+            let topics = rules.filter(|rule| rule.operation == operation && rule.resource_type == ResourceType::Topic);
             topics.map(|rule| rule.resource_name.clone()).collect::<Vec<_>>()
         };
         (of(Operation::Read), of(Operation::Write))

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use crate::api::secret::Secret;
 use crate::api::secret_layout::{MOUNT_PATH, keys};
 use crate::clusters::Terms;
-use crate::kafka::scram::LEAST_ITERATIONS;
+use crate::kafka::scram::{LEAST_ITERATIONS, Mechanism};
 
 /// Iterations above Kafka's minimum by which one password is told from another.
 const FINGERPRINTS: u32 = 1024;
@@ -31,6 +31,8 @@ pub struct Subject<'a> {
     pub workload: &'a str,
     /// The Kafka user.
     pub username: &'a str,
+    /// The mechanism of its password.
+    pub mechanism: Mechanism,
     /// The topics that it reads, sorted.
     pub consumes: &'a [String],
     /// The topics that it writes, sorted.
@@ -43,7 +45,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
     let Subject { namespace, workload, username, .. } = subject;
     let secret = password.expose();
     let bootstrap = &terms.bootstrap_servers;
-    let mechanism = terms.mechanism.as_str();
+    let mechanism = subject.mechanism.name();
     let ca = &terms.ca_pem;
     let group = format!("{namespace}.{workload}");
     let login = format!(
@@ -92,18 +94,33 @@ const PROTOCOL: &str = "SASL_SSL";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{SaslMechanism, TopicPolicy};
+    use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
+    use crate::clusters::Lifetimes;
+    use std::time::Duration;
 
     fn example() -> BTreeMap<&'static str, Secret> {
         let terms = Terms {
             bootstrap_servers: "a:9092,b:9092".into(),
             ca_pem: "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n".into(),
             mechanism: SaslMechanism::ScramSha512,
+            mechanisms: vec![SaslMechanism::ScramSha512],
             topics: TopicPolicy::default(),
+            lifetimes: Lifetimes {
+                idle_after: Duration::ZERO,
+                rotate_every: None,
+                max_overlap: Duration::ZERO,
+                restart: Restart::None,
+            },
         };
         let topics = ["in".to_owned()];
-        let subject =
-            Subject { namespace: "shop", workload: "web", username: "k1.shop.web", consumes: &topics, produces: &[] };
+        let subject = Subject {
+            namespace: "shop",
+            workload: "web",
+            username: "k1.shop.web",
+            mechanism: Mechanism::Sha512,
+            consumes: &topics,
+            produces: &[],
+        };
         data(subject, &Secret::new("pw0"), &terms)
     }
 

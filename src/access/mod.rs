@@ -5,10 +5,19 @@
 
 pub mod apply;
 pub mod credentials;
+pub mod life;
+pub mod objects;
 pub mod observe;
+pub mod owners;
 pub mod plan;
+mod provision;
+pub mod readers;
 pub mod report;
+pub mod reviews;
 pub mod rights;
+pub mod rotation;
+pub mod standing;
+pub mod step;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +39,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How soon an access is looked at again whose topic is still on its way.
 const SOON: Duration = Duration::from_millis(100);
 
+/// How often an access is compared with Kafka and its Secret though nothing happened.
+const RESYNC: Duration = Duration::from_secs(600);
+/// How often the API server is asked anew about topics of other namespaces: a grant that is lost is a right lost within it.
+const REVIEW_AGAIN: Duration = Duration::from_secs(30);
+
 /// What a reconciliation needs.
 #[derive(Clone)]
 pub struct Context {
@@ -45,6 +59,8 @@ pub struct Context {
     pub default_cluster: ClusterRef,
     /// Who was told what.
     pub told: Arc<report::Told>,
+    /// The service accounts behind the Pods.
+    pub accounts: Arc<reviews::Accounts>,
 }
 
 /// Why a reconciliation stopped before its end.
@@ -59,6 +75,9 @@ pub enum Halt {
     /// Brokers do not serve what should be there.
     #[error("not every broker serves the access yet: {0}")]
     Unproven(Error),
+    /// Somebody wrote meanwhile what the decision rests on.
+    #[error("what the decision rests on has changed")]
+    Changed,
     /// The cluster cannot be worked with.
     #[error("{}", .0.message)]
     Unusable(Unusable),
@@ -74,14 +93,14 @@ impl Halt {
 
     /// Somebody else wrote first: everything must be looked at afresh, and nobody needs to be told.
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
+        matches!(self, Self::Changed) || matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
     }
 
     fn unusable(&self) -> Unusable {
         let reason = match self {
             Self::Kafka(error) | Self::Unproven(error) => error.into(),
             Self::Unusable(unusable) => unusable.reason,
-            Self::Kubernetes(_) | Self::Failed(_) => Reason::Provisioning,
+            Self::Kubernetes(_) | Self::Failed(_) | Self::Changed => Reason::Provisioning,
         };
         Unusable { reason, message: self.to_string() }
     }
@@ -133,7 +152,16 @@ async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next,
         // The cluster tells when it works again.
         return Ok(Next::Idle);
     }
+    if plan.ends {
+        tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
+        context.accounts.forget(key);
+        return Ok(Next::Idle);
+    }
     report::report(context, &seen, &plan, &applied).await?;
-    let waiting = plan.obstacle.as_ref().is_some_and(|obstacle| obstacle.reason == Reason::Provisioning);
-    Ok(if waiting { Next::After(SOON) } else { Next::Idle })
+    let looks = [Some(RESYNC), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
+    Ok(match plan.obstacle.as_ref().map(|obstacle| obstacle.reason) {
+        Some(Reason::Provisioning) => Next::After(SOON),
+        Some(Reason::ReviewFailed) => Next::Failed,
+        _ => looks.into_iter().flatten().min().map_or(Next::Idle, Next::After),
+    })
 }

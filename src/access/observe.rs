@@ -4,16 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
+use super::life::Ownership;
+use super::owners;
+use super::readers;
+use super::reviews::{self, Verdict};
 use super::rights::principal;
+use super::rotation::{self, Reader, Request};
 use super::{Context, Halt};
-use crate::api::annotations::{MANAGED_BY, MANAGER};
+use crate::api::annotations::{MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, TopicClaim};
+use crate::api::resources::{AccessClaim, Right, TopicClaim};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
 use crate::clusters::{Connection, Unusable};
@@ -21,6 +27,8 @@ use crate::intent::{self, Intent, Problem};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::kafka::admin::users::StoredCredential;
+use crate::kafka::scram::Mechanism;
+use crate::ownership::{own_namespace, owner};
 use crate::runtime::kubernetes::call;
 use crate::watch::{AccessKey, PodFacts};
 
@@ -56,6 +64,10 @@ pub struct TopicView {
     pub claims: Vec<Arc<TopicClaim>>,
     /// Whether Kafka has it.
     pub exists: bool,
+    /// The opted-in namespace whose own name it bears.
+    pub own_namespace: Option<String>,
+    /// What the API server says of the rights that are asked for, where another namespace owns it.
+    pub verdicts: BTreeMap<Right, Verdict>,
 }
 
 /// The credential Secret as it stands.
@@ -67,8 +79,14 @@ pub enum SecretView {
     Foreign,
     /// There is one of ours.
     Ours {
-        /// For a conditional replacement.
+        /// For a conditional replacement or removal.
+        uid: String,
+        /// For a conditional replacement or removal.
         resource_version: String,
+        /// How many new passwords it has seen since the first.
+        rotation: i64,
+        /// When its password was published.
+        published: Timestamp,
         /// What it holds.
         data: BTreeMap<String, Secret>,
     },
@@ -85,6 +103,8 @@ pub struct Held {
     pub secret: SecretView,
     /// The topics that are asked for, or were granted.
     pub topics: BTreeMap<String, TopicView>,
+    /// The Pods that read the Secret, where it matters: while the user has two passwords.
+    pub readers: Option<Vec<Reader>>,
 }
 
 /// Everything that a decision needs.
@@ -98,10 +118,18 @@ pub struct Observation {
     pub asks: Vec<Ask>,
     /// Who it is; nothing where neither a claim nor a readable Pod says so.
     pub subject: Option<Subject>,
+    /// The service accounts of its Pods, where it asks for topics of other namespaces.
+    pub accounts: BTreeSet<String>,
     /// What is held, or why Kafka cannot be asked.
     pub held: Result<(Arc<Connection>, Held), Unusable>,
     /// The last proof failed by the credential: what Kafka holds is not what was published.
     pub credential_doubted: bool,
+    /// What became of the owners on record; looked at where there is no Pod.
+    pub owners: Vec<Ownership>,
+    /// The new password that people ask for.
+    pub rotate: Option<Request>,
+    /// When this was seen.
+    pub now: Timestamp,
 }
 
 /// Observes one access.
@@ -112,18 +140,86 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let claim = context.world.accesses.get(&(&key.0, &key.1));
     let asks = asks(context, key);
     let subject = subject(context, key, claim.as_deref(), &asks)?;
+    let mut accounts = BTreeSet::new();
+    let owners = owners(context, key, claim.as_deref(), &asks).await?;
     let held = match &subject {
         None => Err(Unusable { reason: Reason::NoWorkload, message: "nobody asks for this access".to_owned() }),
         Some(subject) => match context.clusters.get(&subject.cluster) {
             Err(unusable) => Err(unusable),
             Ok(connection) => {
                 let topics = wanted(claim.as_deref(), &asks);
-                let held = held(context, &connection, &key.0, subject, topics).await?;
+                let mut held = held(context, &connection, &key.0, subject, topics).await?;
+                accounts = review_foreign(context, key, claim.as_deref(), &asks, &mut held.topics).await?;
                 Ok((connection, held))
             }
         },
     };
-    Ok(Observation { key: key.clone(), claim, asks, subject, held, credential_doubted })
+    let rotate = claim.as_deref().and_then(request);
+    let now = Timestamp::now();
+    let key = key.clone();
+    Ok(Observation { key, claim, asks, subject, accounts, held, credential_doubted, owners, rotate, now })
+}
+
+fn request(claim: &AccessClaim) -> Option<Request> {
+    match claim.metadata.annotations.as_ref()?.get(ROTATE)?.as_str() {
+        "force" => Some(Request::Force),
+        // An empty or unknown word is a wish as well; the annotation goes, so that nobody waits for nothing.
+        _ => Some(Request::Now),
+    }
+}
+
+async fn owners(
+    context: &Context,
+    key: &AccessKey,
+    claim: Option<&AccessClaim>,
+    asks: &[Ask],
+) -> Result<Vec<Ownership>, Halt> {
+    let on_record = claim.and_then(|claim| claim.status.as_ref()).map(|status| &status.owners);
+    match on_record.filter(|_| asks.is_empty()) {
+        Some(on_record) => Ok(owners::look(&context.client, &key.0, on_record).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Asks about topics that another namespace owns; returns the accounts that were asked about.
+async fn review_foreign(
+    context: &Context,
+    key: &AccessKey,
+    claim: Option<&AccessClaim>,
+    asks: &[Ask],
+    topics: &mut BTreeMap<String, TopicView>,
+) -> Result<BTreeSet<String>, Halt> {
+    let foreign = topics.values_mut().filter_map(|view| {
+        let claim = Arc::clone(owner(&view.claims)?);
+        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
+    });
+    let foreign: Vec<_> = foreign.collect();
+    if foreign.is_empty() {
+        context.accounts.forget(key);
+        return Ok(BTreeSet::new());
+    }
+    let pods: Vec<&PodFacts> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &*ask.pod).collect();
+    let mut accounts = context.accounts.of(&context.client, key, &pods).await?;
+    if accounts.is_empty() {
+        // Scaled to zero: those that asked last speak for the workload.
+        let last = claim.and_then(|claim| claim.status.as_ref());
+        accounts.extend(last.into_iter().flat_map(|status| status.service_accounts.iter().cloned()));
+    }
+    let reviews = foreign.into_iter().map(|(view, claim)| {
+        let accounts = &accounts;
+        async move {
+            let name = (
+                claim.metadata.namespace.as_deref().unwrap_or_default(),
+                claim.metadata.name.as_deref().unwrap_or_default(),
+            );
+            for right in [Right::Consume, Right::Produce] {
+                let said = reviews::review(&context.client, &key.0, accounts, right, name).await;
+                view.verdicts.extend(said.map(|verdict| (right, verdict)));
+            }
+        }
+    });
+    join_all(reviews).await;
+    Ok(accounts)
 }
 
 fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
@@ -194,7 +290,8 @@ async fn held(
     let topics = try_join_all(topics.into_iter().map(|name| async {
         let exists = connection.batcher.describe_topic(name.clone()).await?.is_some();
         let claims = context.world.topics.of(&(subject.cluster.clone(), name.clone()));
-        Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists }))
+        let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
+        Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists, own_namespace, ..TopicView::default() }))
     }));
     let (rules, slots, topics, secret) = tokio::join!(
         connection.admin.describe_acls(&filter, At::Any),
@@ -202,25 +299,46 @@ async fn held(
         topics,
         call(CALL, "read the credential Secret", secrets.get_opt(&subject.secret_name)),
     );
-    let secret = secret.map_err(Halt::from)?;
-    Ok(Held {
-        rules: rules?.into_iter().collect(),
-        slots: slots?,
-        secret: secret.map_or(SecretView::Absent, view),
-        topics: topics?.into_iter().collect(),
-    })
+    let (secret, slots) = (secret.map_err(Halt::from)?.map_or(SecretView::Absent, view), slots?);
+    let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
+    let readers = match secret.mechanism() {
+        Some(active) if rotation::needs_readers(&in_use, active) => {
+            Some(readers::of(&context.client, namespace, &subject.secret_name).await?)
+        }
+        _ => None,
+    };
+    Ok(Held { rules: rules?.into_iter().collect(), slots, secret, topics: topics?.into_iter().collect(), readers })
 }
 
 fn view(secret: KubeSecret) -> SecretView {
-    if secret.metadata.labels.and_then(|labels| labels.get(MANAGED_BY).cloned()).as_deref() != Some(MANAGER) {
+    if secret.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_none_or(|by| by != MANAGER) {
         return SecretView::Foreign;
     }
+    let annotation = |key: &str| secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
+    let rotation = annotation(ROTATION).and_then(|number| number.parse().ok()).unwrap_or(0);
+    let made = secret.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |made| made.0);
+    let published = annotation(PUBLISHED).and_then(|time| time.parse().ok()).unwrap_or(made);
     let text = |bytes: Vec<u8>| Secret::new(String::from_utf8(bytes).unwrap_or_default());
     let data = secret.data.into_iter().flatten().map(|(key, bytes)| (key, text(bytes.0))).collect();
-    SecretView::Ours { resource_version: secret.metadata.resource_version.unwrap_or_default(), data }
+    SecretView::Ours {
+        uid: secret.metadata.uid.unwrap_or_default(),
+        resource_version: secret.metadata.resource_version.unwrap_or_default(),
+        rotation,
+        published,
+        data,
+    }
 }
 
 impl SecretView {
+    /// The mechanism that it tells clients to use.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        match self {
+            Self::Ours { data, .. } => data.get(keys::SASL_MECHANISM)?.expose().parse().ok(),
+            Self::Absent | Self::Foreign => None,
+        }
+    }
+
     /// The password that was published; nothing where there is none that Kafka would take.
     #[must_use]
     pub fn password(&self) -> Option<&Secret> {

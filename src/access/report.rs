@@ -15,6 +15,7 @@ use serde_json::json;
 use super::apply::Applied;
 use super::observe::{Ask, Observation};
 use super::plan::Plan;
+use super::step::Step;
 use super::{Context, Halt};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
@@ -25,6 +26,8 @@ use crate::runtime::writes;
 use crate::watch::AccessKey;
 
 const CALL: Duration = Duration::from_secs(5);
+/// The condition type that answers "is the published password the only one that works?".
+const CURRENT: &str = "CredentialCurrent";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
@@ -50,13 +53,22 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let Some(claim) = applied.claim.as_ref().or(seen.claim.as_deref()) else { return Ok(()) };
     let proof = applied.proof.as_ref();
     let before = claim.status.clone().unwrap_or_default();
-    let mut status = AccessClaimStatus { refused: plan.refused.clone(), ..before.clone() };
+    let mut status = AccessClaimStatus {
+        refused: plan.refused.clone(),
+        grants: plan.grants.clone(),
+        service_accounts: seen.accounts.iter().cloned().collect(),
+        owners: plan.owners.clone(),
+        idle_since: plan.idle_since.clone(),
+        rotations: plan.rotations().unwrap_or(before.rotations),
+        ..before.clone()
+    };
     if let Some(subject) = &seen.subject {
         status.username = Some(subject.username.clone());
         status.secret_name = Some(subject.secret_name.clone());
     }
     let (reason, message) = match (&plan.obstacle, proof) {
         (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
+        (None, _) if plan.idle_since.is_some() => (Reason::Idle, idle(plan)),
         (None, Some(proof)) => (Reason::Ready, proven(proof)),
         // Nothing was to be done: what was said of the last proof still holds.
         (None, None) => {
@@ -66,9 +78,52 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let holds = plan.obstacle.is_none();
     let generation = claim.metadata.generation;
     set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
+    overlap(&mut status, plan, generation);
     write(context, claim, &before, &status).await?;
+    if let Some((reason, message)) = rotated(seen, plan) {
+        tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+    }
     tell_pods(context, seen, plan).await;
     Ok(())
+}
+
+fn idle(plan: &Plan) -> String {
+    let since = plan.idle_since.as_ref().map(|since| since.0.to_string()).unwrap_or_default();
+    format!("no Pod and no owner since {since}; it ends after the BrokerCluster's credentials.idleAfter")
+}
+
+/// What is to be said of a rotation that this plan completed.
+fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
+    let to = plan.steps.iter().find_map(|step| match step {
+        Step::Publish { mechanism, rotation: Some(_), .. } => Some(*mechanism),
+        _ => None,
+    })?;
+    let from = seen.held.as_ref().ok().and_then(|(_, held)| held.secret.mechanism());
+    Some(if from == Some(to) {
+        (
+            Reason::RotatedInPlace,
+            "a new password replaced the old one; Pods that run need a restart before they log in again",
+        )
+    } else {
+        (Reason::Rotated, "a new password is published; the old one works until no Pod from before is left")
+    })
+}
+
+/// Says whether an old password is in use: nothing before the first rotation.
+fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>) {
+    let now = Time(Timestamp::now());
+    match &plan.overlap {
+        Some(overlap) => {
+            let reason = if overlap.overdue { Reason::RotationOverdue } else { Reason::OldPasswordInUse };
+            let message = format!("the password from before the last rotation still works, for {}", overlap.by);
+            set_condition(&mut status.conditions, CURRENT, false, reason, &message, generation, now);
+        }
+        None if condition(&status.conditions, CURRENT).is_some() => {
+            let message = "only the published password works";
+            set_condition(&mut status.conditions, CURRENT, true, Reason::Rotated, message, generation, now);
+        }
+        None => {}
+    }
 }
 
 /// Reports a pass that failed.

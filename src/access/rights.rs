@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::resources::Right;
 use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 
 /// Read on what it consumes, Write on what it produces, and, for a consumer, Read on the groups of its namespace. Each of them
@@ -14,17 +15,27 @@ pub fn rights<'t>(
     consumes: impl IntoIterator<Item = &'t str>,
     produces: impl IntoIterator<Item = &'t str>,
 ) -> BTreeSet<AclBinding> {
-    let principal = principal(username);
-    let allow = |operation, kind, pattern, name: &str| AclBinding::allow(&principal, operation, kind, pattern, name);
+    let groups = || {
+        let prefix = format!("{namespace}.");
+        AclBinding::allow(principal(username), Operation::Read, ResourceType::Group, PatternType::Prefixed, prefix)
+    };
     let mut rights = BTreeSet::new();
     for topic in consumes {
-        rights.insert(allow(Operation::Read, ResourceType::Topic, PatternType::Literal, topic));
-        rights.insert(allow(Operation::Read, ResourceType::Group, PatternType::Prefixed, &format!("{namespace}.")));
+        rights.insert(rule(username, Right::Consume, topic));
+        rights.insert(groups());
     }
-    for topic in produces {
-        rights.insert(allow(Operation::Write, ResourceType::Topic, PatternType::Literal, topic));
-    }
+    rights.extend(produces.into_iter().map(|topic| rule(username, Right::Produce, topic)));
     rights
+}
+
+/// The rule that gives a user a right on one topic.
+#[must_use]
+pub fn rule(username: &str, right: Right, topic: &str) -> AclBinding {
+    let operation = match right {
+        Right::Consume => Operation::Read,
+        Right::Produce => Operation::Write,
+    };
+    AclBinding::allow(principal(username), operation, ResourceType::Topic, PatternType::Literal, topic)
 }
 
 /// A user as Kafka's access rules name it.

@@ -23,6 +23,12 @@ pub const WAIT: &str = "kafka.admittance.dev/wait";
 pub const ACCESS: &str = "kafka.admittance.dev/access";
 /// Pod annotation set by the patch: the version of the webhook that wrote it.
 pub const INJECTED: &str = "kafka.admittance.dev/injected";
+/// `AccessClaim` annotation: `now` or `force` asks for a new password.
+pub const ROTATE: &str = "kafka.admittance.dev/rotate";
+/// Secret annotation: how many new passwords it has seen since the first.
+pub const ROTATION: &str = "kafka.admittance.dev/rotation";
+/// Secret annotation: when its password was published (RFC 3339).
+pub const PUBLISHED: &str = "kafka.admittance.dev/published";
 /// Pod annotation of Kubernetes: the Pod mirrors a static one. It runs already, and may not refer to Secrets.
 pub const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Secret label: the Secret was written by the operator.
@@ -37,6 +43,8 @@ pub enum Place {
     OptIn,
     /// An annotation of a Pod, written by its author.
     PodAnnotation,
+    /// An annotation of one of our resources, written by people.
+    ClaimAnnotation,
     /// A label or annotation that only Admittance writes.
     Ours,
 }
@@ -105,6 +113,12 @@ pub const KEYS: &[Key] = &[
         default: "`secret`",
     },
     Key {
+        name: ROTATE,
+        place: Place::ClaimAnnotation,
+        meaning: "On an AccessClaim, `now` asks for a new password; it waits until an earlier old one is out of use. `force` does not wait. The operator removes it.",
+        default: "none",
+    },
+    Key {
         name: ACCESS,
         place: Place::Ours,
         meaning: "Label of an injected Pod: the access that it shares. A Pod that is created with one that is not its own is refused.",
@@ -115,6 +129,18 @@ pub const KEYS: &[Key] = &[
         place: Place::Ours,
         meaning: "Annotation of an injected Pod: the version of the webhook that patched it.",
         default: "–",
+    },
+    Key {
+        name: ROTATION,
+        place: Place::Ours,
+        meaning: "Annotation of a credential Secret: how many new passwords it has seen since the first.",
+        default: "–",
+    },
+    Key {
+        name: PUBLISHED,
+        place: Place::Ours,
+        meaning: "Annotation of a credential Secret: when its password was published.",
+        default: "when the Secret was made",
     },
 ];
 

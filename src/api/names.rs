@@ -159,6 +159,12 @@ impl Scope {
         Self(format!("k{}", short_hash(uid, 10)))
     }
 
+    /// The namespace and the access of a user of this scope; nothing for any other user.
+    #[must_use]
+    pub fn access_of<'u>(&self, username: &'u str) -> Option<(&'u str, &'u str)> {
+        username.strip_prefix(&self.0)?.strip_prefix('.')?.split_once('.')
+    }
+
     /// The Kafka user of an access. A namespace has no dots, so the parts can always be told apart.
     #[must_use]
     pub fn username(&self, namespace: &str, access: &str) -> String {
@@ -265,6 +271,9 @@ mod tests {
         let scope = Scope::from_cluster_uid("3b7c0f6e-0000-4000-8000-000000000000");
         let name = scope.username("shop", "check.out");
         assert_eq!(name, format!("{scope}.shop.check.out"));
+        assert_eq!(scope.access_of(&name), Some(("shop", "check.out")));
+        assert_eq!(scope.access_of(&format!("{scope}x.shop.web")), None, "another scope that begins the same");
+        assert_eq!(scope.access_of("admin"), None);
     }
 
     #[test]

@@ -81,7 +81,11 @@ reasons! {
     /// The Secret that holds the operator's Kafka credential is missing or incomplete.
     AdminSecretInvalid => "Create the Secret with keys username and password (and ca.crt where tls.caSecret names it).",
     /// Another namespace owns the topic.
-    TopicOwnedElsewhere => "Ask the owner, or choose a name of your own.",
+    TopicOwnedElsewhere => "Ask the owner for the RoleBinding that the message names, or choose a name of your own.",
+    /// Nobody declared the topic, and the cluster's policy makes none for Pods under this name.
+    TopicNotDeclared => "Declare a TopicClaim for it; the BrokerCluster's topics.undeclared says which topics need one.",
+    /// The API server could not say whether the workload may use another namespace's topic.
+    ReviewFailed => "Look at the API server and at the operator's rights; what was granted before stays.",
     /// The topic exists in Kafka and no TopicClaim covers it.
     TopicUnclaimed => "Declare a TopicClaim for it under a name that the policy allows you to adopt.",
     /// Two TopicClaims name one topic; the older one has it.
@@ -92,6 +96,16 @@ reasons! {
     TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
     /// A Secret of the wanted name exists and is not ours.
     SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
+    /// No Pod and no owner wants the access any more; it ends when the cluster's `credentials.idleAfter` has passed.
+    Idle => "Nothing to do; a Pod that asks again keeps it.",
+    /// A new password is published, and every Pod is to get it.
+    Rotated => "Nothing to do where the old password goes by itself; see the condition CredentialCurrent.",
+    /// A new password replaced the old one at once, because the cluster has one mechanism: Pods that run still hold the old one.
+    RotatedInPlace => "Restart the Pods of the workload; live connections stay, and new logins need the new password.",
+    /// Pods that were there before the last rotation still have the old password, which works until they are gone.
+    OldPasswordInUse => "Restart the Pods that the message names, or let the BrokerCluster's credentials.restart do it.",
+    /// An old password has been in use for longer than the cluster's `credentials.maxOverlap`.
+    RotationOverdue => "Restart the Pods that the message names.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
-use crate::api::resources::{SaslMechanism, TopicPolicy};
+use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
 use crate::kafka::admin::Admin;
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::Credential;
@@ -50,8 +50,25 @@ pub struct Terms {
     pub ca_pem: String,
     /// The mechanism of the users made here.
     pub mechanism: SaslMechanism,
+    /// The mechanisms that its users may have.
+    pub mechanisms: Vec<SaslMechanism>,
     /// What becomes of topics that nobody declared.
     pub topics: TopicPolicy,
+    /// How long users and passwords live.
+    pub lifetimes: Lifetimes,
+}
+
+/// How long users and passwords live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// How long an access outlives its last Pod and its owner.
+    pub idle_after: Duration,
+    /// How old a password becomes.
+    pub rotate_every: Option<Duration>,
+    /// How long an old password may stay beside its successor without a word.
+    pub max_overlap: Duration,
+    /// What is done for Pods that still have an old one.
+    pub restart: Restart,
 }
 
 /// Why a cluster cannot be worked with.

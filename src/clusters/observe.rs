@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
-use super::{Connection, Terms, Unusable};
+use super::{Connection, Lifetimes, Terms, Unusable};
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, SaslMechanism};
+use crate::api::resources::{BrokerCluster, CredentialPolicy, SaslMechanism};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
 use crate::kafka::admin::Admin;
@@ -18,6 +18,7 @@ use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
 use crate::kafka::error::Error;
 use crate::kafka::scram::Mechanism;
+use crate::runtime::duration;
 use crate::runtime::kubernetes::call;
 
 /// The deadline of one read from the API server.
@@ -51,7 +52,9 @@ pub async fn observe(
         bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
         ca_pem: text(&ca_secret, &external.tls.ca_secret.key)?,
         mechanism: external.mechanism,
+        mechanisms: vec![SaslMechanism::ScramSha512, SaslMechanism::ScramSha256],
         topics: cluster.spec.topics.clone(),
+        lifetimes: lifetimes(&cluster.spec.credentials)?,
     };
     let credential = Credential {
         mechanism: mechanism(terms.mechanism),
@@ -71,6 +74,21 @@ pub async fn observe(
         }
     };
     Ok(Seen { connection, kafka })
+}
+
+fn lifetimes(policy: &CredentialPolicy) -> Result<Lifetimes, Unusable> {
+    let read = |text: &str| {
+        duration::parse(text).map_err(|error| {
+            let message = format!("spec.credentials: \"{text}\" is {error}");
+            Unusable { reason: Reason::InvalidValue, message }
+        })
+    };
+    Ok(Lifetimes {
+        idle_after: read(&policy.idle_after)?,
+        rotate_every: policy.rotate_every.as_deref().map(read).transpose()?,
+        max_overlap: read(&policy.max_overlap)?,
+        restart: policy.restart,
+    })
 }
 
 async fn read(secrets: &Api<KubeSecret>, name: &str) -> Result<KubeSecret, Unusable> {

@@ -8,6 +8,7 @@ pub mod request;
 
 use std::collections::BTreeMap;
 
+use crate::api::annotations::{CONSUMES, PRODUCES};
 pub use identity::Owner;
 pub use problem::Problem;
 pub use request::{Containers, Intent};
@@ -25,4 +26,9 @@ pub struct PodMeta<'a> {
     pub annotations: BTreeMap<&'a str, &'a str>,
     /// The owner that is the Pod's controller.
     pub owner: Option<Owner<'a>>,
+}
+
+/// Whether these annotations, by their keys, ask for Kafka.
+pub fn asks<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
+    keys.any(|key| matches!(key, CONSUMES | PRODUCES))
 }

@@ -235,6 +235,7 @@ impl<'a> Reader<'_, 'a> {
                 Some(Place::PodAnnotation) => continue,
                 Some(Place::Ours) if *key == INJECTED => continue,
                 Some(Place::Ours) => "is written by Admittance alone".to_owned(),
+                Some(Place::ClaimAnnotation) => "belongs on an AccessClaim, not on a Pod".to_owned(),
                 Some(Place::OptIn) => "is a label, not an annotation".to_owned(),
                 None => unknown(written),
             };

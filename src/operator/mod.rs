@@ -87,6 +87,7 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
         world: world.clone(),
         clusters: clusters.clone(),
         recorder: recorder.clone(),
+        scope: scope.clone(),
     };
     let access_context = access::Context {
         client: client.clone(),
@@ -95,6 +96,7 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
         scope,
         default_cluster: settings.default_cluster.clone(),
         told: Arc::new(Told::new(recorder)),
+        accounts: Arc::default(),
     };
     let controllers = async {
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
@@ -161,7 +163,7 @@ async fn watches(client: Client, world: &World, queues: &Queues) {
         follow(
             namespaces,
             &world.namespaces,
-            |_| Some(()),
+            |namespace| Some(namespace.metadata.labels.unwrap_or_default()),
             |name, _| {
                 let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
                 pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))

@@ -46,6 +46,8 @@ struct State<K> {
     ready: VecDeque<K>,
     keys: HashMap<K, Phase>,
     timers: BTreeMap<(Instant, u64), K>,
+    /// The one timer that a key has: its latest word counts.
+    due: HashMap<K, (Instant, u64)>,
     tickets: u64,
     failures: HashMap<K, u32>,
 }
@@ -68,6 +70,7 @@ impl<K: Clone + Eq + Hash + Ord + Send + 'static> Default for Queue<K> {
             ready: VecDeque::new(),
             keys: HashMap::new(),
             timers: BTreeMap::new(),
+            due: HashMap::new(),
             tickets: 0,
             failures: HashMap::new(),
         };
@@ -155,13 +158,18 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
         if again {
             self.enqueue(key.clone());
         }
+        if let Some(earlier) = self.due.remove(&key) {
+            self.timers.remove(&earlier);
+        }
         let pause = match next {
             Next::Idle => return,
             Next::After(pause) => pause,
             Next::Failed => LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1))),
         };
         self.tickets += 1;
-        self.timers.insert((now + pause, self.tickets), key);
+        let timer = (now + pause, self.tickets);
+        self.due.insert(key.clone(), timer);
+        self.timers.insert(timer, key);
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -171,6 +179,7 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
     fn fire(&mut self, now: Instant) {
         while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
+            self.due.remove(&key);
             self.enqueue(key);
         }
     }
@@ -205,6 +214,24 @@ mod tests {
         let _ = tokio::time::timeout(Duration::from_secs(1), worker).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2, "a hundred pushes are one run, those while it ran one more");
         assert_eq!(queue.depth(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_has_one_timer_whatever_happens() {
+        let queue = Queue::<u8>::default();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let worker = queue.clone().run(1, |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            async { Next::After(Duration::from_secs(60)) }
+        });
+        let events = async {
+            for _ in 0..5 {
+                queue.push(1);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(130), async { tokio::join!(worker, events) }).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 7, "five events, and one look after each full minute");
     }
 
     #[tokio::test(start_paused = true)]

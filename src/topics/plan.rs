@@ -2,7 +2,7 @@
 
 use super::observe::Observation;
 use crate::api::reasons::Reason;
-use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicSource, holds};
+use crate::api::resources::{Adoption, READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicSource, holds};
 use crate::clusters::{Terms, Unusable};
 use crate::kafka::admin::topics::{CreatedTopic, Topic};
 use crate::ownership::own_name;
@@ -47,7 +47,7 @@ pub fn plan(seen: &Observation) -> Plan {
         Err(_) if holds(&status.conditions, READY) => Plan::Leave,
         Err(unusable) => Plan::Report(refused(status, unusable.reason, unusable.message.clone())),
         Ok((connection, None)) => Plan::Make(intent(claim, &connection.terms)),
-        Ok((_, Some(topic))) => Plan::Report(existing(claim, topic, &seen.known_ids, status)),
+        Ok((connection, Some(topic))) => Plan::Report(existing(seen, topic, connection.terms.topics.adopt, status)),
     }
 }
 
@@ -87,7 +87,8 @@ pub fn made(topic: &CreatedTopic) -> Verdict {
 }
 
 /// A topic that is there: is it this claim's, and as it says?
-fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: TopicClaimStatus) -> Verdict {
+fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicClaimStatus) -> Verdict {
+    let Observation { claim, known_ids, held, .. } = seen;
     let id = topic.id.to_string();
     let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let replicas = topic.partitions.first().map(|partition| partition.replicas.len());
@@ -109,10 +110,11 @@ fn existing(claim: &TopicClaim, topic: &Topic, known_ids: &[String], status: Top
             || known_ids.contains(&id) => {}
         None => {
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-            let adopts = claim.spec.source == TopicSource::Declared && own_name(name, namespace);
-            if !adopts {
+            let free = own_name(name, namespace) || adopt == Adoption::Any;
+            let declared = free && claim.spec.source == TopicSource::Declared;
+            if !declared && !*held {
                 let message = format!(
-                    "topic {name} was in Kafka before this claim; a declared TopicClaim may adopt it only under a name of its own, {namespace}.…"
+                    "topic {name} was in Kafka before this claim; a declared TopicClaim may adopt it under a name of its own, {namespace}.…, or where the BrokerCluster has topics.adopt: Any"
                 );
                 return refused(status, Reason::TopicUnclaimed, message);
             }

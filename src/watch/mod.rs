@@ -14,6 +14,8 @@ use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 pub type TopicKey = (String, String);
 /// The namespace and the value of the access label.
 pub type AccessKey = (String, String);
+/// A namespace's labels.
+pub type Labels = std::collections::BTreeMap<String, String>;
 
 /// Everything that the operator watches.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub struct World {
     pub topics: Table<TopicClaim, TopicKey>,
     /// Kafka clusters.
     pub clusters: Table<BrokerCluster, ()>,
-    /// Namespaces that are opted in.
-    pub namespaces: Table<(), ()>,
+    /// Namespaces that are opted in, with their labels.
+    pub namespaces: Table<Labels, ()>,
 }
 
 impl Default for World {
@@ -40,7 +42,7 @@ impl Default for World {
             }),
             topics: Table::new(|claim: &TopicClaim| vec![(claim.spec.cluster.clone(), claim.spec.topic_name.clone())]),
             clusters: Table::new(|_| Vec::new()),
-            namespaces: Table::new(|()| Vec::new()),
+            namespaces: Table::new(|_| Vec::new()),
         }
     }
 }

@@ -7,6 +7,9 @@ use kube::api::ObjectMeta;
 use super::AccessKey;
 use crate::api::annotations::{ACCESS, GROUP};
 use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
+
+/// The label by which a `StatefulSet` or `DaemonSet` marks the Pods of one template.
+const REVISION: &str = "controller-revision-hash";
 use crate::intent::{Owner, PodMeta};
 
 /// A Pod that carries an access label.
@@ -41,7 +44,7 @@ impl PodFacts {
             generate_name: meta.generate_name,
             labels: labels
                 .into_iter()
-                .filter(|(key, _)| ours(key) || TEMPLATE_HASHES.contains(&key.as_str()))
+                .filter(|(key, _)| ours(key) || TEMPLATE_HASHES.contains(&key.as_str()) || key == REVISION)
                 .collect(),
             annotations: meta
                 .annotations
@@ -57,6 +60,18 @@ impl PodFacts {
     #[must_use]
     pub fn access_key(&self) -> AccessKey {
         (self.namespace.clone(), self.access.clone())
+    }
+
+    /// What it was made from: Pods of one template differ in nothing that matters here. A bare Pod is a template of its own.
+    #[must_use]
+    pub fn template(&self) -> String {
+        let mut hashes = TEMPLATE_HASHES.iter().chain(&[REVISION]);
+        let hash = hashes.find_map(|label| self.labels.get(*label)).map_or("", String::as_str);
+        match &self.owner {
+            // A Job's template never changes.
+            Some((kind, name)) if !hash.is_empty() || kind == "Job" => format!("{kind}/{name}/{hash}"),
+            _ => self.uid.clone(),
+        }
     }
 
     /// What its intent is read from.

@@ -13,6 +13,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("webhook-configuration.yaml", "webhook-configuration.yaml"),
     ("policy-injected.yaml", "policy-injected.yaml"),
     ("policy-frozen.yaml", "policy-frozen.yaml"),
+    ("policy-claims.yaml", "policy-claims.yaml"),
 ];
 
 /// What the few expressions of these templates are with the default values, in a release and a namespace called `admittance`.

@@ -24,6 +24,7 @@ fn annotations() -> String {
     for (place, title) in [
         (Place::OptIn, "Opting in and out: labels of Namespaces and Pods"),
         (Place::PodAnnotation, "What a Pod asks for: annotations of the Pod (its template)"),
+        (Place::ClaimAnnotation, "What people ask of an AccessClaim: its annotations"),
         (Place::Ours, "What Admittance writes"),
     ] {
         let _ = write!(page, "\n## {title}\n\n| key | meaning | default |\n|---|---|---|\n");

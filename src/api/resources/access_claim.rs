@@ -1,6 +1,6 @@
 //! Who consumes and produces what.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,14 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("self.source == oldSelf.source").message("source is immutable"))]
 #[x_kube(validation = Rule::new("self.workload == oldSelf.workload").message("workload is immutable"))]
 #[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster is immutable"))]
+#[x_kube(
+    validation = Rule::new("has(self.serviceAccount) == (self.source == 'Manual')")
+        .message("serviceAccount belongs to a manual claim, and to no other")
+)]
+#[x_kube(
+    validation = Rule::new("has(self.serviceAccount) == has(oldSelf.serviceAccount) && (!has(self.serviceAccount) || self.serviceAccount == oldSelf.serviceAccount)")
+        .message("serviceAccount is immutable")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessClaimSpec {
     /// Where the intent comes from.
@@ -46,6 +54,11 @@ pub struct AccessClaimSpec {
     #[serde(default)]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 249)))]
     pub produces: Vec<String>,
+    /// Of a manual claim: the service account of this namespace that the client stands for. It needs the grants on topics of other
+    /// namespaces, and whoever writes the claim must be allowed to impersonate it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account: Option<String>,
 }
 
 /// Where the intent of an access comes from.
@@ -53,12 +66,51 @@ pub struct AccessClaimSpec {
 pub enum AccessSource {
     /// From the annotations of living Pods; the operator writes it.
     Pods,
+    /// From the claim itself, for a client that is not a Pod; people write it.
+    Manual,
+}
+
+/// What may be done with a topic; the verb by which its owner grants it to another namespace.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "camelCase")]
+pub enum Right {
+    /// Read a topic.
+    Consume,
+    /// Write a topic.
+    Produce,
+}
+
+impl Right {
+    /// The verb of Kubernetes' RBAC.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Consume => "consume",
+            Self::Produce => "produce",
+        }
+    }
+}
+
+/// A right on a topic of another namespace, and what gave it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The right.
+    pub right: Right,
+    /// The topic.
+    pub topic: String,
+    /// The namespace that owns it.
+    pub namespace: String,
+    /// What Kubernetes says it was allowed by: a RoleBinding or ClusterRoleBinding.
+    pub via: String,
 }
 
 /// A right that is asked for and not given.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
+    /// The right.
+    pub right: Right,
     /// The topic.
     pub topic: String,
     /// The reason code.
@@ -80,7 +132,37 @@ pub struct AccessClaimStatus {
     /// The Secret that holds its credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
-    /// Topics that are asked for and refused.
+    /// Rights on topics of other namespaces, each with what gave it.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// Rights that are asked for and refused.
     #[serde(default)]
     pub refused: Vec<Refusal>,
+    /// The service accounts of the Pods that were last seen to ask for topics of other namespaces.
+    #[serde(default)]
+    pub service_accounts: Vec<String>,
+    /// What the Pods that were last seen belong to: the access lives as long as one of these is there.
+    #[serde(default)]
+    pub owners: Vec<WorkloadOwner>,
+    /// Since when there is neither a Pod nor an owner. Written even where it is empty: a merge leaves what it does not name.
+    #[serde(default)]
+    pub idle_since: Option<Time>,
+    /// How many new passwords were asked for since the first. The Secret says how many it has seen.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rotations: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// What makes a workload's Pods.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadOwner {
+    /// Its kind, such as `Deployment`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }

@@ -30,6 +30,50 @@ pub struct BrokerClusterSpec {
     /// What is made of topics that Pods name and nobody declared.
     #[serde(default)]
     pub topics: TopicPolicy,
+    /// How long users and passwords live.
+    #[serde(default)]
+    pub credentials: CredentialPolicy,
+}
+
+/// How long users and passwords live. Durations are written as Kubernetes writes them: `90s`, `30m`, `24h`.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialPolicy {
+    /// How long an access outlives its last Pod and its owner.
+    #[serde(default = "a_day")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    pub idle_after: String,
+    /// How old a password becomes before a new one is made; absent, only `kafka.admittance.dev/rotate` makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    pub rotate_every: Option<String>,
+    /// How long an old password may stay valid beside its successor before a condition says so.
+    #[serde(default = "a_day")]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    pub max_overlap: String,
+    /// What is done for Pods that still have the old password.
+    #[serde(default)]
+    pub restart: Restart,
+}
+
+impl Default for CredentialPolicy {
+    fn default() -> Self {
+        Self { idle_after: a_day(), rotate_every: None, max_overlap: a_day(), restart: Restart::default() }
+    }
+}
+
+fn a_day() -> String {
+    "24h".to_owned()
+}
+
+/// What is done for Pods that still have the old password after a rotation.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Restart {
+    /// Nothing: the old password works until they are gone.
+    #[default]
+    None,
+    /// Their Deployment, `StatefulSet` or `DaemonSet` is rolled out anew, as `kubectl rollout restart` does it.
+    Rollout,
 }
 
 /// A Kafka that runs already.
@@ -105,10 +149,38 @@ impl SaslMechanism {
     }
 }
 
+/// What becomes of a topic that a Pod names, that nobody declared, and that Kafka does not have.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undeclared {
+    /// It is made, and belongs to the namespace that asked first.
+    #[default]
+    Any,
+    /// It is made where its name is the namespace's own (`<namespace>.…`), else refused.
+    OwnNames,
+    /// It is refused: every topic needs a `TopicClaim` that somebody wrote.
+    Refuse,
+}
+
+/// Which topics a declared `TopicClaim` may take over that were in Kafka before it.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Adoption {
+    /// Those whose name is the namespace's own (`<namespace>.…`).
+    #[default]
+    OwnNames,
+    /// Every one that no other claim covers.
+    Any,
+}
+
 /// What is made of topics that Pods name and nobody declared.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicPolicy {
+    /// What becomes of a topic that a Pod names, that nobody declared, and that Kafka does not have.
+    #[serde(default)]
+    pub undeclared: Undeclared,
+    /// Which topics a declared `TopicClaim` may take over that were in Kafka before it.
+    #[serde(default)]
+    pub adopt: Adoption,
     /// Partitions of such a topic.
     #[serde(default = "one_partition")]
     #[schemars(range(min = 1, max = 10_000))]
@@ -121,7 +193,12 @@ pub struct TopicPolicy {
 
 impl Default for TopicPolicy {
     fn default() -> Self {
-        Self { default_partitions: one_partition(), default_replicas: None }
+        Self {
+            undeclared: Undeclared::default(),
+            adopt: Adoption::default(),
+            default_partitions: one_partition(),
+            default_replicas: None,
+        }
     }
 }
 

@@ -4,10 +4,12 @@ mod access_claim;
 mod broker_cluster;
 mod topic_claim;
 
-pub use access_claim::{AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Refusal};
+pub use access_claim::{
+    AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Grant, Refusal, Right, WorkloadOwner,
+};
 pub use broker_cluster::{
-    BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, External, SaslMechanism, SecretKeyRef, SecretRef, Tls,
-    TopicPolicy,
+    Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, CredentialPolicy, External, Restart,
+    SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
 };
 pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};
 

@@ -1,0 +1,246 @@
+//! Writes the Kubernetes objects of an access. Each write is safe to do twice, and what is deleted is read first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::PartialObjectMeta;
+use kube::{Client, ResourceExt};
+use serde_json::json;
+
+use super::Halt;
+use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
+use crate::api::names::TopicName;
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource, WorkloadOwner};
+use crate::api::secret::Secret;
+use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::writes;
+use crate::watch::AccessKey;
+
+const CALL: Duration = Duration::from_secs(5);
+/// The annotation by which `kubectl rollout restart` makes a template new.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Makes a claim.
+///
+/// # Errors
+/// The API server refused, as it does where there is one by now.
+pub async fn create_claim(client: &Client, key: &AccessKey, spec: &AccessClaimSpec) -> Result<AccessClaim, Halt> {
+    let claim = AccessClaim::new(&key.1, spec.clone());
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
+    let made = call(CALL, "create the AccessClaim", api.create(&PostParams::default(), &claim)).await?;
+    writes::done("access_claim_create");
+    Ok(made)
+}
+
+/// Writes what a claim's Pods ask for.
+///
+/// # Errors
+/// The API server refused, as it does where the claim changed meanwhile.
+pub async fn update_claim(
+    client: &Client,
+    claim: &AccessClaim,
+    consumes: &[String],
+    produces: &[String],
+) -> Result<AccessClaim, Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+    let version = &claim.metadata.resource_version;
+    let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
+    let patch = Patch::Merge(patch);
+    let mut made =
+        call(CALL, "update the AccessClaim", api.patch(&claim.name_any(), &PatchParams::default(), &patch)).await?;
+    writes::done("access_claim_update");
+    made.metadata.managed_fields = None;
+    Ok(made)
+}
+
+/// Claims a topic for a namespace.
+///
+/// # Errors
+/// The API server refused, as it does where there is such a claim by now.
+pub async fn claim_topic(
+    client: &Client,
+    namespace: &str,
+    cluster: &str,
+    topic: &str,
+    source: TopicSource,
+) -> Result<(), Halt> {
+    let name = TopicName::parse(topic)
+        .map_err(|error| Halt::refused(Reason::InvalidTopicName, format!("topic {topic}: {error}")))?
+        .object_name();
+    let spec = TopicClaimSpec {
+        topic_name: topic.to_owned(),
+        cluster: cluster.to_owned(),
+        partitions: None,
+        replicas: None,
+        source,
+    };
+    let api = Api::<TopicClaim>::namespaced(client.clone(), namespace);
+    call(CALL, "create the TopicClaim", api.create(&PostParams::default(), &TopicClaim::new(&name, spec))).await?;
+    writes::done("topic_claim_create");
+    Ok(())
+}
+
+/// Puts a rotation on record, then takes away the annotation that asked for it.
+///
+/// # Errors
+/// The API server refused; what is on record stays so.
+pub async fn record_rotation(client: &Client, key: &AccessKey, count: Option<i64>, clear: bool) -> Result<(), Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
+    if let Some(count) = count {
+        let patch = Patch::Merge(json!({"status": {"rotations": count}}));
+        call(CALL, "record the rotation", api.patch_status(&key.1, &PatchParams::default(), &patch)).await?;
+        writes::done("access_claim_rotation");
+    }
+    if clear {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {(ROTATE): null}}}));
+        call(CALL, "take the annotation from the AccessClaim", api.patch(&key.1, &PatchParams::default(), &patch))
+            .await?;
+        writes::done("access_claim_annotation");
+    }
+    Ok(())
+}
+
+/// What a credential Secret is to be.
+#[derive(Debug)]
+pub struct Publication<'p> {
+    /// Its namespace and name.
+    pub name: (&'p str, &'p str),
+    /// The version that it replaces; nothing where there must be none.
+    pub replaces: Option<&'p str>,
+    /// What it holds.
+    pub data: BTreeMap<&'static str, Secret>,
+    /// The number of the rotation that it completes.
+    pub rotation: Option<i64>,
+}
+
+/// Hands a credential out. A Secret that appeared or changed meanwhile wins.
+///
+/// # Errors
+/// The API server refused, as it does where another version is there.
+pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<(), Halt> {
+    let Publication { name: (namespace, name), replaces, data, rotation } = publication;
+    let bytes = |(key, text): (&str, Secret)| (key.to_owned(), ByteString(text.expose().as_bytes().to_vec()));
+    let annotations = rotation.map(|number| {
+        let now = Timestamp::now().to_string();
+        BTreeMap::from([(ROTATION.to_owned(), number.to_string()), (PUBLISHED.to_owned(), now)])
+    });
+    let secret = KubeSecret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned())])),
+            annotations,
+            resource_version: replaces.map(str::to_owned),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.into_iter().map(bytes).collect()),
+        ..KubeSecret::default()
+    };
+    let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
+    if replaces.is_some() {
+        let merge = Patch::Merge(&secret);
+        call(CALL, "update the Secret", api.patch(name, &PatchParams::default(), &merge)).await?;
+        writes::done("secret_update");
+    } else {
+        call(CALL, "create the Secret", api.create(&PostParams::default(), &secret)).await?;
+        writes::done("secret_create");
+    }
+    Ok(())
+}
+
+/// Sees live that an access has no Pod, and that its claim is the one that was decided about.
+///
+/// # Errors
+/// It is wanted again, or somebody wrote the claim meanwhile: look afresh.
+pub async fn confirm_end(client: &Client, key: &AccessKey, claim: &AccessClaim) -> Result<(), Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
+    let live = call(CALL, "read the AccessClaim", api.get_opt(&key.1)).await?;
+    let same = live.is_some_and(|live| {
+        (&live.metadata.uid, live.metadata.generation) == (&claim.metadata.uid, claim.metadata.generation)
+    });
+    let pods = Api::<PartialObjectMeta<Pod>>::namespaced(client.clone(), &key.0);
+    let running = ListParams::default()
+        .labels(&format!("{ACCESS}={}", key.1))
+        .fields("status.phase!=Succeeded,status.phase!=Failed")
+        .limit(1);
+    let pods = call(CALL, "look for Pods of the access", pods.list(&running)).await?;
+    if same && pods.items.is_empty() { Ok(()) } else { Err(Halt::Changed) }
+}
+
+/// Deletes a credential Secret, if it is still the one that was read.
+///
+/// # Errors
+/// The API server refused, as it does where the Secret is another.
+pub async fn unpublish(client: &Client, name: (&str, &str), uid: &str, resource_version: &str) -> Result<(), Halt> {
+    let api = Api::<KubeSecret>::namespaced(client.clone(), name.0);
+    let params = exactly(Some(uid.to_owned()), Some(resource_version.to_owned()));
+    gone(call(CALL, "delete the Secret", api.delete(name.1, &params)).await)?;
+    writes::done("secret_delete");
+    Ok(())
+}
+
+/// Deletes a claim, if it is still the one that was decided about.
+///
+/// # Errors
+/// The API server refused, as it does where the claim is another.
+pub async fn delete_claim(client: &Client, key: &AccessKey, claim: &AccessClaim) -> Result<(), Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
+    let params = exactly(claim.metadata.uid.clone(), None);
+    gone(call(CALL, "delete the AccessClaim", api.delete(&key.1, &params)).await)?;
+    writes::done("access_claim_delete");
+    Ok(())
+}
+
+fn exactly(uid: Option<String>, resource_version: Option<String>) -> DeleteParams {
+    DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() }
+}
+
+/// What is gone already is gone.
+fn gone<T>(answer: Result<T, CallError>) -> Result<(), CallError> {
+    match answer {
+        Err(error) if error.code() == Some(404) => Ok(()),
+        answer => answer.map(|_| ()),
+    }
+}
+
+/// Rolls a workload out anew, once for a publication.
+///
+/// # Errors
+/// The API server refused, as it does where the chart gave no right to.
+pub async fn restart(client: &Client, namespace: &str, owner: &WorkloadOwner, published: &Time) -> Result<(), Halt> {
+    async fn once<K>(client: &Client, namespace: &str, name: &str, published: &Time) -> Result<(), Halt>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(client.clone(), namespace);
+        let Some(found) = call(CALL, "read a workload", api.get_opt(name)).await? else { return Ok(()) };
+        let pointer = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+        let found = serde_json::to_value(&found).map_err(|error| Halt::Failed(error.to_string()))?;
+        let last = found.pointer(pointer).and_then(|text| text.as_str()?.parse::<Timestamp>().ok());
+        if last.is_some_and(|last| last >= published.0) {
+            return Ok(());
+        }
+        let now = Timestamp::now().to_string();
+        let patch = json!({"spec": {"template": {"metadata": {"annotations": {(RESTARTED): now}}}}});
+        call(CALL, "restart a workload", api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await?;
+        writes::done("workload_restart");
+        Ok(())
+    }
+    match owner.kind.as_str() {
+        "Deployment" => once::<Deployment>(client, namespace, &owner.name, published).await,
+        "StatefulSet" => once::<StatefulSet>(client, namespace, &owner.name, published).await,
+        "DaemonSet" => once::<DaemonSet>(client, namespace, &owner.name, published).await,
+        // Others make no Pods anew, or do so by themselves.
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,132 @@
+//! Rights, credential, proof and Secret of an access that is wanted. Pure.
+
+use std::collections::BTreeSet;
+
+use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::observe::{Held, Observation, SecretView, Subject};
+use super::plan::{Judgement, Plan};
+use super::rights::rights;
+use super::rotation::{self, Decision, Facts};
+use super::step::Step;
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition};
+use crate::clusters::Connection;
+use crate::clusters::observe::mechanism;
+use crate::kafka::scram::Mechanism;
+
+/// Plans what brings Kafka and the Secret to what was judged.
+pub(super) fn provide(
+    seen: &Observation,
+    subject: &Subject,
+    judgement: &Judgement,
+    connection: &Connection,
+    held: &Held,
+    plan: &mut Plan,
+) {
+    let Judgement { consumes, produces, .. } = judgement;
+    let (reads, writes) = (consumes.iter().map(String::as_str), produces.iter().map(String::as_str));
+    let wanted = rights(&subject.username, &seen.key.0, reads, writes);
+    let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
+    let extra: Vec<_> = held.rules.difference(&wanted).cloned().collect();
+    if !missing.is_empty() {
+        plan.steps.push(Step::Grant(missing));
+    }
+    if !extra.is_empty() {
+        plan.steps.push(Step::Revoke(extra));
+    }
+    let active = active(connection, held);
+    let rotation = rotate(seen, connection, held, active, plan);
+    let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
+    let fresh = rotation.renew.is_some();
+    if fresh || credential_is_off(seen, held, active) {
+        plan.steps.push(Step::SetCredential { mechanism, fresh });
+    }
+    let replaces = match &held.secret {
+        SecretView::Ours { resource_version, data: stands, .. } => {
+            let subject = CredentialSubject {
+                namespace: &seen.key.0,
+                workload: &subject.workload,
+                username: &subject.username,
+                mechanism,
+                consumes,
+                produces,
+            };
+            let right = held.secret.password().is_some_and(|password| {
+                let wanted = data(subject, password, &connection.terms);
+                wanted.len() == stands.len() && wanted.iter().all(|(key, value)| stands.get(*key) == Some(value))
+            });
+            (fresh || !right).then(|| Some(resource_version.clone()))
+        }
+        SecretView::Absent => Some(None),
+        SecretView::Foreign => None,
+    };
+    let at_work = plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_)));
+    let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
+    if at_work || replaces.is_some() || unproven {
+        let topics = consumes.iter().chain(produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        plan.steps.push(Step::Prove { rules: wanted.into_iter().collect(), topics, mechanism });
+    }
+    let number = rotation.renew.map(|(_, number)| number);
+    plan.steps.extend(replaces.map(|replaces| Step::Publish { replaces, mechanism, rotation: number }));
+    withdraw(rotation, connection, plan);
+}
+
+/// The mechanism that the Secret tells clients to use, while brokers take it.
+fn active(connection: &Connection, held: &Held) -> Mechanism {
+    let terms = &connection.terms;
+    let offered = |found: &Mechanism| terms.mechanisms.iter().any(|offered| mechanism(*offered) == *found);
+    held.secret.mechanism().filter(offered).unwrap_or_else(|| mechanism(terms.mechanism))
+}
+
+fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {
+    let SecretView::Ours { rotation, published, .. } = &held.secret else { return Decision::default() };
+    let (Some(claim), Some(_)) = (&seen.claim, held.secret.password()) else { return Decision::default() };
+    let slots: Vec<_> = held.slots.iter().map(|slot| slot.mechanism).collect();
+    let offered: Vec<_> = connection.terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
+    let decision = rotation::decide(&Facts {
+        request: seen.rotate,
+        asked: claim.status.as_ref().map_or(0, |status| status.rotations),
+        done: *rotation,
+        active,
+        published: *published,
+        slots: &slots,
+        offered: &offered,
+        readers: held.readers.as_deref(),
+        manual: claim.spec.source == AccessSource::Manual,
+        lifetimes: &connection.terms.lifetimes,
+        now: seen.now,
+    });
+    if decision.count.is_some() || decision.clear {
+        plan.steps.push(Step::RecordRotation { count: decision.count, clear: decision.clear });
+    }
+    decision
+}
+
+/// What is left of an earlier password.
+fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
+    if !rotation.retire.is_empty() {
+        plan.steps.push(Step::RemoveCredential(rotation.retire));
+    }
+    if rotation.overlap.is_some() && connection.terms.lifetimes.restart == Restart::Rollout {
+        plan.steps.extend(plan.owners.iter().cloned().map(Step::Restart));
+    }
+    plan.overlap = rotation.overlap;
+    plan.next = [plan.next, rotation.next].into_iter().flatten().min();
+}
+
+/// Whether Kafka lacks the published credential, holds another, or there is none yet.
+fn credential_is_off(seen: &Observation, held: &Held, active: Mechanism) -> bool {
+    let Some(password) = held.secret.password() else { return true };
+    let slot = held.slots.iter().find(|slot| slot.mechanism == active);
+    let stored = slot.map(|slot| slot.iterations);
+    seen.credential_doubted || stored != i32::try_from(iterations(password).get()).ok()
+}
+
+/// Whether the claim is reported ready for what it says now.
+fn is_ready(claim: Option<&AccessClaim>) -> bool {
+    let Some(claim) = claim else { return false };
+    let ready = claim.status.as_ref().and_then(|status| condition(&status.conditions, READY));
+    ready.is_some_and(|ready| {
+        ready.reason == Reason::Ready.code() && ready.observed_generation == claim.metadata.generation
+    })
+}

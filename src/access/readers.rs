@@ -1,0 +1,80 @@
+//! Looks for the Pods that read a Secret, ours or hand-made. I/O; decides nothing.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
+
+use super::rotation::Reader;
+use crate::runtime::kubernetes::{CallError, call};
+
+const CALL: Duration = Duration::from_secs(10);
+/// Pods that one answer lists.
+const PAGE: u32 = 200;
+
+/// The Pods of a namespace that have not ended and read a Secret.
+///
+/// # Errors
+/// The API server did not answer: nothing is known.
+pub async fn of(client: &Client, namespace: &str, secret: &str) -> Result<Vec<Reader>, CallError> {
+    let api = Api::<Pod>::namespaced(client.clone(), namespace);
+    let mut params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
+    let mut readers = Vec::new();
+    loop {
+        let page = call(CALL, "look for Pods that read the Secret", api.list(&params)).await?;
+        let found = page.items.iter().filter(|pod| pod.spec.as_ref().is_some_and(|spec| reads(spec, secret)));
+        readers.extend(found.filter_map(|pod| {
+            Some(Reader { name: pod.name_any(), created: pod.metadata.creation_timestamp.as_ref()?.0 })
+        }));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(readers),
+        }
+    }
+}
+
+fn reads(spec: &PodSpec, secret: &str) -> bool {
+    let volumes = spec.volumes.iter().flatten();
+    let mounted = volumes.into_iter().any(|volume| {
+        volume.secret.as_ref().is_some_and(|source| source.secret_name.as_deref() == Some(secret))
+            || volume.projected.as_ref().is_some_and(|projected| {
+                let sources = projected.sources.iter().flatten();
+                sources.into_iter().any(|source| source.secret.as_ref().is_some_and(|source| source.name == secret))
+            })
+    });
+    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    mounted || containers.into_iter().any(|container| reads_by_variable(container, secret))
+}
+
+fn reads_by_variable(container: &Container, secret: &str) -> bool {
+    let whole = container.env_from.iter().flatten();
+    let single = container.env.iter().flatten();
+    whole.into_iter().any(|from| from.secret_ref.as_ref().is_some_and(|from| from.name == secret))
+        || single.into_iter().any(|variable| {
+            let from = variable.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref());
+            from.is_some_and(|from| from.name == secret)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(yaml: &str) -> PodSpec {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn every_way_of_reading_a_secret_counts() {
+        for yaml in [
+            "{containers: [], volumes: [{name: a, secret: {secretName: s}}]}",
+            "{containers: [], volumes: [{name: a, projected: {sources: [{secret: {name: s}}]}}]}",
+            "{containers: [{name: c, envFrom: [{secretRef: {name: s}}]}]}",
+            "{containers: [], initContainers: [{name: c, env: [{name: P, valueFrom: {secretKeyRef: {name: s, key: password}}}]}]}",
+        ] {
+            assert!(reads(&spec(yaml), "s"), "{yaml}");
+            assert!(!reads(&spec(yaml), "other"), "{yaml}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! How a workload stands to one topic that it asks for. Pure.
+
+use std::collections::BTreeMap;
+
+use super::observe::TopicView;
+use super::reviews::Verdict;
+use crate::api::reasons::Reason;
+use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
+use crate::ownership::{own_name, owner};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    /// The workload's namespace.
+    pub namespace: &'q str,
+    /// The topic.
+    pub topic: &'q str,
+    /// What the workload wants to do with it.
+    pub right: Right,
+    /// What is known of the topic.
+    pub view: &'q TopicView,
+    /// Whether the workload's user has the right in Kafka.
+    pub held: bool,
+    /// The grants that were reported last.
+    pub before: &'q [Grant],
+    /// What becomes of topics that nobody declared.
+    pub undeclared: Undeclared,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The topic is the namespace's own, and can be used.
+    Own,
+    /// The topic is another namespace's, which lets this one use it.
+    Lent(Grant),
+    /// The topic is nobody's: the namespace claims it by asking.
+    Nobodys,
+    /// It is not decided yet, or something has to be put right first: a right that is held stays, and none is added.
+    Pending(Reason, String),
+    /// The right is not given, and is taken where it is held.
+    Refused(Reason, String),
+}
+
+/// Answers.
+#[must_use]
+pub fn standing(question: &Question<'_>) -> Standing {
+    let Question { namespace, topic, view, .. } = *question;
+    let Some(claim) = owner(&view.claims) else { return unclaimed(question) };
+    let owner_namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    if owner_namespace == namespace {
+        return own(question, claim);
+    }
+    let ours = view.claims.iter().any(|claim| claim.metadata.namespace.as_deref() == Some(namespace));
+    let yields = claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace);
+    // A claim of ours may still win: one under our own name over any, a producer's over a consumer's.
+    if !ours && (own_name(topic, namespace) || (question.right == Right::Produce && yields)) {
+        return Standing::Nobodys;
+    }
+    lent(question, claim, owner_namespace)
+}
+
+fn unclaimed(question: &Question<'_>) -> Standing {
+    let Question { namespace, topic, view, held, undeclared, .. } = *question;
+    if let Some(other) = view.own_namespace.as_deref().filter(|other| *other != namespace) {
+        let message = format!("topic {topic} bears a name of namespace {other}'s own, which has not claimed it");
+        return Standing::Refused(Reason::TopicOwnedElsewhere, message);
+    }
+    // Claims can be lost, with their definition or in a restore; a right that the user holds shows that there was one.
+    if held {
+        return Standing::Nobodys;
+    }
+    if view.exists {
+        return Standing::Refused(
+            Reason::TopicUnclaimed,
+            format!("topic {topic} exists in Kafka and no TopicClaim covers it"),
+        );
+    }
+    match undeclared {
+        Undeclared::Any => Standing::Nobodys,
+        Undeclared::OwnNames if own_name(topic, namespace) => Standing::Nobodys,
+        Undeclared::OwnNames | Undeclared::Refuse => {
+            Standing::Refused(Reason::TopicNotDeclared, format!("topic {topic} is declared by no TopicClaim"))
+        }
+    }
+}
+
+fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
+    let Question { topic, view, .. } = *question;
+    let status = claim.status.as_ref();
+    let said = status.and_then(|status| condition(&status.conditions, READY));
+    if view.exists && status.is_none_or(|status| status.topic_id.is_none() && status.creating.is_none()) {
+        // Whether a topic that was there before the claim may be adopted is not decided yet, or decided against.
+        let reason = said.and_then(|said| Reason::of_code(&said.reason)).unwrap_or(Reason::Provisioning);
+        let message =
+            said.map_or_else(|| format!("the claim on topic {topic} is being looked at"), |said| said.message.clone());
+        return Standing::Pending(reason, message);
+    }
+    match said.filter(|said| said.status == "False") {
+        Some(said) => match Reason::of_code(&said.reason) {
+            // Kafka is away, or the topic is on its way: the proof waits for it.
+            None
+            | Some(Reason::KafkaUnreachable | Reason::Provisioning | Reason::TopicDrifted | Reason::ClusterNotFound) => {
+                Standing::Own
+            }
+            Some(reason) => Standing::Pending(reason, said.message.clone()),
+        },
+        None => Standing::Own,
+    }
+}
+
+fn lent(question: &Question<'_>, claim: &TopicClaim, owner_namespace: &str) -> Standing {
+    let Question { topic, right, view, before, .. } = *question;
+    let grant = |via: &str| Grant {
+        right,
+        topic: topic.to_owned(),
+        namespace: owner_namespace.to_owned(),
+        via: via.to_owned(),
+    };
+    match view.verdicts.get(&right) {
+        Some(Verdict::Granted { via }) => Standing::Lent(grant(via)),
+        Some(Verdict::Unknown(error)) => {
+            let stands = before
+                .iter()
+                .find(|grant| grant.right == right && grant.topic == topic && grant.namespace == owner_namespace);
+            stands.map_or_else(
+                || {
+                    let message = format!("whether topic {topic} of namespace {owner_namespace} may be used: {error}");
+                    Standing::Pending(Reason::ReviewFailed, message)
+                },
+                |stands| Standing::Lent(stands.clone()),
+            )
+        }
+        Some(Verdict::Denied { account }) => Standing::Refused(
+            Reason::TopicOwnedElsewhere,
+            help(question, owner_namespace, claim.metadata.name.as_deref().unwrap_or_default(), account),
+        ),
+        // No Pod asks, and none is remembered.
+        None => Standing::Refused(
+            Reason::TopicOwnedElsewhere,
+            format!("topic {topic} belongs to namespace {owner_namespace}"),
+        ),
+    }
+}
+
+/// What the owner would have to do, as commands that can be sent to it.
+fn help(question: &Question<'_>, owner: &str, claim: &str, account: &str) -> String {
+    let (verb, topic, namespace) = (question.right.verb(), question.topic, question.namespace);
+    format!(
+        "topic {topic} belongs to namespace {owner}; who administers it can grant it: kubectl create role {verb}-{claim} -n {owner} --verb={verb} \
+         --resource=topicclaims.kafka.admittance.dev --resource-name={claim} && kubectl create rolebinding {verb}-{claim}-{namespace} -n {owner} \
+         --role={verb}-{claim} --serviceaccount={namespace}:{account}"
+    )
+}
+
+/// The verdicts on one topic, by right.
+pub type Verdicts = BTreeMap<Right, Verdict>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
+
+    fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {
+        let spec = TopicClaimSpec {
+            topic_name: topic.into(),
+            cluster: "a/b".into(),
+            partitions: None,
+            replicas: None,
+            source,
+        };
+        let mut claim = TopicClaim::new(topic, spec);
+        claim.metadata.namespace = Some(namespace.to_owned());
+        claim.status = Some(TopicClaimStatus { topic_id: Some("id".into()), ..TopicClaimStatus::default() });
+        Arc::new(claim)
+    }
+
+    fn ask(view: &TopicView, topic: &str, right: Right, held: bool, undeclared: Undeclared) -> Standing {
+        standing(&Question { namespace: "web", topic, right, view, held, before: &[], undeclared })
+    }
+
+    fn lent_view(verdict: Verdict) -> TopicView {
+        TopicView {
+            claims: vec![claim("shop", "orders", TopicSource::Declared)],
+            exists: true,
+            own_namespace: None,
+            verdicts: BTreeMap::from([(Right::Consume, verdict)]),
+        }
+    }
+
+    #[test]
+    fn a_topic_of_another_namespace_needs_its_word() {
+        let granted = lent_view(Verdict::Granted { via: "RoleBinding shop/readers".into() });
+        let Standing::Lent(grant) = ask(&granted, "orders", Right::Consume, false, Undeclared::Any) else { panic!() };
+        assert_eq!((grant.namespace.as_str(), grant.via.as_str()), ("shop", "RoleBinding shop/readers"));
+        let other_right = ask(&granted, "orders", Right::Produce, false, Undeclared::Any);
+        assert!(matches!(other_right, Standing::Refused(Reason::TopicOwnedElsewhere, _)));
+    }
+
+    #[test]
+    fn a_refusal_names_the_binding_that_would_help() {
+        let denied = lent_view(Verdict::Denied { account: "default".into() });
+        let Standing::Refused(_, message) = ask(&denied, "orders", Right::Consume, true, Undeclared::Any) else {
+            panic!()
+        };
+        assert!(message.contains("kubectl create rolebinding consume-orders-web -n shop"), "{message}");
+        assert!(message.ends_with("--serviceaccount=web:default"), "{message}");
+    }
+
+    #[test]
+    fn a_review_that_fails_changes_nothing() {
+        let view = lent_view(Verdict::Unknown("timeout".into()));
+        assert!(matches!(
+            ask(&view, "orders", Right::Consume, true, Undeclared::Any),
+            Standing::Pending(Reason::ReviewFailed, _)
+        ));
+        let before =
+            [Grant { right: Right::Consume, topic: "orders".into(), namespace: "shop".into(), via: "x".into() }];
+        let question = Question {
+            namespace: "web",
+            topic: "orders",
+            right: Right::Consume,
+            view: &view,
+            held: true,
+            before: &before,
+            undeclared: Undeclared::Any,
+        };
+        assert_eq!(standing(&question), Standing::Lent(before[0].clone()));
+    }
+
+    #[test]
+    fn names_of_another_namespace_cannot_be_had_by_asking_first() {
+        let view = TopicView { own_namespace: Some("shop".into()), ..TopicView::default() };
+        let said = ask(&view, "shop.orders", Right::Produce, false, Undeclared::Any);
+        assert!(matches!(said, Standing::Refused(Reason::TopicOwnedElsewhere, _)));
+        let own = TopicView { own_namespace: Some("web".into()), ..TopicView::default() };
+        assert_eq!(ask(&own, "web.orders", Right::Produce, false, Undeclared::OwnNames), Standing::Nobodys);
+    }
+
+    #[test]
+    fn policy_decides_about_topics_that_nobody_declared() {
+        let view = TopicView::default();
+        assert_eq!(ask(&view, "orders", Right::Produce, false, Undeclared::Any), Standing::Nobodys);
+        for policy in [Undeclared::OwnNames, Undeclared::Refuse] {
+            let said = ask(&view, "orders", Right::Produce, false, policy);
+            assert!(matches!(said, Standing::Refused(Reason::TopicNotDeclared, _)));
+        }
+    }
+
+    #[test]
+    fn a_topic_that_exists_unclaimed_is_refused_unless_the_right_shows_a_lost_claim() {
+        let view = TopicView { exists: true, ..TopicView::default() };
+        let said = ask(&view, "orders", Right::Produce, false, Undeclared::Any);
+        assert!(matches!(said, Standing::Refused(Reason::TopicUnclaimed, _)));
+        assert_eq!(ask(&view, "orders", Right::Produce, true, Undeclared::Refuse), Standing::Nobodys);
+    }
+
+    #[test]
+    fn a_squatters_claim_does_not_keep_the_owner_of_the_name_away() {
+        let view = TopicView {
+            claims: vec![claim("squatter", "web.orders", TopicSource::Producer)],
+            exists: true,
+            ..TopicView::default()
+        };
+        assert_eq!(ask(&view, "web.orders", Right::Consume, false, Undeclared::Any), Standing::Nobodys);
+    }
+}

@@ -1,0 +1,122 @@
+//! What can be done about an access, and in which order.
+
+use crate::api::resources::{AccessClaimSpec, TopicSource, WorkloadOwner};
+use crate::kafka::acl::AclBinding;
+use crate::kafka::scram::Mechanism;
+
+/// One step. Those of one [`Stage`] may run side by side; a stage begins when the one before has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// See live that the access is still unwanted, before anything is taken away.
+    ConfirmEnd,
+    /// Make the claim.
+    CreateClaim(Box<AccessClaimSpec>),
+    /// Write what the Pods ask for now.
+    UpdateClaim {
+        /// Consumed topics.
+        consumes: Vec<String>,
+        /// Produced topics.
+        produces: Vec<String>,
+    },
+    /// Claim a topic that nobody has declared.
+    ClaimTopic {
+        /// Its name.
+        topic: String,
+        /// Whether it is produced or consumed.
+        source: TopicSource,
+    },
+    /// Put a rotation on record.
+    RecordRotation {
+        /// How many are asked for now, where that is new.
+        count: Option<i64>,
+        /// Whether to take the annotation away that asked for it.
+        clear: bool,
+    },
+    /// Add rules.
+    Grant(Vec<AclBinding>),
+    /// Remove rules.
+    Revoke(Vec<AclBinding>),
+    /// Write a credential to Kafka.
+    SetCredential {
+        /// The slot.
+        mechanism: Mechanism,
+        /// A new password, even if one is published.
+        fresh: bool,
+    },
+    /// See that every broker serves rules, topics and credential.
+    Prove {
+        /// The rules.
+        rules: Vec<AclBinding>,
+        /// The topics.
+        topics: Vec<String>,
+        /// The slot.
+        mechanism: Mechanism,
+    },
+    /// Write the Secret.
+    Publish {
+        /// The version that is replaced; nothing where there must be none yet.
+        replaces: Option<String>,
+        /// The mechanism that it tells clients to use.
+        mechanism: Mechanism,
+        /// The number of the rotation that it completes, if it does.
+        rotation: Option<i64>,
+    },
+    /// Roll out anew what still has an old password.
+    Restart(WorkloadOwner),
+    /// Take slots of the user from Kafka.
+    RemoveCredential(Vec<Mechanism>),
+    /// Delete the Secret, if it is still this one.
+    Unpublish {
+        /// Its uid.
+        uid: String,
+        /// Its version.
+        resource_version: String,
+    },
+    /// Delete the claim, if it is still this one.
+    DeleteClaim,
+}
+
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// What is decided is on record before anything is done about it.
+    Record,
+    /// Kafka is brought to it.
+    Provide,
+    /// It is seen to work.
+    Prove,
+    /// It is handed out.
+    Publish,
+    /// What is left over can no longer log in.
+    Withdraw,
+    /// What was handed out is taken back.
+    Unpublish,
+    /// Nothing is left to remember.
+    Forget,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] =
+        [Self::Record, Self::Provide, Self::Prove, Self::Publish, Self::Withdraw, Self::Unpublish, Self::Forget];
+}
+
+impl Step {
+    /// When it runs.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        match self {
+            Self::ConfirmEnd
+            | Self::CreateClaim(_)
+            | Self::UpdateClaim { .. }
+            | Self::ClaimTopic { .. }
+            | Self::RecordRotation { .. } => Stage::Record,
+            Self::Grant(_) | Self::Revoke(_) | Self::SetCredential { .. } => Stage::Provide,
+            Self::Prove { .. } => Stage::Prove,
+            Self::Publish { .. } => Stage::Publish,
+            Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
+            Self::Unpublish { .. } => Stage::Unpublish,
+            Self::DeleteClaim => Stage::Forget,
+        }
+    }
+}

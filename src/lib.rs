@@ -13,6 +13,7 @@
 //!
 //! The operator, each controller observe → plan → apply → report:
 //! - `access`: from Pods to rules, a user and a Secret.
+//! - `sweep`: users that Kafka has and nobody stands for.
 //! - `topics`: from claims to topics.
 //! - `clusters`: one client a `BrokerCluster`.
 //! - `watch`: what the API server holds, in memory.
@@ -48,6 +49,8 @@ pub mod ownership;
 pub mod probe;
 #[cfg(all(feature = "program", feature = "cluster"))]
 pub mod runtime;
+#[cfg(feature = "operator")]
+pub mod sweep;
 #[cfg(feature = "operator")]
 pub mod topics;
 #[cfg(feature = "webhook")]

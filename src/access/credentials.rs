@@ -107,6 +107,7 @@ mod tests {
             topics: TopicPolicy::default(),
             lifetimes: Lifetimes {
                 idle_after: Duration::ZERO,
+                absent_after: Duration::ZERO,
                 rotate_every: None,
                 max_overlap: Duration::ZERO,
                 restart: Restart::None,

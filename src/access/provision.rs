@@ -9,7 +9,7 @@ use super::rights::rights;
 use super::rotation::{self, Decision, Facts};
 use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition};
+use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition, holds};
 use crate::clusters::Connection;
 use crate::clusters::observe::mechanism;
 use crate::kafka::scram::Mechanism;
@@ -34,7 +34,7 @@ pub(super) fn provide(
     if !extra.is_empty() {
         plan.steps.push(Step::Revoke(extra));
     }
-    let active = active(connection, held);
+    let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
     let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
     let fresh = rotation.renew.is_some();
@@ -71,11 +71,22 @@ pub(super) fn provide(
     withdraw(rotation, connection, plan);
 }
 
-/// The mechanism that the Secret tells clients to use, while brokers take it.
-fn active(connection: &Connection, held: &Held) -> Mechanism {
+/// The slot to use: the one that the Secret tells clients of, while brokers take it. A Secret that was lost is made anew in the other
+/// slot, where there is one: Pods that run hold the password of the first.
+fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism {
     let terms = &connection.terms;
-    let offered = |found: &Mechanism| terms.mechanisms.iter().any(|offered| mechanism(*offered) == *found);
-    held.secret.mechanism().filter(offered).unwrap_or_else(|| mechanism(terms.mechanism))
+    let offered: Vec<Mechanism> = terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
+    let usual = mechanism(terms.mechanism);
+    let lost = matches!(held.secret, SecretView::Absent)
+        && seen
+            .claim
+            .as_ref()
+            .and_then(|claim| claim.status.as_ref())
+            .is_some_and(|status| holds(&status.conditions, READY));
+    match held.slots.as_slice() {
+        [only] if lost => offered.into_iter().find(|mechanism| *mechanism != only.mechanism).unwrap_or(usual),
+        _ => held.secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
+    }
 }
 
 fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {

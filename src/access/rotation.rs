@@ -166,6 +166,7 @@ mod tests {
     const BOTH: [Mechanism; 2] = [Mechanism::Sha512, Mechanism::Sha256];
     const LIFETIMES: Lifetimes = Lifetimes {
         idle_after: Duration::from_secs(3600),
+        absent_after: Duration::from_secs(3600),
         rotate_every: None,
         max_overlap: Duration::from_secs(3600),
         restart: Restart::None,

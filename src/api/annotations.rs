@@ -25,6 +25,8 @@ pub const ACCESS: &str = "kafka.admittance.dev/access";
 pub const INJECTED: &str = "kafka.admittance.dev/injected";
 /// `AccessClaim` annotation: `now` or `force` asks for a new password.
 pub const ROTATE: &str = "kafka.admittance.dev/rotate";
+/// `BrokerCluster` annotation: the word that releases users whose removal is held.
+pub const RELEASE: &str = "kafka.admittance.dev/release-sweep";
 /// Secret annotation: how many new passwords it has seen since the first.
 pub const ROTATION: &str = "kafka.admittance.dev/rotation";
 /// Secret annotation: when its password was published (RFC 3339).
@@ -116,6 +118,12 @@ pub const KEYS: &[Key] = &[
         name: ROTATE,
         place: Place::ClaimAnnotation,
         meaning: "On an AccessClaim, `now` asks for a new password; it waits until an earlier old one is out of use. `force` does not wait. The operator removes it.",
+        default: "none",
+    },
+    Key {
+        name: RELEASE,
+        place: Place::ClaimAnnotation,
+        meaning: "On a BrokerCluster, the word that its condition `SweepHeld` names: it releases exactly the users that the condition is about.",
         default: "none",
     },
     Key {

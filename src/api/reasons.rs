@@ -96,6 +96,8 @@ reasons! {
     TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
     /// A Secret of the wanted name exists and is not ours.
     SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
+    /// More users are without an AccessClaim than are removed without a question.
+    SweepHeld => "Find out where the claims went; if it is right that they are gone, release them as the message says.",
     /// No Pod and no owner wants the access any more; it ends when the cluster's `credentials.idleAfter` has passed.
     Idle => "Nothing to do; a Pod that asks again keeps it.",
     /// A new password is published, and every Pod is to get it.

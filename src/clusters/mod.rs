@@ -63,6 +63,8 @@ pub struct Terms {
 pub struct Lifetimes {
     /// How long an access outlives its last Pod and its owner.
     pub idle_after: Duration,
+    /// How long a user may be without a claim that nobody saw end.
+    pub absent_after: Duration,
     /// How old a password becomes.
     pub rotate_every: Option<Duration>,
     /// How long an old password may stay beside its successor without a word.
@@ -163,7 +165,8 @@ async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Siz
         moved(&id);
     }
     if let Some(status) = plan
-        && let Err(error) = report::report(&context.client, name, &status).await
+        && let Err(error) =
+            report::report(&context.client, name, cluster.metadata.resource_version.as_deref(), &status).await
     {
         tracing::warn!(cluster = id, %error, "the status was not written");
         return Next::Failed;

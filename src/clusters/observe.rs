@@ -85,6 +85,7 @@ fn lifetimes(policy: &CredentialPolicy) -> Result<Lifetimes, Unusable> {
     };
     Ok(Lifetimes {
         idle_after: read(&policy.idle_after)?,
+        absent_after: read(&policy.absent_after)?,
         rotate_every: policy.rotate_every.as_deref().map(read).transpose()?,
         max_overlap: read(&policy.max_overlap)?,
         restart: policy.restart,

@@ -17,9 +17,15 @@ const CALL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The API server refused or did not answer.
-pub async fn report(client: &Client, name: &Name, status: &BrokerClusterStatus) -> Result<(), CallError> {
+pub async fn report(
+    client: &Client,
+    name: &Name,
+    version: Option<&str>,
+    status: &BrokerClusterStatus,
+) -> Result<(), CallError> {
     let api = Api::<BrokerCluster>::namespaced(client.clone(), &name.0);
-    let patch = Patch::Merge(json!({"status": status}));
+    // Who sweeps writes there too: what somebody else wrote meanwhile is looked at first.
+    let patch = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": status}));
     call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &PatchParams::default(), &patch)).await?;
     writes::done("broker_cluster_status");
     Ok(())

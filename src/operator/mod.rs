@@ -19,6 +19,7 @@ use crate::clusters::{self, Clusters};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::runtime::queue::Queue;
+use crate::sweep;
 use crate::topics;
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
@@ -89,6 +90,12 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
         recorder: recorder.clone(),
         scope: scope.clone(),
     };
+    let sweep_context = sweep::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        scope: scope.clone(),
+    };
     let access_context = access::Context {
         client: client.clone(),
         world: world.clone(),
@@ -110,6 +117,7 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
             tokio::join!(
                 topics::run(topic_context, queues.topics.clone()),
                 access::run(access_context, queues.accesses.clone()),
+                sweep::run(sweep_context),
             );
         };
         tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);

@@ -17,12 +17,13 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("access", &["api", "clusters", "crypto", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("topics", &["api", "clusters", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("brokers", &["api", "crypto", "kafka", "runtime", "watch"]),
-    ("operator", &["access", "api", "brokers", "clusters", "kafka", "runtime", "topics", "watch"]),
+    ("sweep", &["api", "clusters", "kafka", "runtime", "watch"]),
+    ("operator", &["access", "api", "brokers", "clusters", "kafka", "runtime", "sweep", "topics", "watch"]),
     ("probe", &["api", "crypto", "kafka"]),
 ];
 
 /// The rooms that reconcile. They meet in the API server, never in the code.
-const CONTROLLERS: &[&str] = &["access", "brokers", "topics"];
+const CONTROLLERS: &[&str] = &["access", "brokers", "sweep", "topics"];
 
 /// Single files that may see more than their room: the doors through which I/O enters.
 const DOORS: &[(&str, &[&str])] = &[("src/admission/server.rs", &["runtime"])];

@@ -162,3 +162,49 @@ pub(crate) fn scale(namespace: &str, workload: &str, replicas: u32) {
         Err(format!("{all:?}, {pods} Pods"))
     });
 }
+
+/// A topic's name that no earlier run has used on this cluster.
+pub(crate) fn unique(name: &str) -> String {
+    static RUN: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    });
+    format!("{name}-{:x}", *RUN)
+}
+
+/// The rules of a user, as Kafka's own tool lists them.
+pub(crate) fn rules_of(user: &str) -> String {
+    kafka_tool("kafka-acls.sh", &["--list", "--principal", &format!("User:{user}")])
+}
+
+/// The passwords of a user, as Kafka's own tool lists them: `SCRAM-SHA-512=iterations=…`.
+pub(crate) fn slots_of(user: &str) -> String {
+    kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "users", "--entity-name", user])
+}
+
+/// What the brokers have logged since they started.
+pub(crate) fn kafka_logs() -> String {
+    ["kafka-0", "kafka-1", "kafka-2"]
+        .map(|broker| kubectl(&["logs", broker, "--namespace=kafka", "--tail=-1"]))
+        .concat()
+}
+
+/// Waits until the condition `Ready` of an object has a reason.
+pub(crate) fn wait_reason(kind: &str, namespace: &str, name: &str, reason: &str) {
+    wait_for(&format!("{kind} {namespace}/{name} says {reason}"), || {
+        let done = try_kubectl(&["get", kind, name, "--namespace", namespace, "--output=json"]);
+        let object: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let said = conditions.iter().any(|said| said["type"] == "Ready" && said["reason"] == reason);
+        if said { Ok(()) } else { Err(object["status"].to_string()) }
+    });
+}
+
+/// Waits until a Pod has an Event of a reason; its message.
+pub(crate) fn event_of(namespace: &str, pod: &str, reason: &str) -> String {
+    wait_for(&format!("Pod {namespace}/{pod} has an Event {reason}"), || {
+        let field = format!("--field-selector=involvedObject.name={pod}");
+        let events = get(&["events", "--namespace", namespace, &field]);
+        let found = events["items"].as_array().unwrap().iter().find(|event| event["reason"] == reason).cloned();
+        found.map(|event| event["message"].as_str().unwrap().to_owned()).ok_or_else(|| events["items"].to_string())
+    })
+}

@@ -9,5 +9,8 @@ mod admission;
 mod bed;
 mod chart;
 mod crash;
+mod life;
 mod outage;
+mod rotation;
+mod tenancy;
 mod trust;

@@ -1,6 +1,6 @@
 //! A Kafka cluster that workloads are given access to.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ pub struct CredentialPolicy {
     #[serde(default = "a_day")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
     pub idle_after: String,
+    /// How long a user may be without an `AccessClaim` that nobody saw end before it is removed.
+    #[serde(default = "an_hour")]
+    #[schemars(regex(pattern = r"^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"))]
+    pub absent_after: String,
     /// How old a password becomes before a new one is made; absent, only `kafka.admittance.dev/rotate` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
@@ -58,8 +62,18 @@ pub struct CredentialPolicy {
 
 impl Default for CredentialPolicy {
     fn default() -> Self {
-        Self { idle_after: a_day(), rotate_every: None, max_overlap: a_day(), restart: Restart::default() }
+        Self {
+            idle_after: a_day(),
+            absent_after: an_hour(),
+            rotate_every: None,
+            max_overlap: a_day(),
+            restart: Restart::default(),
+        }
     }
+}
+
+fn an_hour() -> String {
+    "1h".to_owned()
 }
 
 fn a_day() -> String {
@@ -219,7 +233,20 @@ pub struct BrokerClusterStatus {
     /// The id by which Kafka knows itself (`cluster.id`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kafka_cluster_id: Option<String>,
+    /// Users in Kafka without an `AccessClaim`, each since when.
+    #[serde(default)]
+    pub absent: Vec<AbsentUser>,
     /// The prefix of every user that is made here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+}
+
+/// A user in Kafka that no `AccessClaim` covers.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AbsentUser {
+    /// The Kafka user.
+    pub user: String,
+    /// Since when.
+    pub since: Time,
 }

@@ -8,7 +8,7 @@ pub use access_claim::{
     AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Grant, Refusal, Right, WorkloadOwner,
 };
 pub use broker_cluster::{
-    Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, CredentialPolicy, External, Restart,
+    AbsentUser, Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, CredentialPolicy, External, Restart,
     SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
 };
 pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};

@@ -1,0 +1,70 @@
+//! Takes away what Kafka holds of users that nobody stands for, and their Secrets. Each step is safe to do twice.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::api::{Api, DeleteParams, Preconditions};
+use kube::core::PartialObjectMeta;
+
+use super::observe::{Holding, Observation};
+use super::plan::Plan;
+use super::{Context, Halt};
+use crate::api::annotations::{MANAGED_BY, MANAGER};
+use crate::api::names::{MAX_OBJECT, joined_name};
+use crate::api::secret_layout::NAME_SUFFIX;
+use crate::clusters::Connection;
+use crate::kafka::admin::users::UserChange;
+use crate::runtime::kubernetes::call;
+use crate::runtime::writes;
+
+const CALL: Duration = Duration::from_secs(5);
+
+/// Sweeps: rights first, which acts on live connections; then passwords, then Secrets.
+///
+/// # Errors
+/// The first that failed; the next look goes on from there.
+pub async fn apply(context: &Context, connection: &Connection, seen: &Observation, plan: &Plan) -> Result<(), Halt> {
+    let each = plan.sweep.iter().filter_map(|user| Some((user, seen.missing.get(user)?)));
+    let swept = join_all(each.map(|(user, holding)| sweep(context, connection, user, holding))).await;
+    swept.into_iter().collect()
+}
+
+async fn sweep(context: &Context, connection: &Connection, user: &str, holding: &Holding) -> Result<(), Halt> {
+    if !holding.rules.is_empty() {
+        connection.batcher.delete_acls(holding.rules.clone()).await?;
+        writes::done("acls_delete");
+    }
+    for slot in &holding.slots {
+        let change = UserChange::Delete { user: user.to_owned(), mechanism: slot.mechanism };
+        connection.batcher.alter_user(change).await?;
+        writes::done("scram_delete");
+    }
+    if let Some((namespace, access)) = context.scope.access_of(user) {
+        secret(context, namespace, access).await?;
+    }
+    tracing::info!(user, "removed a user that nobody stands for any more");
+    Ok(())
+}
+
+/// Deletes the Secret that went with an access, where the namespace still has it and it is ours.
+async fn secret(context: &Context, namespace: &str, access: &str) -> Result<(), Halt> {
+    let name = joined_name(&[access, NAME_SUFFIX], MAX_OBJECT);
+    let api = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
+    let found: Option<PartialObjectMeta<KubeSecret>> =
+        call(CALL, "read a credential Secret", api.get_metadata_opt(&name)).await?;
+    let ours = |found: &PartialObjectMeta<KubeSecret>| {
+        let labels = found.metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|by| by == MANAGER)
+    };
+    let Some(found) = found.filter(ours) else { return Ok(()) };
+    let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match call(CALL, "delete a credential Secret", api.delete(&name, &params)).await {
+        Err(error) if error.code() != Some(404) => Err(error.into()),
+        _ => {
+            writes::done("secret_delete");
+            Ok(())
+        }
+    }
+}

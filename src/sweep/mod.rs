@@ -1,0 +1,78 @@
+//! Users that Kafka has and that no `AccessClaim` covers: observe → plan → apply → report, a cluster at a time.
+//!
+//! Absence is not evidence. A claim can be missing because its definition is gone, because the API server is empty or was restored, or
+//! because this is the wrong cluster. So what is missing is taken away only when complete and live lists say so, for as long as
+//! `credentials.absentAfter`, for few users at once; else a condition asks.
+
+pub mod apply;
+pub mod observe;
+pub mod plan;
+pub mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+
+use crate::api::names::Scope;
+use crate::clusters::Clusters;
+use crate::kafka::error::Error;
+use crate::runtime::kubernetes::CallError;
+use crate::watch::World;
+use crate::watch::table::Name;
+
+/// How often a cluster is looked at. Reads only, unless something is missing.
+const EVERY: Duration = Duration::from_secs(30);
+/// One look ends after this, whatever it waits for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a look needs.
+#[derive(Clone)]
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What is watched.
+    pub world: Arc<World>,
+    /// The Kafka clusters.
+    pub clusters: Arc<Clusters>,
+    /// The prefix of every user.
+    pub scope: Scope,
+}
+
+/// Why a look stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The API server refused or was not reached: its lists are not complete.
+    #[error(transparent)]
+    Kubernetes(#[from] CallError),
+    /// Kafka refused or was not reached.
+    #[error(transparent)]
+    Kafka(#[from] Error),
+}
+
+/// Looks at every cluster in turn until the future is dropped.
+pub async fn run(context: Context) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        for name in context.world.clusters.names() {
+            match tokio::time::timeout(DEADLINE, look(&context, &name)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(halt)) => {
+                    tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read")
+                }
+                Err(_) => tracing::info!(cluster = name.1, "nothing is swept: it took too long to read everything"),
+            }
+        }
+    }
+}
+
+async fn look(context: &Context, name: &Name) -> Result<(), Halt> {
+    let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { return Ok(()) };
+    // What cannot be worked with is not swept either.
+    let Ok(connection) = context.clusters.get(&format!("{}/{}", name.0, name.1)) else { return Ok(()) };
+    let seen = observe::observe(context, name, &cluster, &connection).await?;
+    let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
+    report::report(context, name, &cluster, &plan).await?;
+    apply::apply(context, &connection, &seen, &plan).await
+}

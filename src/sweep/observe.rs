@@ -1,0 +1,134 @@
+//! Reads the users of a Kafka, and what the API server says of each. I/O; decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, ListParams};
+use kube::core::PartialObjectMeta;
+
+use super::{Context, Halt};
+use crate::api::annotations::{ACCESS, RELEASE};
+use crate::api::names::Scope;
+use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
+use crate::clusters::Connection;
+use crate::kafka::acl::{AclBinding, AclFilter};
+use crate::kafka::admin::At;
+use crate::kafka::admin::users::StoredCredential;
+use crate::runtime::kubernetes::{CallError, call};
+use crate::watch::AccessKey;
+use crate::watch::table::Name;
+
+const CALL: Duration = Duration::from_secs(20);
+/// Objects that one answer lists.
+const PAGE: u32 = 500;
+
+/// What Kafka holds of one user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Its rules.
+    pub rules: Vec<AclBinding>,
+    /// Its passwords.
+    pub slots: Vec<StoredCredential>,
+}
+
+/// Everything that a decision needs.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// Users of our scope in Kafka.
+    pub users: usize,
+    /// Those that neither a claim nor a Pod covers, with what Kafka holds of them.
+    pub missing: BTreeMap<String, Holding>,
+    /// Those on record as missing.
+    pub on_record: Vec<AbsentUser>,
+    /// Since when the brake holds.
+    pub held_since: Option<k8s_openapi::jiff::Timestamp>,
+    /// What people have released.
+    pub release: Option<String>,
+}
+
+/// Observes one cluster.
+///
+/// # Errors
+/// A list is not complete.
+pub async fn observe(
+    context: &Context,
+    name: &Name,
+    cluster: &BrokerCluster,
+    connection: &Connection,
+) -> Result<Observation, Halt> {
+    let mut holdings = holdings(connection, &context.scope).await?;
+    let users = holdings.len();
+    let id = format!("{}/{}", name.0, name.1);
+    let key_of =
+        |user: &str| context.scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
+    let known = |key: &AccessKey| {
+        let claim = context.world.accesses.get(&(&key.0, &key.1));
+        claim.is_some_and(|claim| claim.spec.cluster == id)
+    };
+    holdings.retain(|user, _| key_of(user).is_some_and(|key| !known(&key)));
+    if !holdings.is_empty() {
+        // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
+        let live = live(&context.client, &id).await?;
+        holdings.retain(|user, _| key_of(user).is_some_and(|key| !live.contains(&key)));
+    }
+    let status = cluster.status.as_ref();
+    let held = status.and_then(|status| condition(&status.conditions, super::report::HELD));
+    Ok(Observation {
+        users,
+        missing: holdings,
+        on_record: status.map(|status| status.absent.clone()).unwrap_or_default(),
+        held_since: held.filter(|held| held.status == "True").map(|held| held.last_transition_time.0),
+        release: cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RELEASE).cloned()),
+    })
+}
+
+async fn holdings(connection: &Connection, scope: &Scope) -> Result<BTreeMap<String, Holding>, Halt> {
+    let (users, rules) =
+        tokio::try_join!(connection.admin.list_users(), connection.admin.describe_acls(&AclFilter::All, At::Any))?;
+    let mut holdings = BTreeMap::<String, Holding>::new();
+    for (user, slots) in users {
+        if scope.access_of(&user).is_some() {
+            holdings.entry(user).or_default().slots = slots;
+        }
+    }
+    for rule in rules {
+        let Some(user) = rule.principal.strip_prefix("User:").map(str::to_owned) else { continue };
+        if scope.access_of(&user).is_some() {
+            holdings.entry(user).or_default().rules.push(rule);
+        }
+    }
+    Ok(holdings)
+}
+
+/// Every access that a claim on this cluster or a living Pod stands for. Pods lead to claims: what has a Pod is not missing.
+async fn live(client: &Client, cluster: &str) -> Result<BTreeSet<AccessKey>, CallError> {
+    let mut keys = BTreeSet::new();
+    let claims = Api::<AccessClaim>::all(client.clone());
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = call(CALL, "list AccessClaims", claims.list(&params)).await?;
+        let here = page.items.into_iter().filter(|claim| claim.spec.cluster == cluster);
+        keys.extend(here.filter_map(|claim| Some((claim.metadata.namespace?, claim.metadata.name?))));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => break,
+        }
+    }
+    let pods = Api::<PartialObjectMeta<Pod>>::all(client.clone());
+    let mut params =
+        ListParams::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
+    loop {
+        let page = call(CALL, "list Pods", pods.list_metadata(&params)).await?;
+        keys.extend(
+            page.items
+                .into_iter()
+                .filter_map(|pod| Some((pod.metadata.namespace?, pod.metadata.labels?.remove(ACCESS)?))),
+        );
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(keys),
+        }
+    }
+}

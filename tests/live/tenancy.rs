@@ -1,0 +1,83 @@
+//! Topics lent to other namespaces by plain RBAC.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bed::{
+    Namespace, apply, event_of, get, idle_pod, kubectl, rules_of, unique, wait_for, wait_ready, wait_reason,
+};
+
+/// What the message to a Pod that is refused tells its people to ask for.
+fn commands(message: &str) -> Vec<Vec<String>> {
+    let commands = message.split_once("kubectl create role ").map(|(_, rest)| format!("create role {rest}"));
+    let commands = commands.unwrap_or_else(|| panic!("the message names no command: {message}"));
+    let commands = commands.split(". ").next().unwrap().split(" && ").map(str::to_owned).collect::<Vec<_>>();
+    commands
+        .iter()
+        .map(|command| command.trim_start_matches("kubectl ").split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a_minute() {
+    let topic = unique("lent");
+    let (owner, borrower) = (Namespace::opted_in("live-lender"), Namespace::opted_in("live-borrower"));
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    apply(&idle_pod(&borrower.0, "reader", &format!("kafka.admittance.dev/consumes: {topic}")));
+    let message = event_of(&borrower.0, "reader", "TopicOwnedElsewhere");
+
+    // The owner does what the message says, word by word.
+    for command in commands(&message) {
+        kubectl(&command.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let asked = kubectl(&[
+        "auth",
+        "can-i",
+        "consume",
+        &format!("topicclaims.kafka.admittance.dev/{topic}"),
+        "--as=system:serviceaccount:live-borrower:default",
+        "--namespace",
+        &owner.0,
+    ]);
+    assert_eq!(asked.trim(), "yes");
+    let claim = wait_ready("accessclaim", &borrower.0, "reader");
+    let grant = &claim["status"]["grants"][0];
+    assert_eq!((&grant["topic"], &grant["right"]), (&Value::from(topic.as_str()), &Value::from("consume")));
+    assert_eq!(grant["via"], format!("RoleBinding {}/consume-{topic}-{}", owner.0, borrower.0));
+    wait_ready("pod", &borrower.0, "reader");
+    let user = claim["status"]["username"].as_str().unwrap().to_owned();
+    assert!(rules_of(&user).contains(&format!("name={topic}")), "{}", rules_of(&user));
+
+    kubectl(&["delete", "rolebinding", &format!("consume-{topic}-{}", borrower.0), "--namespace", &owner.0]);
+    let lost = Instant::now();
+    wait_for("the right is gone from Kafka", || {
+        let rules = rules_of(&user);
+        if rules.contains(&format!("name={topic}")) { Err(rules) } else { Ok(()) }
+    });
+    assert!(lost.elapsed() < Duration::from_secs(60), "it took {:?}", lost.elapsed());
+    wait_reason("accessclaim", &borrower.0, "reader", "TopicOwnedElsewhere");
+}
+
+#[test]
+fn a_consumers_grant_does_not_let_it_produce() {
+    let topic = unique("read-only");
+    let (owner, borrower) = (Namespace::opted_in("live-lender-b"), Namespace::opted_in("live-borrower-b"));
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    let resource = "--resource=topicclaims.kafka.admittance.dev";
+    kubectl(&["create", "role", "read", "--verb=consume", resource, "--namespace", &owner.0]);
+    let account = format!("--serviceaccount={}:default", borrower.0);
+    kubectl(&["create", "rolebinding", "read", "--role=read", &account, "--namespace", &owner.0]);
+    apply(&idle_pod(
+        &borrower.0,
+        "both",
+        &format!("kafka.admittance.dev/consumes: {topic}, kafka.admittance.dev/produces: {topic}"),
+    ));
+    wait_reason("accessclaim", &borrower.0, "both", "TopicOwnedElsewhere");
+    let claim = get(&["accessclaim", "both", "--namespace", &borrower.0]);
+    assert_eq!(claim["status"]["refused"].as_array().unwrap().len(), 1);
+    assert_eq!(claim["status"]["refused"][0]["right"], "produce");
+    assert!(get(&["secrets", "--namespace", &borrower.0])["items"].as_array().unwrap().is_empty());
+}

@@ -59,7 +59,7 @@ pub async fn run(context: Context) {
             match tokio::time::timeout(DEADLINE, look(&context, &name)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => {
-                    tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read")
+                    tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read");
                 }
                 Err(_) => tracing::info!(cluster = name.1, "nothing is swept: it took too long to read everything"),
             }

@@ -116,7 +116,7 @@ mod tests {
         let held = plan(&seen, HOUR, at(0)).held.unwrap();
         assert_eq!((held.count, held.users), (11, 100));
         assert!(held.named.ends_with("and 6 more"));
-        seen.release = Some(held.word.clone());
+        seen.release = Some(held.word);
         seen.held_since = Some(at(0));
         assert!(plan(&seen, HOUR, at(10)).held.is_some(), "the time has to pass all the same");
         assert_eq!(plan(&seen, HOUR, at(3600)).sweep.len(), 11);

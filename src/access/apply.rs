@@ -213,7 +213,14 @@ impl Work<'_> {
         };
         let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
         let data = data(subject, password, &connection.terms);
-        objects::publish(&self.context.client, Publication { name, replaces, data, rotation }).await
+        let foreign = match &held.secret {
+            SecretView::Ours { data: stands, .. } => {
+                stands.keys().filter(|key| !data.contains_key(key.as_str())).cloned().collect()
+            }
+            SecretView::Absent | SecretView::Foreign => Vec::new(),
+        };
+        let publication = Publication { name, replaces, data, foreign, rotation };
+        objects::publish(&self.context.client, publication).await
     }
 
     /// The topics that the proven rules are about, by what they allow.

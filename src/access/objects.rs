@@ -116,6 +116,8 @@ pub struct Publication<'p> {
     pub replaces: Option<&'p str>,
     /// What it holds.
     pub data: BTreeMap<&'static str, Secret>,
+    /// Keys that somebody else put there.
+    pub foreign: Vec<String>,
     /// The number of the rotation that it completes.
     pub rotation: Option<i64>,
 }
@@ -125,7 +127,7 @@ pub struct Publication<'p> {
 /// # Errors
 /// The API server refused, as it does where another version is there.
 pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<(), Halt> {
-    let Publication { name: (namespace, name), replaces, data, rotation } = publication;
+    let Publication { name: (namespace, name), replaces, data, foreign, rotation } = publication;
     let bytes = |(key, text): (&str, Secret)| (key.to_owned(), ByteString(text.expose().as_bytes().to_vec()));
     let annotations = rotation.map(|number| {
         let now = Timestamp::now().to_string();
@@ -144,8 +146,13 @@ pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<()
     };
     let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
     if replaces.is_some() {
-        let merge = Patch::Merge(&secret);
-        call(CALL, "update the Secret", api.patch(name, &PatchParams::default(), &merge)).await?;
+        let mut patch = serde_json::to_value(&secret).map_err(|error| Halt::Failed(error.to_string()))?;
+        // A merge leaves what it does not name.
+        if let Some(data) = patch.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+            data.extend(foreign.into_iter().map(|key| (key, serde_json::Value::Null)));
+        }
+        let params = PatchParams::default();
+        call(CALL, "update the Secret", api.patch(name, &params, &Patch::Merge(patch))).await?;
         writes::done("secret_update");
     } else {
         call(CALL, "create the Secret", api.create(&PostParams::default(), &secret)).await?;

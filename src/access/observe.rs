@@ -200,6 +200,9 @@ async fn review_foreign(
     }
     let pods: Vec<&PodFacts> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &*ask.pod).collect();
     let mut accounts = context.accounts.of(&context.client, key, &pods).await?;
+    if let Some(stands_for) = claim.and_then(|claim| claim.spec.service_account.clone()) {
+        accounts = BTreeSet::from([stands_for]);
+    }
     if accounts.is_empty() {
         // Scaled to zero: those that asked last speak for the workload.
         let last = claim.and_then(|claim| claim.status.as_ref());

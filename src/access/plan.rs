@@ -66,6 +66,10 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Err(unusable) => return Some(Plan { obstacle: Some(unusable.clone()), ..plan }),
     };
     match life_of(seen, !members.is_empty(), connection.terms.lifetimes.idle_after) {
+        // The end of an owner without Pods is no event.
+        Life::Wanted if members.is_empty() && !seen.owners.is_empty() => {
+            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after))
+        }
         Life::Wanted => {}
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
         Life::Ended => return Some(end(held, plan)),
@@ -80,6 +84,11 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     plan.grants = judgement.grants;
     plan.steps.sort_by_key(Step::stage);
     Some(plan)
+}
+
+/// How often the owner of an access without Pods is looked for: as often as the patience afterwards makes sense of.
+fn owner_look(idle_after: Duration) -> Duration {
+    (idle_after / 10).max(Duration::from_secs(5))
 }
 
 /// How the access stands: a manual claim lives as long as it is there.
@@ -185,6 +194,8 @@ fn record(seen: &Observation, subject: &Subject, asked: &Asked, steps: &mut Vec<
             produces,
             service_account: None,
         }))),
+        // What people wrote is theirs.
+        Some(claim) if claim.spec.source == AccessSource::Manual => {}
         Some(claim) if claim.spec.consumes != consumes || claim.spec.produces != produces => {
             steps.push(Step::UpdateClaim { consumes, produces });
         }

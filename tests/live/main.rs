@@ -6,6 +6,7 @@
 
 mod access;
 mod admission;
+mod attacks;
 mod bed;
 mod chart;
 mod crash;

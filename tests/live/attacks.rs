@@ -1,0 +1,270 @@
+//! What somebody would try who wants more than their namespace was given. Each ends with a reason that can be read.
+
+use serde_json::Value;
+
+use crate::bed::{
+    Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique, wait_for,
+    wait_ready, wait_reason, with_input,
+};
+
+const PYTHON: &str = "localhost/clients-python:2.12.2";
+const SLEEP: &str = "[sleep, infinity]";
+
+/// Consumes with the mounted files, in a group of its own choice.
+const JOIN: &str = "
+import sys
+from confluent_kafka import Consumer
+conf = dict(line.strip().split('=', 1) for line in open('/var/run/secrets/kafka/librdkafka.conf') if '=' in line)
+topic, group = sys.argv[1:]
+consumer = Consumer(conf | {'group.id': group, 'auto.offset.reset': 'earliest'})
+consumer.subscribe([topic])
+message = consumer.poll(25)
+print('nothing' if message is None else message.error() or message.value().decode())
+";
+
+/// Starts a transaction with the mounted files, under an id of its own choice.
+const TRANSACT: &str = "
+import sys
+from confluent_kafka import Producer, KafkaException
+conf = dict(line.strip().split('=', 1) for line in open('/var/run/secrets/kafka/librdkafka.conf') if '=' in line)
+conf.pop('group.id', None)
+producer = Producer(conf | {'transactional.id': sys.argv[1]})
+try:
+    producer.init_transactions(20)
+    print('began')
+except KafkaException as error:
+    print(error)
+";
+
+fn denied(manifest: &str, extra: &[&str]) -> String {
+    let done = with_input(&[&["apply", "--filename=-"], extra].concat(), manifest);
+    assert!(!done.status.success(), "it was accepted: {manifest}");
+    String::from_utf8_lossy(&done.stderr).into_owned()
+}
+
+/// Somebody who may edit a namespace, and nothing else.
+fn editor(namespace: &str) -> String {
+    let name = format!("editor-of-{namespace}");
+    kubectl(&[
+        "create",
+        "rolebinding",
+        &name,
+        "--clusterrole=edit",
+        &format!("--user={name}"),
+        "--namespace",
+        namespace,
+    ]);
+    name
+}
+
+#[test]
+fn the_topic_of_another_namespace() {
+    let topic = unique("jewels");
+    let (owner, thief) = (Namespace::opted_in("live-a-owner"), Namespace::opted_in("live-a-thief"));
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    apply(&idle_pod(&thief.0, "thief", &format!("kafka.admittance.dev/consumes: {topic}")));
+    let message = event_of(&thief.0, "thief", "TopicOwnedElsewhere");
+    assert!(message.contains(&owner.0) && message.contains("kubectl create rolebinding"), "{message}");
+}
+
+#[test]
+fn an_edited_annotation_on_a_living_pod() {
+    let (space, topic) = (Namespace::opted_in("live-a-edit"), unique("edit"));
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
+    let done = try_kubectl(&[
+        "annotate",
+        "pod",
+        "app",
+        "--overwrite",
+        "kafka.admittance.dev/produces=jewels",
+        "--namespace",
+        &space.0,
+    ]);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success() && said.contains("cannot change on a living Pod"), "{said}");
+    let done = try_kubectl(&[
+        "label",
+        "pod",
+        "app",
+        "--overwrite",
+        "kafka.admittance.dev/access=other",
+        "--namespace",
+        &space.0,
+    ]);
+    assert!(!done.status.success(), "the access label was changed");
+}
+
+#[test]
+fn a_forged_label_in_a_namespace_that_is_not_opted_in() {
+    let (space, plain) = (Namespace::opted_in("live-a-label"), Namespace::plain("live-a-plain"));
+    let topic = unique("label");
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &space.0, "app");
+    let forged = idle_pod(&plain.0, "app", &format!("kafka.admittance.dev/produces: {topic}"))
+        .replace("annotations:", "labels: {kafka.admittance.dev/access: app}, annotations:");
+    apply(&forged);
+    // A Pod that is really made after it has passed every queue of the operator by the time that it is ready.
+    apply(&idle_pod(&space.0, "later", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &space.0, "later");
+    let made = get(&["accessclaims,secrets", "--namespace", &plain.0]);
+    assert!(made["items"].as_array().unwrap().is_empty(), "{made}");
+}
+
+#[test]
+fn a_claim_written_by_hand() {
+    let space = Namespace::opted_in("live-a-claim");
+    let editor = format!("--as={}", editor(&space.0));
+    let claim = |source: &str, account: &str| {
+        format!(
+            "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: AccessClaim, metadata: {{name: mine, namespace: {}}}, spec: {{source: {source}, \
+             workload: mine, cluster: admittance/default, produces: [jewels]{account}}}}}",
+            space.0
+        )
+    };
+    let said = denied(&claim("Pods", ""), &[&editor]);
+    assert!(said.contains("the operator alone writes it"), "{said}");
+    // An editor of the namespace may not act as its service accounts by impersonation unless that is granted.
+    kubectl(&["create", "serviceaccount", "vault", "--namespace", &space.0]);
+    let said = denied(&claim("Manual", ", serviceAccount: nobody-of-mine"), &["--as=somebody-else"]);
+    assert!(said.contains("forbidden") || said.contains("impersonate"), "{said}");
+    let stranger = editor_without_impersonation(&space.0);
+    let said = denied(&claim("Manual", ", serviceAccount: vault"), &[&format!("--as={stranger}")]);
+    assert!(said.contains("may impersonate it"), "{said}");
+}
+
+/// Somebody who may write AccessClaims, and not act as any service account (Kubernetes' own `edit` may).
+fn editor_without_impersonation(namespace: &str) -> String {
+    let name = format!("writer-of-{namespace}");
+    kubectl(&[
+        "create",
+        "role",
+        "claims",
+        "--verb=create,get,patch,update",
+        "--resource=accessclaims.kafka.admittance.dev",
+        "--namespace",
+        namespace,
+    ]);
+    kubectl(&["create", "rolebinding", &name, "--role=claims", &format!("--user={name}"), "--namespace", namespace]);
+    name
+}
+
+#[test]
+fn groups_and_transactions_of_a_namespace_whose_name_begins_the_same() {
+    let topic = unique("prefix");
+    let (short, long) = (Namespace::opted_in("live-a-team"), Namespace::opted_in("live-a-teamwork"));
+    apply(&pod(
+        &short.0,
+        "app",
+        &format!("kafka.admittance.dev/consumes: {topic}, kafka.admittance.dev/produces: {topic}"),
+        PYTHON,
+        SLEEP,
+    ));
+    wait_ready("pod", &short.0, "app");
+    for group in [format!("{}.app", long.0), "of-nobody".to_owned()] {
+        let said = exec(&short.0, "app", &["python3", "-c", JOIN, &topic, &group]).1;
+        assert!(said.contains("GROUP_AUTHORIZATION"), "{group}: {said}");
+    }
+    for id in [format!("{}.app", long.0), format!("{}.app", short.0)] {
+        let said = exec(&short.0, "app", &["python3", "-c", TRANSACT, &id]).1;
+        assert!(said.contains("TRANSACTIONAL_ID_AUTHORIZATION"), "{id}: {said}");
+    }
+}
+
+#[test]
+fn a_topic_squatted_before_its_owner_comes() {
+    let (owner, squatter) = (Namespace::opted_in("live-a-shop"), Namespace::opted_in("live-a-squatter"));
+    let topic = unique("live-a-shop.orders");
+    apply(&idle_pod(&squatter.0, "squatter", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_reason("accessclaim", &squatter.0, "squatter", "TopicOwnedElsewhere");
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    let claims = get(&["topicclaims", "--all-namespaces"]);
+    let of_topic = |claim: &&Value| claim["spec"]["topicName"] == topic.as_str();
+    let owners: Vec<_> = claims["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(of_topic)
+        .map(|claim| &claim["metadata"]["namespace"])
+        .collect();
+    assert_eq!(owners, [owner.0.as_str()]);
+}
+
+#[test]
+fn an_existing_topic_taken_by_declaration() {
+    let (space, topic) = (Namespace::opted_in("live-a-adopt"), unique("adopted"));
+    kafka_tool("kafka-topics.sh", &["--create", "--topic", &topic, "--partitions", "1"]);
+    let declaration = |name: &str, topic: &str| {
+        format!(
+            "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: TopicClaim, metadata: {{name: {name}, namespace: {}}}, spec: {{topicName: {topic}, \
+             cluster: admittance/default}}}}",
+            space.0
+        )
+    };
+    apply(&declaration("greedy", &topic));
+    wait_reason("topicclaim", &space.0, "greedy", "TopicUnclaimed");
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/consumes: {topic}")));
+    wait_reason("accessclaim", &space.0, "app", "TopicUnclaimed");
+    let user = get(&["accessclaim", "app", "--namespace", &space.0])["status"]["username"].as_str().unwrap().to_owned();
+    assert!(!rules_of(&user).contains(&topic), "{}", rules_of(&user));
+    let internal = denied(&declaration("internal", "__consumer_offsets"), &[]);
+    assert!(internal.contains("belong to Kafka"), "{internal}");
+}
+
+#[test]
+fn an_identity_shared_across_kinds_is_one_user_and_no_other_namespace_reaches_it() {
+    let topic = unique("kinds");
+    let (space, other) = (Namespace::opted_in("live-a-kinds"), Namespace::opted_in("live-a-kinds-b"));
+    let asks = format!("kafka.admittance.dev/workload: same, kafka.admittance.dev/produces: {topic}");
+    apply(&idle_pod(&space.0, "one", &asks));
+    apply(&idle_pod(&space.0, "two", &asks));
+    wait_ready("pod", &space.0, "one");
+    wait_ready("pod", &space.0, "two");
+    assert_eq!(get(&["accessclaims", "--namespace", &space.0])["items"].as_array().unwrap().len(), 1);
+    apply(&idle_pod(&other.0, "three", &asks));
+    wait_reason("accessclaim", &other.0, "same", "TopicOwnedElsewhere");
+    let user = |namespace: &str| get(&["accessclaim", "same", "--namespace", namespace])["status"]["username"].clone();
+    assert_ne!(user(&space.0), user(&other.0));
+}
+
+#[test]
+fn a_secret_that_was_there_before_is_neither_used_nor_touched() {
+    let (space, topic) = (Namespace::opted_in("live-a-secret"), unique("planted"));
+    apply(&format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: app-kafka-credentials, namespace: {}}}, stringData: {{username: admin, password: known}}}}",
+        space.0
+    ));
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
+    let message = event_of(&space.0, "app", "SecretNotOurs");
+    assert!(message.contains("app-kafka-credentials"), "{message}");
+    let planted = get(&["secret", "app-kafka-credentials", "--namespace", &space.0]);
+    assert_eq!(planted["data"]["password"], "a25vd24=");
+}
+
+#[test]
+fn topics_of_kafka_itself() {
+    let space = Namespace::opted_in("live-a-internal");
+    for topic in ["__consumer_offsets", "__transaction_state", "__cluster_metadata"] {
+        let said = denied(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/consumes: {topic}")), &[]);
+        assert!(said.contains("InternalTopic") && said.contains(topic), "{said}");
+    }
+}
+
+#[test]
+fn a_manual_claim_of_who_may_write_it_works_until_it_is_deleted() {
+    let (space, topic) = (Namespace::opted_in("live-a-manual"), unique("manual"));
+    kubectl(&["create", "serviceaccount", "batch", "--namespace", &space.0]);
+    apply(&format!(
+        "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: AccessClaim, metadata: {{name: batch, namespace: {}}}, spec: {{source: Manual, \
+         workload: batch, cluster: admittance/default, serviceAccount: batch, produces: [{topic}], consumes: [{topic}]}}}}",
+        space.0
+    ));
+    let claim = wait_ready("accessclaim", &space.0, "batch");
+    let user = claim["status"]["username"].as_str().unwrap();
+    assert!(rules_of(user).contains(&topic));
+    wait_for("its Secret is published", || {
+        let done = try_kubectl(&["get", "secret", "batch-kafka-credentials", "--namespace", &space.0]);
+        done.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&done.stderr).into_owned())
+    });
+}

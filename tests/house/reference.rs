@@ -24,6 +24,7 @@ fn annotations() -> String {
     for (place, title) in [
         (Place::OptIn, "Opting in and out: labels of Namespaces and Pods"),
         (Place::PodAnnotation, "What a Pod asks for: annotations of the Pod (its template)"),
+        (Place::Of2017, "The contract of 2017: a label and annotations of the Pod (its template)"),
         (Place::Ours, "What Admittance writes"),
     ] {
         let _ = write!(page, "\n## {title}\n\n| key | meaning | default |\n|---|---|---|\n");

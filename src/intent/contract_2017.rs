@@ -1,7 +1,7 @@
 //! The contract of 2017 (nbogojevic/kafka-operator), where a Pod template carries it: other spellings of ours, under a label.
 
-use super::PodMeta;
 use super::problem::shown;
+use super::{Intent, PodMeta};
 use crate::api::annotations::{CONSUMES_2017, LABEL_2017, LABEL_2017_VALUES, PRODUCES_2017, SECRET_2017};
 
 /// Keys of one meaning.
@@ -18,9 +18,11 @@ fn is_worn(pod: &PodMeta<'_>) -> bool {
 
 /// What to tell an author who named the Secret, as the contract allowed. Ours is named after the workload: see
 /// docs/decisions/0030-contract-of-2017.md.
-pub(super) fn another_secret(pod: &PodMeta<'_>, ours: &str) -> Option<String> {
+pub(super) fn another_secret(pod: &PodMeta<'_>, intent: &Intent) -> Option<String> {
     let named = pod.annotations.get(SECRET_2017).filter(|_| is_worn(pod))?.trim();
-    (named != ours).then(|| format!("topic-secret \"{}\" is not made: the Secret is \"{}\"", shown(named), shown(ours)))
+    let ours = intent.secret_name();
+    (named != ours)
+        .then(|| format!("topic-secret \"{}\" is not made: the Secret is \"{}\"", shown(named), shown(&ours)))
 }
 
 #[cfg(test)]
@@ -28,7 +30,7 @@ mod tests {
     use super::*;
     use crate::api::annotations::CONSUMES;
     use crate::api::names::ClusterRef;
-    use crate::intent::{Intent, request};
+    use crate::intent::request;
 
     const ANNOTATIONS: &[(&str, &str)] =
         &[("consumes", "a"), ("topic.kafka.nb/consumes-topics", "b,c"), ("topic.kafka.nb/produces", "d")];

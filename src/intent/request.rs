@@ -73,7 +73,8 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
         wait,
         warnings,
     };
-    intent.warnings.extend(contract_2017::another_secret(pod, &intent.secret_name()));
+    let another = contract_2017::another_secret(pod, &intent);
+    intent.warnings.extend(another);
     Ok(Some(intent))
 }
 

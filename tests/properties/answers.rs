@@ -1,6 +1,7 @@
 //! Invariant 2, and what every answer owes to its reader.
 
 use admittance::admission::decide::{OnInvalid, Outcome, Settings, answer};
+use admittance::admission::delivery::Delivery;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -16,21 +17,27 @@ fn can_be_shown(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || reorders(c))
 }
 
+/// An install that delivers the probe in one way or the other.
+fn delivery() -> impl Strategy<Value = Settings> {
+    let ways = proptest::sample::select(vec![Delivery::Copy, Delivery::Image]);
+    ways.prop_map(|probe_delivery| Settings { probe_delivery, ..settings() })
+}
+
 proptest! {
     #[test]
-    fn patching_a_patched_pod_changes_nothing(author in pod()) {
-        let patched = send(&author).apply(&author);
-        let again = send(&patched);
+    fn patching_a_patched_pod_changes_nothing(author in pod(), first in delivery(), then in delivery()) {
+        let patched = send_with(&author, &first).apply(&author);
+        let again = send_with(&patched, &then);
         prop_assert!(again.patch.is_empty(), "{:?}", again.patch);
         prop_assert_eq!(again.apply(&patched), patched);
-        if send(&author).outcome == Outcome::Injected {
+        if send_with(&author, &first).outcome == Outcome::Injected {
             prop_assert_eq!(again.outcome, Outcome::AlreadyInjected);
         }
     }
 
     #[test]
-    fn a_patched_pod_minus_our_additions_is_the_authors(author in pod()) {
-        let patched = send(&author).apply(&author);
+    fn a_patched_pod_minus_our_additions_is_the_authors(author in pod(), install in delivery()) {
+        let patched = send_with(&author, &install).apply(&author);
         prop_assert_eq!(subtract(&patched, &author), author);
     }
 

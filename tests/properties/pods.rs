@@ -143,6 +143,8 @@ fn annotations() -> BoxedStrategy<Value> {
         "readiness-live",
         "startup, liveness",
         "readiness liveness",
+        "startup",
+        "liveness",
         "readiness,readiness-live",
     ];
     let rare = |strategy: BoxedStrategy<String>| option::weighted(0.1, strategy);
@@ -164,9 +166,12 @@ fn annotations() -> BoxedStrategy<Value> {
                 0.4,
                 select(vec!["none", "generic", "spring", "jaas", "jaas", "jess"]).prop_map(str::to_owned),
             ),
-            option::weighted(0.3, select(vec!["secret", "gate", "gate", "never"]).prop_map(str::to_owned)),
-            rare(prop_oneof!["shop\\.[a-z]{1,6}", ".{0,8}"].boxed()),
-            rare(prop_oneof!["[a-zA-Z.]{1,6}( [a-z_-]{1,6}){0,3}", ".{0,8}"].boxed()),
+            option::weighted(
+                0.3,
+                select(vec!["secret", "gate", "gate", "gate", "secret", "never"]).prop_map(str::to_owned),
+            ),
+            rare(prop_oneof![4 => "shop\\.[a-z]{1,6}", 1 => ".{0,8}"].boxed()),
+            rare(prop_oneof![4 => "[a-zA-Z.]{1,6}( [a-z_-]{1,6}){0,3}", 1 => ".{0,8}"].boxed()),
             rare(select(vec!["enabled", "disabled", "yes"]).prop_map(str::to_owned).boxed()),
         ),
         others,

@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use admittance::admission::decide::{OnInvalid, Settings, answer};
+use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use criterion::Criterion;
 
@@ -24,6 +25,7 @@ fn settings() -> Settings {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:bench".into(),
+        probe_delivery: Delivery::Copy,
         version: env!("CARGO_PKG_VERSION"),
     }
 }

@@ -1,5 +1,6 @@
 //! Looks for the owners of workloads. I/O; decides nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -11,7 +12,7 @@ use kube::api::Api;
 
 use super::life::Ownership;
 use crate::api::resources::WorkloadOwner;
-use crate::intent;
+use crate::intent::{self, PodMeta};
 use crate::runtime::kubernetes::{CallError, call};
 
 const CALL: Duration = Duration::from_secs(5);
@@ -23,6 +24,10 @@ const READ: &str = "read a workload's owner";
 /// The API server did not answer: nothing is known.
 pub async fn look(client: &Client, namespace: &str, owners: &[WorkloadOwner]) -> Result<Vec<Ownership>, CallError> {
     try_join_all(owners.iter().map(|owner| one(client, namespace, owner))).await
+}
+
+fn pairs(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
+    map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<Ownership, CallError> {
@@ -42,8 +47,12 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
         let found = call(CALL, READ, Api::<K>::namespaced(client.clone(), namespace).get_opt(name)).await?;
         let found = found.filter(|found| found.meta().deletion_timestamp.is_none());
         let Some((template, replicas)) = found.and_then(parts) else { return Ok(Ownership::Gone) };
-        let annotations = template.metadata.and_then(|meta| meta.annotations);
-        let asks = intent::asks(annotations.iter().flatten().map(|(key, _)| key.as_str()));
+        let meta = template.metadata.unwrap_or_default();
+        let asks = intent::request::asks(&PodMeta {
+            labels: pairs(meta.labels.as_ref()),
+            annotations: pairs(meta.annotations.as_ref()),
+            ..PodMeta::default()
+        });
         // Scaled to zero, its Pods may still be patched to ask when they come.
         Ok(if asks || replicas == 0 { Ownership::Asks } else { Ownership::Silent })
     }

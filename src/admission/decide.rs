@@ -1,5 +1,6 @@
 //! One review in, one answer out.
 
+use super::delivery::Delivery;
 use super::operation::{self, Add};
 use super::patch::{Install, additions};
 use super::pod::Pod;
@@ -16,8 +17,10 @@ pub struct Settings {
     pub default_cluster: ClusterRef,
     /// What becomes of a Pod whose request cannot be understood.
     pub on_invalid: OnInvalid,
-    /// The image that the probe copies itself from.
+    /// The image that holds the probe.
     pub probe_image: String,
+    /// How the probe comes out of it.
+    pub probe_delivery: Delivery,
     /// The version that is written into patched Pods.
     pub version: &'static str,
 }
@@ -95,7 +98,7 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
         return Err(Malformed::NotOurs { operation: shown(&request.operation), kind: shown(&request.kind.kind) });
     };
     let uid = &*request.uid;
-    let (response, outcome) = match decide(pod, settings) {
+    let (response, outcome) = match decide(pod, &request.namespace, settings) {
         Ok(None) => (Response::allow(uid), Outcome::NotRequested),
         Ok(Some(Injection { operations, warnings })) => {
             let outcome = if operations.is_empty() { Outcome::AlreadyInjected } else { Outcome::Injected };
@@ -122,15 +125,20 @@ pub struct Injection<'s> {
     pub warnings: Vec<String>,
 }
 
-/// Decides about one Pod: nothing, additions, or everything that is wrong.
+/// Decides about one Pod of a namespace: nothing, additions, or everything that is wrong.
 ///
 /// # Errors
 /// The faults of the request.
-pub fn decide<'s>(pod: &Pod<'_>, settings: &'s Settings) -> Result<Option<Injection<'s>>, Vec<Problem>> {
-    let Some(intent) = intent::request::read(&pod.meta(), &settings.default_cluster)? else {
+pub fn decide<'s>(
+    pod: &Pod<'_>,
+    namespace: &str,
+    settings: &'s Settings,
+) -> Result<Option<Injection<'s>>, Vec<Problem>> {
+    let Some(intent) = intent::request::read(&pod.meta(namespace), &settings.default_cluster)? else {
         return Ok(None);
     };
-    let install = Install { probe_image: &settings.probe_image, version: settings.version };
+    let install =
+        Install { probe_image: &settings.probe_image, delivery: settings.probe_delivery, version: settings.version };
     let (operations, warnings) = additions(pod, &intent, install)?;
     // A patch that the API server cannot apply refuses the Pod whatever the `failurePolicy`, with a text that helps nobody.
     operation::check(pod, &operations).map_err(|error| {

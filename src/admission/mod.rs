@@ -1,10 +1,15 @@
 //! From an `AdmissionReview` to its answer. Pure but for [`server`], the only door: no Kafka, no Kubernetes client, no clock.
 
 pub mod decide;
+pub mod delivery;
+pub mod env;
 pub mod operation;
 pub mod parts;
 pub mod patch;
 pub mod pod;
+pub mod probe;
+pub mod profile;
 pub mod review;
 pub mod server;
+mod serving;
 pub mod text;

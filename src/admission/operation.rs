@@ -7,8 +7,10 @@ use json_patch::{AddOperation, PatchError, PatchOperation};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::parts::{Installer, Mount, Probe, Volume};
+use super::parts::{Gate, Installer, Mount, Volume};
 use super::pod::{Container, Pod};
+use super::probe::Probe;
+use super::profile::Variable;
 
 /// An `add`.
 #[derive(Debug, Clone, Serialize)]
@@ -24,10 +26,12 @@ pub struct Add<'a> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Addition<'a> {
-    /// The value of a label or an annotation, or a readiness probe, or an element of a list.
+    /// The value of a label or an annotation, or a probe, or an element of a list.
     Part(Part<'a>),
     /// A list that was not there, with its first element.
     List([Part<'a>; 1]),
+    /// The environment that was not there.
+    Variables(Vec<Variable>),
     /// The map of labels that was not there.
     Labels(BTreeMap<&'static str, String>),
 }
@@ -39,10 +43,14 @@ pub enum Part<'a> {
     /// The value of a label or an annotation.
     Text(String),
     /// An element of `spec.volumes`.
-    Volume(Volume),
+    Volume(Volume<'a>),
+    /// An element of `spec.schedulingGates`.
+    Gate(Gate),
     /// An element of a container's `volumeMounts`.
     Mount(Mount),
-    /// A container's `readinessProbe`.
+    /// An element of a container's `env`.
+    Variable(Variable),
+    /// One of a container's probes.
     Probe(Probe),
     /// An element of `spec.initContainers`.
     Container(Installer<'a>),
@@ -55,22 +63,26 @@ pub enum Part<'a> {
 pub fn check(pod: &Pod<'_>, operations: &[Add<'_>]) -> Result<(), PatchError> {
     let value = |addition: &Addition<'_>| match addition {
         Addition::Part(_) => Value::Null,
-        Addition::List(_) => Value::Array(vec![Value::Null]),
+        Addition::List(_) | Addition::Variables(_) => Value::Array(vec![Value::Null]),
         Addition::Labels(_) => Value::Object(Map::new()),
     };
+    let variables = operations.iter().any(|add| matches!(add.value, Addition::Part(Part::Variable(_))));
     let add = |add: &Add<'_>| AddOperation { path: add.path.clone(), value: value(&add.value) };
     let operations: Vec<_> = operations.iter().map(|operation| PatchOperation::Add(add(operation))).collect();
     // Unsafe in that a failed patch is not undone, and the shape is thrown away in any case.
-    json_patch::patch_unsafe(&mut shape(pod), &operations)
+    json_patch::patch_unsafe(&mut shape(pod, variables), &operations)
 }
 
-/// The maps and lists of a Pod that operations go into, each as long as it is, and nothing else.
-fn shape(pod: &Pod<'_>) -> Value {
+/// The maps and lists of a Pod that operations go into, each as long as it is, and nothing else. Variables are only appended, to
+/// a list of any length.
+fn shape(pod: &Pod<'_>, variables: bool) -> Value {
     let list = |length| Value::Array(vec![Value::Null; length]);
     let mounts = |container: &Container<'_>| container.volume_mounts.as_ref().map(|mounts| list(mounts.len()));
     let containers = |containers: &Option<Vec<Container<'_>>>| {
         let containers = containers.as_ref()?.iter();
-        Some(containers.map(|container| object([("volumeMounts", mounts(container))])).collect::<Value>())
+        let env = |container: &Container<'_>| container.env.filter(|_| variables).map(|_| list(0));
+        let shape = |container| object([("volumeMounts", mounts(container)), ("env", env(container))]);
+        Some(containers.map(shape).collect::<Value>())
     };
     let map = |there: bool| there.then(|| Value::Object(Map::new()));
     let Pod { metadata, spec } = pod;
@@ -80,6 +92,7 @@ fn shape(pod: &Pod<'_>) -> Value {
         ("volumes", spec.volumes.as_ref().map(|volumes| list(volumes.len()))),
         ("initContainers", containers(&spec.init_containers)),
         ("containers", containers(&spec.containers)),
+        ("schedulingGates", spec.scheduling_gates.as_ref().map(|gates| list(gates.len()))),
     ]);
     object([("metadata", Some(metadata)), ("spec", Some(spec))])
 }
@@ -90,8 +103,11 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::env::Env;
+    use super::super::profile::missing;
     use super::*;
     use crate::api::annotations::ACCESS;
+    use crate::intent::EnvProfile;
 
     fn pod(json: &str) -> Pod<'_> {
         serde_json::from_str(json).unwrap()
@@ -120,6 +136,15 @@ mod tests {
         assert!(check(&bare, &[make, append]).is_ok(), "the first made it");
         assert!(check(&bare, &[add("/spec/containers/1/readinessProbe", Addition::Part(mount()))]).is_err());
         assert!(check(&bare, &[add("/metadata/annotations/x", Addition::Part(mount()))]).is_err());
+        let environment =
+            pod(r#"{"metadata": {}, "spec": {"containers": [{"name": "a", "env": [{"name": "PATH"}]}]}}"#);
+        let variable = missing(EnvProfile::Jaas, Env::default(), "s").remove(0);
+        let variable = add("/spec/containers/0/env/-", Addition::Part(Part::Variable(variable)));
+        assert!(check(&environment, std::slice::from_ref(&variable)).is_ok());
+        assert!(check(&bare, &[variable]).is_err(), "there is no environment to append to");
+        let gate = || Part::Gate(Gate::access());
+        assert!(check(&bare, &[add("/spec/schedulingGates", Addition::List([gate()]))]).is_ok());
+        assert!(check(&bare, &[add("/spec/schedulingGates/-", Addition::Part(gate()))]).is_err());
         let full = pod(r#"{"metadata": {"annotations": {}}, "spec": {"volumes": []}}"#);
         assert!(check(&full, &[add("/metadata/annotations/x", Addition::Part(mount()))]).is_ok());
         assert!(check(&full, &[add("/spec/volumes/-", Addition::Part(mount()))]).is_ok());

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::api::annotations::GATE;
 use crate::api::secret_layout::MOUNT_PATH;
 
 /// The volume that holds the credential Secret.
@@ -10,22 +11,27 @@ pub const CREDENTIALS_VOLUME: &str = "admittance-credentials";
 pub const PROBE_NAME: &str = "admittance-probe";
 /// Where the probe is mounted.
 pub const PROBE_PATH: &str = "/var/run/admittance";
-/// The probe in the containers that have it.
-const PROBE_PROGRAM: &str = "/var/run/admittance/admittance-probe";
 /// Readable by every user of the Pod: the webhook cannot set fsGroup without changing what the author wrote.
 const MODE_0444: u32 = 0o444;
+/// A probe that is there need not be fetched anew for each Pod.
+const PULL_POLICY: &str = "IfNotPresent";
 /// The user of the probe's image, for Pods that would otherwise run it as root.
 const PROBE_USER: u32 = 65_532;
 
 /// A volume.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Volume {
+pub struct Volume<'a> {
     name: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<SecretSource>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    empty_dir: Option<EmptyDir>,
+    #[serde(flatten)]
+    source: Source<'a>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Source<'a> {
+    Secret(SecretSource),
+    EmptyDir(EmptyDir),
+    Image(ImageSource<'a>),
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -41,18 +47,45 @@ struct EmptyDir {
     size_limit: &'static str,
 }
 
-impl Volume {
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImageSource<'a> {
+    reference: &'a str,
+    pull_policy: &'static str,
+}
+
+/// A gate that keeps a Pod from being given a node.
+#[derive(Debug, Clone, Serialize)]
+pub struct Gate {
+    name: &'static str,
+}
+
+impl Gate {
+    /// Ours, which the operator takes away.
+    #[must_use]
+    pub const fn access() -> Self {
+        Self { name: GATE }
+    }
+}
+
+impl<'a> Volume<'a> {
     /// The volume of a credential Secret. The kubelet waits for the Secret: it is not optional.
     #[must_use]
     pub fn credentials(secret_name: String) -> Self {
-        let secret = SecretSource { secret_name, default_mode: MODE_0444 };
-        Self { name: CREDENTIALS_VOLUME, secret: Some(secret), empty_dir: None }
+        let source = Source::Secret(SecretSource { secret_name, default_mode: MODE_0444 });
+        Self { name: CREDENTIALS_VOLUME, source }
     }
 
     /// The volume that the probe is installed into.
     #[must_use]
     pub fn probe() -> Self {
-        Self { name: PROBE_NAME, secret: None, empty_dir: Some(EmptyDir { size_limit: "16Mi" }) }
+        Self { name: PROBE_NAME, source: Source::EmptyDir(EmptyDir { size_limit: "16Mi" }) }
+    }
+
+    /// The probe's image itself, in which the program lies at the root.
+    #[must_use]
+    pub fn probe_image(reference: &'a str) -> Self {
+        Self { name: PROBE_NAME, source: Source::Image(ImageSource { reference, pull_policy: PULL_POLICY }) }
     }
 }
 
@@ -77,34 +110,6 @@ impl Mount {
     #[must_use]
     pub fn probe() -> Self {
         Self { name: PROBE_NAME, mount_path: PROBE_PATH, read_only: true }
-    }
-}
-
-/// A readiness probe.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Probe {
-    exec: Exec,
-    period_seconds: u32,
-    timeout_seconds: u32,
-    failure_threshold: u32,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Exec {
-    command: [&'static str; 5],
-}
-
-impl Probe {
-    /// Succeeds once the access works, and from then on: an outage of Kafka must not empty a Service.
-    #[must_use]
-    pub fn readiness() -> Self {
-        Self {
-            exec: Exec { command: [PROBE_PROGRAM, "ready", "--config", MOUNT_PATH, "--latch"] },
-            period_seconds: 5,
-            timeout_seconds: 5,
-            failure_threshold: 3,
-        }
     }
 }
 
@@ -163,7 +168,7 @@ impl<'a> Installer<'a> {
         Self {
             name: PROBE_NAME,
             image,
-            image_pull_policy: "IfNotPresent",
+            image_pull_policy: PULL_POLICY,
             command: ["/admittance-probe", "install", PROBE_PATH],
             volume_mounts: [Mount { read_only: false, ..Mount::probe() }],
             security_context: SecurityContext {
@@ -191,15 +196,5 @@ impl<'a> Installer<'a> {
         let amount = Amount { cpu: "100m", memory: "32Mi" };
         self.resources = Some(Resources { requests: amount, limits: amount });
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_program_lies_where_it_is_installed() {
-        assert_eq!(PROBE_PROGRAM, format!("{PROBE_PATH}/admittance-probe"));
     }
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use super::env::Env;
+use super::probe::Kind;
 use super::text::Text;
 use crate::intent::{Owner, PodMeta};
 
@@ -81,6 +83,23 @@ pub struct Spec<'a> {
     /// The labels of nodes that it may run on.
     #[serde(borrow, default)]
     pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    /// What it waits for before it is given a node.
+    #[serde(borrow, default)]
+    pub scheduling_gates: Option<Vec<SchedulingGate<'a>>>,
+    /// The node, where the author has chosen it.
+    #[serde(borrow, default)]
+    pub node_name: Option<Text<'a>>,
+    /// Whether it shares its node's addresses.
+    #[serde(default)]
+    pub host_network: Option<bool>,
+}
+
+/// Something that a Pod waits for before it is given a node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SchedulingGate<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
 }
 
 impl Spec<'_> {
@@ -122,6 +141,9 @@ pub struct Volume<'a> {
     /// Whether it is an empty directory.
     #[serde(default, deserialize_with = "present")]
     pub empty_dir: Presence,
+    /// Whether it is the content of an image.
+    #[serde(default, deserialize_with = "present")]
+    pub image: Presence,
 }
 
 /// The source of a volume that holds a Secret.
@@ -146,9 +168,43 @@ pub struct Container<'a> {
     /// Whether its author gave it a readiness probe.
     #[serde(default, deserialize_with = "present")]
     pub readiness_probe: Presence,
+    /// Whether its author gave it a startup probe.
+    #[serde(default, deserialize_with = "present")]
+    pub startup_probe: Presence,
+    /// Whether its author gave it a liveness probe.
+    #[serde(default, deserialize_with = "present")]
+    pub liveness_probe: Presence,
+    /// Which of the variables that matter it has; nothing where it has no list of them.
+    #[serde(default)]
+    pub env: Option<Env>,
+    /// Whether it takes more variables from elsewhere.
+    #[serde(default, deserialize_with = "present")]
+    pub env_from: Presence,
+    /// An init container's own policy: `Always` makes a native sidecar of it.
+    #[serde(borrow, default)]
+    pub restart_policy: Option<Text<'a>>,
     /// Requests and limits.
     #[serde(default)]
     pub resources: Option<Resources>,
+}
+
+impl Container<'_> {
+    /// Whether an init container stays, as a native sidecar: the others may have no probes.
+    #[must_use]
+    pub fn is_sidecar(&self) -> bool {
+        self.restart_policy.as_ref().is_some_and(|policy| *policy == "Always")
+    }
+
+    /// Whether its author gave it a probe of this kind.
+    #[must_use]
+    pub fn has_probe(&self, kind: Kind) -> bool {
+        let probe = match kind {
+            Kind::Readiness => self.readiness_probe,
+            Kind::Startup => self.startup_probe,
+            Kind::Liveness => self.liveness_probe,
+        };
+        probe == Presence::Present
+    }
 }
 
 /// A container's resources.
@@ -190,15 +246,16 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Presence, D::Er
 }
 
 impl Pod<'_> {
-    /// What the Pod's intent is read from.
+    /// What the Pod's intent is read from; the namespace is the request's.
     #[must_use]
-    pub fn meta(&self) -> PodMeta<'_> {
+    pub fn meta<'m>(&'m self, namespace: &'m str) -> PodMeta<'m> {
         fn pairs<'m>(map: Option<&'m BTreeMap<Text<'_>, Text<'_>>>) -> BTreeMap<&'m str, &'m str> {
             map.into_iter().flatten().map(|(key, value)| (&**key, &**value)).collect()
         }
         let owners = self.metadata.owner_references.as_deref().unwrap_or_default();
         let owner = owners.iter().find(|owner| owner.controller == Some(true));
         PodMeta {
+            namespace,
             name: self.metadata.name.as_deref().filter(|name| !name.is_empty()),
             generate_name: self.metadata.generate_name.as_deref().filter(|prefix| !prefix.is_empty()),
             labels: pairs(self.metadata.labels.as_ref()),

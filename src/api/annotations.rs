@@ -13,14 +13,24 @@ pub const PRODUCES: &str = "kafka.admittance.dev/produces";
 pub const CLUSTER: &str = "kafka.admittance.dev/cluster";
 /// The identity to share or to force.
 pub const WORKLOAD: &str = "kafka.admittance.dev/workload";
+/// Consumer groups beyond those of the namespace.
+pub const GROUPS: &str = "kafka.admittance.dev/groups";
+/// Whether the Pod's producers use transactions.
+pub const TRANSACTIONS: &str = "kafka.admittance.dev/transactions";
+/// The Kafka Streams application that the Pod belongs to.
+pub const STREAMS: &str = "kafka.admittance.dev/streams";
 /// The containers that receive the configuration.
 pub const CONTAINERS: &str = "kafka.admittance.dev/containers";
+/// The environment variables to add.
+pub const ENV: &str = "kafka.admittance.dev/env";
 /// The probes to add.
 pub const PROBE: &str = "kafka.admittance.dev/probe";
 /// How the Pod waits for its credentials.
 pub const WAIT: &str = "kafka.admittance.dev/wait";
 /// Pod label set by the patch: the access that the Pod shares.
 pub const ACCESS: &str = "kafka.admittance.dev/access";
+/// The scheduling gate of a Pod that waits for its access before it has a node. The operator takes it away.
+pub const GATE: &str = ACCESS;
 /// Pod annotation set by the patch: the version of the webhook that wrote it.
 pub const INJECTED: &str = "kafka.admittance.dev/injected";
 /// `AccessClaim` annotation: `now` or `force` asks for a new password.
@@ -38,6 +48,17 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY`].
 pub const MANAGER: &str = "admittance";
 
+/// The contract of 2017 (nbogojevic/kafka-operator): the label without which none of its annotations counts.
+pub const LABEL_2017: &str = "kafka-operator";
+/// The values that [`LABEL_2017`] may have.
+pub const LABEL_2017_VALUES: &[&str] = &["inject-credentials", "inject-creds"];
+/// The spellings of 2017 for the topics that the Pod reads: its code's, its README's, and the bare one.
+pub const CONSUMES_2017: &[&str] = &["topic.kafka.nb/consumes", "topic.kafka.nb/consumes-topics", "consumes"];
+/// The spellings of 2017 for the topics that the Pod writes.
+pub const PRODUCES_2017: &[&str] = &["topic.kafka.nb/produces", "topic.kafka.nb/produces-topics", "produces"];
+/// The Secret that the operator of 2017 was to make.
+pub const SECRET_2017: &str = "topic.kafka.nb/topic-secret";
+
 /// Where a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -47,6 +68,8 @@ pub enum Place {
     PodAnnotation,
     /// An annotation of one of our resources, written by people.
     ClaimAnnotation,
+    /// A label or annotation of a Pod, of the contract of 2017.
+    Of2017,
     /// A label or annotation that only Admittance writes.
     Ours,
 }
@@ -97,21 +120,50 @@ pub const KEYS: &[Key] = &[
         default: "the name of the Pod's owner",
     },
     Key {
+        name: GROUPS,
+        place: Place::PodAnnotation,
+        meaning: "Consumer groups beyond `<namespace>.*`, for applications whose group names are what they are: names separated by \
+                  commas or spaces, at most 20.",
+        default: "none",
+    },
+    Key {
+        name: TRANSACTIONS,
+        place: Place::PodAnnotation,
+        meaning: "`enabled`: the transactional ids `<namespace>.<workload>` and `<namespace>.<workload>_*`. `disabled`: none.",
+        default: "`disabled`",
+    },
+    Key {
+        name: STREAMS,
+        place: Place::PodAnnotation,
+        meaning: "A Kafka Streams application id, with its group and internal topics. It begins with `<namespace>.` and ends in a \
+                  letter or digit.",
+        default: "none",
+    },
+    Key {
         name: CONTAINERS,
         place: Place::PodAnnotation,
         meaning: "The containers that receive the configuration: names separated by commas or spaces.",
         default: "all, init containers included",
     },
     Key {
+        name: ENV,
+        place: Place::PodAnnotation,
+        meaning: "Environment variables, each where a container has none of that name. `generic`: `KAFKA_…`; `spring`: \
+                  `SPRING_KAFKA_…`; `jaas`: `JAVA_TOOL_OPTIONS` with the JAAS file; `none`: files only.",
+        default: "`none`",
+    },
+    Key {
         name: PROBE,
         place: Place::PodAnnotation,
-        meaning: "`readiness` adds a latched readiness probe where a container has none; `none` adds nothing.",
+        meaning: "Probes, each where a container has none of that kind; several are separated by commas or spaces. `readiness`: until \
+                  the access has worked once; `readiness-live`: whenever it does not work; `startup`: the same check for \
+                  five minutes from the start; `liveness`: restarts a consumer that is stuck; `none`: no probe.",
         default: "`readiness`",
     },
     Key {
         name: WAIT,
         place: Place::PodAnnotation,
-        meaning: "`secret`: the kubelet starts the containers once the Secret exists.",
+        meaning: "`secret`: the kubelet starts the containers once the Secret exists. `gate`: the Pod is not even given a node before.",
         default: "`secret`",
     },
     Key {
@@ -125,6 +177,24 @@ pub const KEYS: &[Key] = &[
         place: Place::ClaimAnnotation,
         meaning: "On a BrokerCluster, the word that its condition `SweepHeld` names: it releases exactly the users that the condition is about.",
         default: "none",
+    },
+    Key {
+        name: LABEL_2017,
+        place: Place::Of2017,
+        meaning: "Label: `inject-credentials` or `inject-creds`. Without it, none of the annotations below counts.",
+        default: "–",
+    },
+    Key { name: "topic.kafka.nb/consumes", place: Place::Of2017, meaning: "As `consumes` of ours.", default: "none" },
+    Key { name: "topic.kafka.nb/consumes-topics", place: Place::Of2017, meaning: "The same.", default: "none" },
+    Key { name: "consumes", place: Place::Of2017, meaning: "The same.", default: "none" },
+    Key { name: "topic.kafka.nb/produces", place: Place::Of2017, meaning: "As `produces` of ours.", default: "none" },
+    Key { name: "topic.kafka.nb/produces-topics", place: Place::Of2017, meaning: "The same.", default: "none" },
+    Key { name: "produces", place: Place::Of2017, meaning: "The same.", default: "none" },
+    Key {
+        name: SECRET_2017,
+        place: Place::Of2017,
+        meaning: "Not heeded: the Secret's name follows from the workload. A Pod that names another one is told so.",
+        default: "`<workload>-kafka-credentials`",
     },
     Key {
         name: ACCESS,
@@ -158,8 +228,28 @@ pub fn lookup(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// Whether an intent may follow from an annotation or label of this key: all that a copy of a Pod's metadata must keep.
+#[must_use]
+pub fn concerns_us(name: &str) -> bool {
+    name.starts_with(GROUP) || lookup(name).is_some()
+}
+
 /// The part of a key behind the slash, if it is one of ours.
 #[must_use]
 pub fn short(name: &str) -> Option<&str> {
     name.strip_prefix(GROUP)?.strip_prefix('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_2017_has_its_row() {
+        for key in [CONSUMES_2017, PRODUCES_2017, &[LABEL_2017, SECRET_2017]].concat() {
+            assert!(lookup(key).is_some_and(|row| row.place == Place::Of2017), "{key}");
+            assert!(concerns_us(key));
+        }
+        assert!(!concerns_us("topic.kafka.nb/generated"));
+    }
 }

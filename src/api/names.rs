@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The longest topic name that Kafka takes (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`).
+/// The longest topic name that Kafka takes, and so the longest group name that we do (`org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH`).
 pub const MAX_TOPIC: usize = 249;
 /// The longest value of a Kubernetes label.
 pub const MAX_LABEL: usize = 63;
@@ -18,7 +18,7 @@ pub enum NameError {
     /// The text is longer than the rule allows.
     #[error("is longer than {0} characters")]
     TooLong(usize),
-    /// A topic name is made of ASCII letters, digits, `.`, `_` and `-`.
+    /// The name of a topic or a group is made of ASCII letters, digits, `.`, `_` and `-`.
     #[error("may hold only ASCII letters, digits, '.', '_' and '-'")]
     TopicCharacters,
     /// `.` and `..` are not topic names.
@@ -51,9 +51,7 @@ impl TopicName {
         if text == "." || text == ".." {
             return Err(NameError::Dots);
         }
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')) {
-            return Err(NameError::TopicCharacters);
-        }
+        check_characters(text)?;
         if text.starts_with("__") {
             return Err(NameError::Internal);
         }
@@ -87,6 +85,41 @@ impl AsRef<str> for TopicName {
 }
 
 impl fmt::Display for TopicName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The name of a consumer group, or of a Kafka Streams application, which is its group too.
+///
+/// Kafka takes any text. We do not: a rule on the literal name `*` is one on every group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// Checks a text against the characters and the length of a topic's name.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > MAX_TOPIC {
+            return Err(NameError::TooLong(MAX_TOPIC));
+        }
+        check_characters(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl AsRef<str> for GroupName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GroupName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -185,6 +218,12 @@ pub fn joined_name(parts: &[&str], limit: usize) -> String {
     if joined.len() <= limit { joined } else { cut_with_hash(&joined, &joined, limit) }
 }
 
+/// The characters that Kafka allows in the names of topics.
+fn check_characters(text: &str) -> Result<(), NameError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if text.bytes().all(allowed) { Ok(()) } else { Err(NameError::TopicCharacters) }
+}
+
 fn check_object(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -244,6 +283,24 @@ mod tests {
             assert_eq!(TopicName::parse(bad), Err(rule), "{bad:?}");
         }
         assert_eq!(TopicName::parse(&"x".repeat(250)), Err(NameError::TooLong(249)));
+    }
+
+    #[test]
+    fn no_group_name_is_a_wildcard() {
+        for good in ["a", "shop.checkout", "A.b_c-9", "__internal", ".", &"x".repeat(249)] {
+            assert_eq!(GroupName::parse(good).unwrap().as_ref(), good);
+        }
+        for (bad, rule) in [
+            ("", NameError::Empty),
+            ("*", NameError::TopicCharacters),
+            ("shop.*", NameError::TopicCharacters),
+            ("a b", NameError::TopicCharacters),
+            ("a/b", NameError::TopicCharacters),
+            ("ä", NameError::TopicCharacters),
+            (&"x".repeat(250), NameError::TooLong(249)),
+        ] {
+            assert_eq!(GroupName::parse(bad), Err(rule), "{bad:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,10 @@ reasons! {
     InternalTopic => "Name a topic of your own; topics that begin with '__' belong to Kafka.",
     /// The annotations name more topics than a Pod may have.
     TooManyTopics => "Split the workload, or ask for fewer topics.",
+    /// The name of a consumer group or of a Kafka Streams application in an annotation breaks a rule.
+    InvalidGroupName => "Correct the name in the annotation; the message says the rule.",
+    /// The annotation names more consumer groups than a Pod may have.
+    TooManyGroups => "Split the workload, or name groups that begin with the namespace: those need no annotation.",
     /// The value of an annotation is not one of those it may have.
     InvalidValue => "Use a value that the message allows.",
     /// The value of an annotation is longer than it may be, or holds characters that cannot be shown.

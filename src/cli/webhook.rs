@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use prometheus_client::registry::Registry;
 
 use crate::admission::decide::{OnInvalid, Settings};
+use crate::admission::delivery::Delivery;
 use crate::admission::server::{self, Closing};
 use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
@@ -48,9 +49,12 @@ pub struct WebhookArgs {
     /// The BrokerCluster of Pods that name none: name, or namespace/name.
     #[arg(long, value_name = "CLUSTER", default_value = "default")]
     default_cluster: String,
-    /// The image that the probe copies itself from.
+    /// The image that holds the probe.
     #[arg(long, value_name = "IMAGE")]
     probe_image: String,
+    /// How the probe comes into a Pod.
+    #[arg(long, value_enum, default_value_t = Way::Copy)]
+    probe_delivery: Way,
     /// What becomes of a Pod whose annotations cannot be understood.
     #[arg(long, value_enum, default_value_t = Invalid::Deny)]
     on_invalid: Invalid,
@@ -71,6 +75,23 @@ enum Invalid {
     Deny,
     /// It is created as it is, with the faults as warnings.
     Admit,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Way {
+    /// An init container copies it.
+    Copy,
+    /// An image volume holds it: only where every node can mount one.
+    Image,
+}
+
+impl From<Way> for Delivery {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Copy => Self::Copy,
+            Way::Image => Self::Image,
+        }
+    }
 }
 
 impl From<Invalid> for OnInvalid {
@@ -129,6 +150,7 @@ fn settings(args: &WebhookArgs) -> anyhow::Result<Settings> {
         default_cluster,
         on_invalid: args.on_invalid.into(),
         probe_image: args.probe_image.clone(),
+        probe_delivery: args.probe_delivery.into(),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

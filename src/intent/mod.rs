@@ -1,21 +1,28 @@
 //! What a Pod asks for: from annotations and owner to an [`Intent`]. Pure, and the only reader of the contract: the
 //! webhook, the operator and the command line call the same functions, so they cannot disagree.
 
+pub mod asked;
+mod contract_2017;
 pub mod identity;
 pub mod limits;
+pub mod naming;
+pub mod probes;
 pub mod problem;
 pub mod request;
+mod typo;
 
 use std::collections::BTreeMap;
 
-use crate::api::annotations::{CONSUMES, PRODUCES};
+pub use asked::{Containers, EnvProfile, Intent, Wait};
 pub use identity::Owner;
+pub use probes::Probes;
 pub use problem::Problem;
-pub use request::{Containers, Intent};
 
 /// What the intent of a Pod is read from. Borrowed: the webhook has raw JSON, the operator a cached object.
 #[derive(Debug, Clone, Default)]
 pub struct PodMeta<'a> {
+    /// The Pod's namespace: of the request while a review runs, when the Pod itself need not say it.
+    pub namespace: &'a str,
     /// The Pod's name, absent while a review runs for a Pod with a generated one.
     pub name: Option<&'a str>,
     /// The prefix of a generated name.
@@ -26,9 +33,4 @@ pub struct PodMeta<'a> {
     pub annotations: BTreeMap<&'a str, &'a str>,
     /// The owner that is the Pod's controller.
     pub owner: Option<Owner<'a>>,
-}
-
-/// Whether these annotations, by their keys, ask for Kafka.
-pub fn asks<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
-    keys.any(|key| matches!(key, CONSUMES | PRODUCES))
 }

@@ -2,95 +2,22 @@
 
 use std::collections::BTreeSet;
 
+pub use super::naming::{access_name, secret_name};
 use super::problem::shown;
-use super::{PodMeta, Problem, identity, limits};
+use super::{Containers, EnvProfile, Intent, PodMeta, Probes, Problem, Wait, contract_2017, identity, limits, typo};
 use crate::api::annotations::{
-    self, CLUSTER, CONSUMES, CONTAINERS, INJECTED, INJECTION, MIRROR, PROBE, PRODUCES, Place, WAIT, WORKLOAD,
+    self, CLUSTER, CONSUMES, CONTAINERS, ENV, GROUPS, INJECTED, INJECTION, MIRROR, PROBE, PRODUCES, Place, STREAMS,
+    TRANSACTIONS, WAIT, WORKLOAD,
 };
-use crate::api::names::{ClusterRef, MAX_LABEL, MAX_OBJECT, NameError, TopicName, WorkloadName, joined_name};
+use crate::api::names::{ClusterRef, GroupName, NameError, TopicName, WorkloadName};
 use crate::api::reasons::Reason;
-use crate::api::secret_layout::NAME_SUFFIX;
 
-/// What a Pod asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// Its identity in the namespace.
-    pub workload: WorkloadName,
-    /// The cluster that it speaks to.
-    pub cluster: ClusterRef,
-    /// Whether that is the install's default.
-    pub default_cluster: bool,
-    /// Topics that it reads.
-    pub consumes: BTreeSet<TopicName>,
-    /// Topics that it writes.
-    pub produces: BTreeSet<TopicName>,
-    /// Containers that receive the configuration.
-    pub containers: Containers,
-    /// Whether a readiness probe is added where a container has none.
-    pub readiness: bool,
-    /// What the author should know although nothing is wrong.
-    pub warnings: Vec<String>,
-}
-
-/// Which containers of a Pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Containers {
-    /// All of them, init containers included.
-    All,
-    /// Those of these names.
-    Named(BTreeSet<String>),
-}
-
-impl Containers {
-    /// Whether a container of this name is among them.
-    #[must_use]
-    pub fn includes(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Named(names) => names.contains(name),
-        }
-    }
-}
-
-impl Intent {
-    /// The name of the `AccessClaim`, which is also the value of the Pod's access label: 63 characters at most.
-    #[must_use]
-    pub fn access_name(&self) -> String {
-        joined_name(&parts(&self.workload, self.other_cluster()), MAX_LABEL)
-    }
-
-    /// The name of the credential Secret.
-    #[must_use]
-    pub fn secret_name(&self) -> String {
-        secret_of(&self.workload, self.other_cluster())
-    }
-
-    fn other_cluster(&self) -> Option<&ClusterRef> {
-        (!self.default_cluster).then_some(&self.cluster)
-    }
-}
-
-/// The name of the access of a workload on a cluster.
+/// Whether a Pod carries any request.
 #[must_use]
-pub fn access_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluster: &ClusterRef) -> String {
-    joined_name(&parts(workload, (cluster != default_cluster).then_some(cluster)), MAX_LABEL)
-}
-
-/// The name of the credential Secret of a workload on a cluster.
-#[must_use]
-pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluster: &ClusterRef) -> String {
-    secret_of(workload, (cluster != default_cluster).then_some(cluster))
-}
-
-fn secret_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
-    let mut parts = parts(workload, other_cluster);
-    parts.push(NAME_SUFFIX);
-    joined_name(&parts, MAX_OBJECT)
-}
-
-/// What names are made of: a workload is one thing on the default cluster, and another on each other.
-fn parts<'n>(workload: &'n WorkloadName, other_cluster: Option<&'n ClusterRef>) -> Vec<&'n str> {
-    [workload.as_ref()].into_iter().chain(other_cluster.map(|cluster| cluster.name.as_str())).collect()
+pub fn asks(pod: &PodMeta<'_>) -> bool {
+    let (consumed, produced) = contract_2017::spellings(pod);
+    let mut keys = [CONSUMES, PRODUCES, STREAMS].iter().chain(consumed).chain(produced);
+    keys.any(|key| pod.annotations.contains_key(key))
 }
 
 /// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod.
@@ -100,39 +27,66 @@ fn parts<'n>(workload: &'n WorkloadName, other_cluster: Option<&'n ClusterRef>) 
 /// # Errors
 /// What is wrong with the request: not only the first fault, and at most [`limits::MAX_PROBLEMS`].
 pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<Intent>, Vec<Problem>> {
-    let asks = [CONSUMES, PRODUCES].iter().any(|key| pod.annotations.contains_key(key));
-    if !asks || pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
+    let (consumed, produced) = contract_2017::spellings(pod);
+    if !asks(pod) || pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
         return Ok(None);
     }
     let mut reader = Reader { pod, problems: Vec::new() };
     reader.refuse_unknown_keys();
-    let consumes = reader.topics(CONSUMES);
-    let produces = reader.topics(PRODUCES);
+    let consumes = reader.topics(CONSUMES, consumed);
+    let produces = reader.topics(PRODUCES, produced);
     let total = consumes.union(&produces).count();
     if total > limits::MAX_TOPICS {
-        reader.fault(
-            Reason::TooManyTopics,
-            CONSUMES,
-            &total.to_string(),
-            format!("topics are too many: {} at most", limits::MAX_TOPICS),
-        );
+        let rule = format!("topics are too many: {} at most", limits::MAX_TOPICS);
+        reader.fault(Reason::TooManyTopics, CONSUMES, &total.to_string(), rule);
     }
     let cluster = reader.cluster(default_cluster);
+    let groups = reader.groups();
+    let transactions = reader.one_of(TRANSACTIONS, &[("enabled", true), ("disabled", false)], false);
+    let streams = reader.streams();
     let containers = reader.containers();
-    let readiness = reader.one_of(PROBE, &["readiness", "none"], "readiness") == "readiness";
-    reader.one_of(WAIT, &["secret"], "secret");
+    let env = reader.one_of(
+        ENV,
+        &[
+            ("none", EnvProfile::None),
+            ("generic", EnvProfile::Generic),
+            ("spring", EnvProfile::Spring),
+            ("jaas", EnvProfile::Jaas),
+        ],
+        EnvProfile::default(),
+    );
+    let probes = reader.probes();
+    let wait = reader.one_of(WAIT, &[("secret", Wait::Secret), ("gate", Wait::Gate)], Wait::default());
     let mut warnings = Vec::new();
     let workload = reader.workload(&mut warnings);
-    if consumes.is_empty() && produces.is_empty() {
+    if consumes.is_empty() && produces.is_empty() && streams.is_none() {
         warnings.push("consumes and produces are empty: the workload gets a user without any right".to_owned());
     }
-    match (workload, reader.problems.is_empty()) {
-        (Some(workload), true) => {
-            let default_cluster = cluster == *default_cluster;
-            Ok(Some(Intent { workload, cluster, default_cluster, consumes, produces, containers, readiness, warnings }))
-        }
-        _ => Err(reader.problems),
-    }
+    let (Some(workload), true) = (workload, reader.problems.is_empty()) else { return Err(reader.problems) };
+    let default_cluster = cluster == *default_cluster;
+    let mut intent = Intent {
+        workload,
+        cluster,
+        default_cluster,
+        consumes,
+        produces,
+        groups,
+        transactions,
+        streams,
+        containers,
+        env,
+        probes,
+        wait,
+        warnings,
+    };
+    let another = contract_2017::another_secret(pod, &intent);
+    intent.warnings.extend(another);
+    Ok(Some(intent))
+}
+
+/// The items of a list: separated by commas, spaces or both.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|item| !item.is_empty())
 }
 
 struct Reader<'r, 'a> {
@@ -163,25 +117,73 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn list(&mut self, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let value = self.value(key).unwrap_or_default();
-        value.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|item| !item.is_empty())
+        items(self.value(key).unwrap_or_default())
     }
 
-    fn topics(&mut self, key: &str) -> BTreeSet<TopicName> {
+    /// The topics of a key and of its other spellings.
+    fn topics(&mut self, key: &str, others: &[&str]) -> BTreeSet<TopicName> {
         let mut names = BTreeSet::new();
-        for item in self.list(key) {
-            match TopicName::parse(item) {
-                Ok(name) => {
-                    names.insert(name);
-                }
-                Err(error) => {
-                    let reason =
-                        if error == NameError::Internal { Reason::InternalTopic } else { Reason::InvalidTopicName };
-                    self.fault(reason, key, item, error.to_string());
+        for key in [key].iter().chain(others) {
+            for item in self.list(key) {
+                match TopicName::parse(item) {
+                    Ok(name) => {
+                        names.insert(name);
+                    }
+                    Err(error) => {
+                        let internal = error == NameError::Internal;
+                        let reason = if internal { Reason::InternalTopic } else { Reason::InvalidTopicName };
+                        self.fault(reason, key, item, error.to_string());
+                    }
                 }
             }
         }
         names
+    }
+
+    fn groups(&mut self) -> BTreeSet<GroupName> {
+        let mut names = BTreeSet::new();
+        for item in self.list(GROUPS) {
+            match GroupName::parse(item) {
+                Ok(name) => {
+                    names.insert(name);
+                }
+                Err(error) => self.fault(Reason::InvalidGroupName, GROUPS, item, error.to_string()),
+            }
+        }
+        if names.len() > limits::MAX_GROUPS {
+            let rule = format!("groups are too many: {} at most", limits::MAX_GROUPS);
+            self.fault(Reason::TooManyGroups, GROUPS, &names.len().to_string(), rule);
+        }
+        names
+    }
+
+    /// The application's id becomes a prefix of rights: it must stay within the namespace, and end where no other name goes on.
+    fn streams(&mut self) -> Option<GroupName> {
+        let text = self.value(STREAMS)?.trim();
+        let namespace = self.pod.namespace;
+        let own = !namespace.is_empty() && text.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.'));
+        let rule = match GroupName::parse(text) {
+            Err(error) => error.to_string(),
+            Ok(_) if !own => format!("does not begin with \"{}.\", the namespace", shown(namespace)),
+            Ok(_) if text.ends_with(['.', '-', '_']) => "does not end in a letter or digit".to_owned(),
+            Ok(name) => return Some(name),
+        };
+        self.fault(Reason::InvalidGroupName, STREAMS, text, rule);
+        None
+    }
+
+    fn probes(&mut self) -> Probes {
+        if !self.pod.annotations.contains_key(PROBE) {
+            return Probes::default();
+        }
+        // A value that cannot be read has been named already.
+        let Some(text) = self.value(PROBE) else { return Probes::NONE };
+        Probes::parse(items(text)).unwrap_or_else(|faults| {
+            for (word, rule) in faults {
+                self.fault(Reason::InvalidValue, PROBE, word, rule);
+            }
+            Probes::NONE
+        })
     }
 
     fn cluster(&mut self, default: &ClusterRef) -> ClusterRef {
@@ -199,14 +201,16 @@ impl<'a> Reader<'_, 'a> {
         if names.is_empty() { Containers::All } else { Containers::Named(names) }
     }
 
-    fn one_of(&mut self, key: &str, allowed: &[&'static str], default: &'static str) -> &'static str {
+    fn one_of<T: Copy>(&mut self, key: &str, allowed: &[(&str, T)], default: T) -> T {
         let Some(text) = self.value(key).map(str::trim) else {
             return default;
         };
-        allowed.iter().copied().find(|known| *known == text).unwrap_or_else(|| {
-            self.fault(Reason::InvalidValue, key, text, format!("is not one of: {}", allowed.join(", ")));
-            default
-        })
+        if let Some((_, value)) = allowed.iter().find(|(known, _)| *known == text) {
+            return *value;
+        }
+        let words: Vec<_> = allowed.iter().map(|(word, _)| *word).collect();
+        self.fault(Reason::InvalidValue, key, text, format!("is not one of: {}", words.join(", ")));
+        default
     }
 
     fn workload(&mut self, warnings: &mut Vec<String>) -> Option<WorkloadName> {
@@ -236,40 +240,12 @@ impl<'a> Reader<'_, 'a> {
                 Some(Place::Ours) if *key == INJECTED => continue,
                 Some(Place::Ours) => "is written by Admittance alone".to_owned(),
                 Some(Place::ClaimAnnotation) => "belongs on an AccessClaim, not on a Pod".to_owned(),
-                Some(Place::OptIn) => "is a label, not an annotation".to_owned(),
-                None => unknown(written),
+                Some(Place::OptIn | Place::Of2017) => "is a label, not an annotation".to_owned(),
+                None => typo::unknown(written),
             };
             self.fault(Reason::UnknownAnnotation, key, written, rule);
         }
     }
-}
-
-/// What is wrong with a key that the contract does not have: it may be a typing mistake for one that it has.
-fn unknown(written: &str) -> String {
-    /// Wrong, missing or needless letters that still count as a typing mistake.
-    const MISTAKES: usize = 3;
-    let keys = annotations::KEYS.iter().filter(|key| key.place == Place::PodAnnotation);
-    let names: Vec<&str> = keys.filter_map(|key| annotations::short(key.name)).collect();
-    let near = |name: &&str| written.len().abs_diff(name.len()) <= MISTAKES && distance(name, written) <= MISTAKES;
-    match names.iter().copied().filter(near).min_by_key(|name| distance(name, written)) {
-        Some(name) => format!("is not a key of a Pod's; did you mean \"{name}\"?"),
-        None => format!("is not a key of a Pod's; those are: {}", names.join(", ")),
-    }
-}
-
-/// The Levenshtein distance of two texts, in bytes.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, a) in left.bytes().enumerate() {
-        let mut diagonal = above;
-        row[0] = above + 1;
-        for (column, b) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
@@ -283,7 +259,8 @@ mod tests {
 
     fn read_with(annotations: &[(&str, &str)]) -> Result<Option<Intent>, Vec<Problem>> {
         let owner = Some(Owner { kind: "StatefulSet", name: "shop" });
-        read(&PodMeta { annotations: annotations.iter().copied().collect(), owner, ..PodMeta::default() }, &home())
+        let annotations = annotations.iter().copied().collect();
+        read(&PodMeta { namespace: "shop", annotations, owner, ..PodMeta::default() }, &home())
     }
 
     fn problems(annotations: &[(&str, &str)]) -> Vec<Reason> {
@@ -298,6 +275,38 @@ mod tests {
         assert!(intent.produces.is_empty());
         assert_eq!(intent.secret_name(), "shop-kafka-credentials");
         assert_eq!(intent.access_name(), "shop");
+    }
+
+    #[test]
+    fn what_is_asked_beyond_topics_is_read() {
+        let intent = read_with(&[
+            (STREAMS, " shop.totals "),
+            (GROUPS, "old-one, Old.Two"),
+            (TRANSACTIONS, "enabled"),
+            (ENV, "jaas"),
+            (PROBE, "startup, liveness"),
+            (WAIT, "gate"),
+        ]);
+        let intent = intent.unwrap().unwrap();
+        assert_eq!(intent.streams, GroupName::parse("shop.totals").ok());
+        assert_eq!(intent.groups.iter().map(AsRef::as_ref).collect::<Vec<_>>(), ["Old.Two", "old-one"]);
+        assert_eq!((intent.transactions, intent.env, intent.wait), (true, EnvProfile::Jaas, Wait::Gate));
+        assert_eq!(intent.probes, Probes { startup: true, liveness: true, ..Probes::NONE });
+        assert_eq!(intent.warnings, [""; 0]);
+        let plain = read_with(&[(CONSUMES, "a"), (TRANSACTIONS, "disabled")]).unwrap().unwrap();
+        assert_eq!((plain.transactions, plain.env, plain.wait), (false, EnvProfile::None, Wait::Secret));
+        assert_eq!((plain.streams, plain.probes), (None, Probes::default()));
+    }
+
+    #[test]
+    fn a_streams_application_stays_within_its_namespace() {
+        for bad in ["", "shop", "shop.", "shopping.x", "totals", "shop.x.", "shop.x-", "shop.x_", "shop.*", "shop.a,b"]
+        {
+            assert_eq!(problems(&[(STREAMS, bad)]), [Reason::InvalidGroupName], "{bad}");
+        }
+        assert!(read_with(&[(STREAMS, "shop.x-1")]).is_ok());
+        let nowhere = PodMeta { annotations: [(STREAMS, ".x")].into(), ..PodMeta::default() };
+        assert!(read(&nowhere, &home()).is_err(), "without a namespace nothing is its own");
     }
 
     #[test]
@@ -321,7 +330,13 @@ mod tests {
         assert_eq!(problems(&[(CONSUMES, "__consumer_offsets")]), [Reason::InternalTopic]);
         assert_eq!(problems(&[(CONSUMES, "a\u{0}b")]), [Reason::MalformedValue]);
         assert_eq!(problems(&[(CONSUMES, "a"), (PROBE, "yes")]), [Reason::InvalidValue]);
-        assert_eq!(problems(&[(CONSUMES, "a"), (WAIT, "gate")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (PROBE, "a,b none startup")]), [Reason::InvalidValue; 3]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (WAIT, "gates")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (ENV, "Spring")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (TRANSACTIONS, "")]), [Reason::InvalidValue]);
+        assert_eq!(problems(&[(CONSUMES, "a"), (GROUPS, "*")]), [Reason::InvalidGroupName]);
+        let groups: Vec<String> = (0..21).map(|n| format!("g{n}")).collect();
+        assert_eq!(problems(&[(CONSUMES, "a"), (GROUPS, &groups.join(" "))]), [Reason::TooManyGroups]);
         assert_eq!(problems(&[(CONSUMES, "a"), (CLUSTER, "A B")]), [Reason::InvalidValue]);
         assert_eq!(problems(&[(CONSUMES, "a"), (WORKLOAD, "Not_A_Name")]), [Reason::InvalidValue]);
         assert_eq!(problems(&[(CONSUMES, &"x ".repeat(20_000))]), [Reason::MalformedValue]);

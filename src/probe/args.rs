@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use super::alive::Terms;
+
 /// What `--help` says.
 pub const HELP: &str = "\
 admittance-probe: checks that a Pod's access to Kafka works
@@ -10,16 +12,24 @@ admittance-probe: checks that a Pod's access to Kafka works
       Reads the Secret mounted at DIR, connects, logs in, and checks the declared topics
       and the rights on them.
       --latch     once ready, stay so until the container restarts
-      --timeout   for all of it, in seconds (4s) or milliseconds (500ms); default 4s
+      --timeout   for all of it, in minutes (5m), seconds (4s) or milliseconds (500ms); default 4s
+
+  admittance-probe alive --config DIR [--group GROUP]... [--stuck-after 5m] [--timeout 4s]
+      Looks whether consumers of this Pod, in the group of the Secret's group.id and in each
+      GROUP, stand still while there is more to read. Fails only where that is seen:
+      what cannot be found out, because Kafka is away or a right is missing, is success.
+      --stuck-after  how long a committed offset may stand still; default 5m
 
   admittance-probe install DIR
       Copies itself to DIR/admittance-probe.
 
   admittance-probe --help | --version
 
-Exit codes: 0 ready or done, 1 not ready or failed, 2 wrong arguments.";
+Exit codes: 0 ready, alive or done, 1 not ready, stuck or failed, 2 wrong arguments.";
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
+/// As long as a consumer may take for what it polled, by default (`max.poll.interval.ms`).
+const DEFAULT_STUCK_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +42,13 @@ pub enum Command {
         latch: bool,
         /// For all of it.
         timeout: Duration,
+    },
+    /// Look for consumers that are stuck.
+    Alive {
+        /// The mounted Secret.
+        config: PathBuf,
+        /// What is asked.
+        terms: Terms,
     },
     /// Copy the program.
     Install {
@@ -57,7 +74,7 @@ pub enum UsageError {
     #[error("{0} is missing; see admittance-probe --help")]
     Missing(&'static str),
     /// A time that cannot be read, or is zero.
-    #[error("`{0}` is not a time; write for example 4s or 500ms")]
+    #[error("`{0}` is not a time; write for example 5m, 4s or 500ms")]
     NotATime(String),
 }
 
@@ -74,6 +91,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some("--version" | "-V") => Command::Version,
         Some("install") => Command::Install { directory: arguments.next().ok_or(UsageError::Missing("DIR"))?.into() },
         Some("ready") => return ready(arguments),
+        Some("alive") => return alive(arguments),
         _ => return Err(unexpected(&first)),
     };
     arguments.next().map_or(Ok(command), |more| Err(unexpected(&more)))
@@ -83,13 +101,8 @@ fn ready(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
     let (mut config, mut latch, mut timeout) = (None, false, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
-            Some("--config") if config.is_none() => {
-                config = Some(arguments.next().ok_or(UsageError::Missing("the DIR of --config"))?);
-            }
-            Some("--timeout") if timeout.is_none() => {
-                let text = arguments.next().ok_or(UsageError::Missing("the time of --timeout"))?;
-                timeout = Some(duration(&text.to_string_lossy())?);
-            }
+            Some("--config") if config.is_none() => config = Some(value(&mut arguments, "the DIR of --config")?),
+            Some("--timeout") if timeout.is_none() => timeout = Some(time(&mut arguments, "the time of --timeout")?),
             Some("--latch") => latch = true,
             _ => return Err(UsageError::Unexpected(argument.to_string_lossy().into_owned())),
         }
@@ -98,10 +111,39 @@ fn ready(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
     Ok(Command::Ready { config, latch, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) })
 }
 
+fn alive(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let (mut config, mut groups, mut stuck_after, mut timeout) = (None, Vec::new(), None, None);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--config") if config.is_none() => config = Some(value(&mut arguments, "the DIR of --config")?),
+            Some("--timeout") if timeout.is_none() => timeout = Some(time(&mut arguments, "the time of --timeout")?),
+            Some("--stuck-after") if stuck_after.is_none() => {
+                stuck_after = Some(time(&mut arguments, "the time of --stuck-after")?);
+            }
+            Some("--group") => {
+                groups.push(value(&mut arguments, "the GROUP of --group")?.to_string_lossy().into_owned());
+            }
+            _ => return Err(UsageError::Unexpected(argument.to_string_lossy().into_owned())),
+        }
+    }
+    let config = config.ok_or(UsageError::Missing("--config DIR"))?.into();
+    let stuck_after = stuck_after.unwrap_or(DEFAULT_STUCK_AFTER);
+    Ok(Command::Alive { config, terms: Terms { groups, stuck_after, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) } })
+}
+
+fn value(arguments: &mut impl Iterator<Item = OsString>, what: &'static str) -> Result<OsString, UsageError> {
+    arguments.next().ok_or(UsageError::Missing(what))
+}
+
+fn time(arguments: &mut impl Iterator<Item = OsString>, what: &'static str) -> Result<Duration, UsageError> {
+    duration(&value(arguments, what)?.to_string_lossy())
+}
+
 fn duration(text: &str) -> Result<Duration, UsageError> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1),
-        None => (text.strip_suffix('s').unwrap_or(text), 1000),
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('m')) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 60_000),
+        (None, None) => (text.strip_suffix('s').unwrap_or(text), 1000),
     };
     let milliseconds = number.parse::<u32>().ok().map(|number| u64::from(number) * unit);
     milliseconds
@@ -128,6 +170,16 @@ mod tests {
             parse_text("ready --config /c"),
             Ok(Command::Ready { config: "/c".into(), latch: false, timeout: DEFAULT_TIMEOUT })
         );
+        let terms = |groups: &[&str], stuck_after| Terms {
+            groups: groups.iter().map(ToString::to_string).collect(),
+            stuck_after: Duration::from_secs(stuck_after),
+            timeout: DEFAULT_TIMEOUT,
+        };
+        assert_eq!(parse_text("alive --config /c"), Ok(Command::Alive { config: "/c".into(), terms: terms(&[], 300) }));
+        assert_eq!(
+            parse_text("alive --group a --stuck-after 2m --config /c --group b"),
+            Ok(Command::Alive { config: "/c".into(), terms: terms(&["a", "b"], 120) })
+        );
         assert_eq!(parse_text("install /probe"), Ok(Command::Install { directory: "/probe".into() }));
         assert_eq!(parse_text("--help"), Ok(Command::Help));
         assert_eq!(parse_text("--version"), Ok(Command::Version));
@@ -144,6 +196,10 @@ mod tests {
             ("ready --config /a --timeout 0s", "`0s`"),
             ("ready --config /a --timeout -1", "`-1`"),
             ("ready --config /a b", "`b`"),
+            ("alive", "--config DIR"),
+            ("alive --config /a --latch", "`--latch`"),
+            ("alive --config /a --group", "GROUP of --group"),
+            ("alive --config /a --stuck-after 5h", "`5h`"),
             ("install", "DIR"),
             ("install /a /b", "`/b`"),
             ("--version now", "`now`"),

@@ -11,7 +11,8 @@ use std::{
 
 use crate::api::names::short_hash;
 
-const DIRECTORY: &str = "/dev/shm";
+/// What every container can write, whatever its root file system allows.
+pub(super) const DIRECTORY: &str = "/dev/shm";
 
 /// The mark of one start of one container.
 #[derive(Debug)]
@@ -21,10 +22,7 @@ impl Latch {
     /// The latch of this start of this container; `None` where nothing tells it from others.
     #[must_use]
     pub fn of_this_container() -> Option<Self> {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let identity =
-            identity(&read("/proc/sys/kernel/random/boot_id"), &read("/proc/1/stat"), &read("/proc/self/mountinfo"))?;
-        Some(Self(PathBuf::from(DIRECTORY).join(format!("admittance-ready-{identity}"))))
+        Some(Self(PathBuf::from(DIRECTORY).join(format!("admittance-ready-{}", this_start()?))))
     }
 
     /// Whether this container has been ready before.
@@ -38,6 +36,12 @@ impl Latch {
         // O_CREAT | O_EXCL: neither an existing file is opened nor a link followed.
         let _ = OpenOptions::new().write(true).create_new(true).open(&self.0);
     }
+}
+
+/// What tells this start of this container from all others; `None` where nothing does.
+pub(super) fn this_start() -> Option<String> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    identity(&read("/proc/sys/kernel/random/boot_id"), &read("/proc/1/stat"), &read("/proc/self/mountinfo"))
 }
 
 /// What differs from one start of a container to the next: the boot, the start time of its first process (or, with a

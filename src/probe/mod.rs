@@ -4,13 +4,21 @@
 //! - [`settings`]: the mounted Secret, read into plain data.
 //! - [`ready`]: the check itself: TLS, login, metadata, rights.
 //! - [`latch`]: remembers a success until the container restarts.
+//! - [`alive`]: the check for consumers that are stuck: [`groups`] and [`assignment`] are what Kafka says, [`addresses`] who we are,
+//!   [`stuck`] the decision, [`notes`] what one call leaves for the next.
 //! - [`install`]: copies the program into a volume that the Pod's containers share.
 
+pub mod addresses;
+pub mod alive;
 pub mod args;
+pub mod assignment;
+pub mod groups;
 pub mod install;
 pub mod latch;
+pub mod notes;
 pub mod ready;
 pub mod settings;
+pub mod stuck;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -18,7 +26,7 @@ use args::{Command, HELP};
 
 /// It works: ready, or done.
 const DONE: u8 = 0;
-/// It does not work, for now.
+/// It does not work, for now: not ready, or stuck.
 const NOT_READY: u8 = 1;
 /// The command line makes no sense.
 const USAGE: u8 = 2;
@@ -33,6 +41,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> (String, Exit
             Ok(path) => (format!("installed {}", path.display()), DONE),
             Err(error) => (error.to_string(), NOT_READY),
         },
+        Ok(Command::Alive { config, terms }) => {
+            match alive::check(&config, &terms, &alive::Here::this_container()).await {
+                Ok(summary) => (summary, DONE),
+                Err(stuck) => (stuck.to_string(), NOT_READY),
+            }
+        }
         Ok(Command::Ready { config, latch, timeout }) => {
             let latch = latch.then(latch::Latch::of_this_container).flatten();
             if latch.as_ref().is_some_and(latch::Latch::is_set) {

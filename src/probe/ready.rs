@@ -158,6 +158,7 @@ mod tests {
             sasl: None,
             consumes: vec!["payments".into()],
             produces: vec!["payments".into()],
+            group: None,
         };
         let reply = MetadataResponse::default().with_topics(vec![topic]);
         judge(&reply, &settings, "kafka:9093").map_err(|error| error.to_string())

@@ -29,6 +29,8 @@ pub struct Settings {
     pub consumes: Vec<String>,
     /// `produces`
     pub produces: Vec<String>,
+    /// `group.id`, where it is there.
+    pub group: Option<String>,
 }
 
 /// What is wrong with the Secret.
@@ -60,13 +62,13 @@ impl Settings {
     pub fn read(directory: &Path) -> Result<Self, SettingsError> {
         let required = |name: &str| text(&directory.join(name)).map(|text| text.trim().to_owned());
         let unusable = |name: &str, reason: String| SettingsError::Unusable { path: directory.join(name), reason };
-        let list = |name: &str| match text(&directory.join(name)) {
-            Ok(text) => Ok(names(&text)),
-            Err(SettingsError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Vec::new())
-            }
+        let optional = |name: &str| match text(&directory.join(name)) {
+            Ok(text) => Ok(Some(text)),
+            Err(SettingsError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         };
+        let list = |name: &str| Ok(names(&optional(name)?.unwrap_or_default()));
+        let word = |name: &str| Ok(optional(name)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()));
 
         let protocol = required("security.protocol")?;
         let (with_tls, with_sasl) = match protocol.as_str() {
@@ -87,7 +89,8 @@ impl Settings {
         } else {
             None
         };
-        Ok(Self { bootstrap, tls, sasl, consumes: list("consumes")?, produces: list("produces")? })
+        let (consumes, produces) = (list("consumes")?, list("produces")?);
+        Ok(Self { bootstrap, tls, sasl, consumes, produces, group: word("group.id")? })
     }
 }
 
@@ -120,6 +123,7 @@ mod tests {
             ("password", "hunter2"),
             ("ca.crt", "-----BEGIN CERTIFICATE-----"),
             ("consumes", "payments, refunds\n"),
+            ("group.id", "shop.checkout\n"),
         ]);
         change(&mut files);
         let id = crate::crypto::random::<8>().unwrap();
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(settings.bootstrap.len(), 2);
         assert_eq!(settings.consumes, ["payments", "refunds"]);
         assert!(settings.produces.is_empty());
+        assert_eq!(settings.group.as_deref(), Some("shop.checkout"));
         assert_eq!(settings.sasl.unwrap().username, "shop.checkout");
     }
 
@@ -148,7 +153,7 @@ mod tests {
             files.retain(|name, _| *name == "bootstrap.servers");
             files.insert("security.protocol", "PLAINTEXT");
         });
-        assert_eq!(settings.map(|settings| (settings.tls, settings.sasl)), Ok((None, None)));
+        assert_eq!(settings.map(|settings| (settings.tls, settings.sasl, settings.group)), Ok((None, None, None)));
     }
 
     #[test]

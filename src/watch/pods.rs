@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::api::ObjectMeta;
 
 use super::AccessKey;
-use crate::api::annotations::{ACCESS, GROUP};
+use crate::api::annotations::{ACCESS, concerns_us};
 use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
 
 /// The label by which a `StatefulSet` or `DaemonSet` marks the Pods of one template.
@@ -34,7 +34,7 @@ impl PodFacts {
     pub fn new(meta: ObjectMeta) -> Option<Self> {
         let labels = meta.labels.unwrap_or_default();
         let access = labels.get(ACCESS)?.clone();
-        let ours = |key: &String| key.starts_with(GROUP);
+        let ours = |key: &String| concerns_us(key);
         let owner = meta.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
         Some(Self {
             namespace: meta.namespace?,
@@ -81,6 +81,7 @@ impl PodFacts {
             map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
         }
         PodMeta {
+            namespace: &self.namespace,
             name: Some(&self.name),
             generate_name: self.generate_name.as_deref(),
             labels: pairs(&self.labels),

@@ -25,3 +25,8 @@ pub fn add_sidecar(pod: &mut Value) -> [String; 2] {
     }
     ["/spec/initContainers/0/volumeMounts".into(), "/spec/containers/0/volumeMounts/-".into()]
 }
+
+/// Whether a path leads into one of the containers that were added.
+pub fn is_its(path: &str) -> bool {
+    ["/spec/initContainers/0/", "/spec/containers/0/"].iter().any(|container| path.starts_with(container))
+}

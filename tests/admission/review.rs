@@ -1,6 +1,7 @@
 //! Both sides of one review: the API server's, played by the test, and ours.
 
 use admittance::admission::decide::{OnInvalid, Outcome, Settings, answer};
+use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,7 @@ pub fn settings() -> Settings {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:test".into(),
+        probe_delivery: Delivery::Copy,
         version: "0.0.0-test",
     }
 }

@@ -2,21 +2,45 @@
 
 use serde_json::{Map, Value};
 
+/// The variables of all profiles.
+const VARIABLES: &[&str] = &[
+    "JAVA_TOOL_OPTIONS",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "KAFKA_GROUP_ID",
+    "KAFKA_SASL_JAAS_CONFIG",
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_SASL_PASSWORD",
+    "KAFKA_SASL_USERNAME",
+    "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_SSL_CA_LOCATION",
+    "SPRING_KAFKA_BOOTSTRAP_SERVERS",
+    "SPRING_KAFKA_CONSUMER_GROUP_ID",
+    "SPRING_KAFKA_PROPERTIES_SASL_JAAS_CONFIG",
+    "SPRING_KAFKA_PROPERTIES_SASL_MECHANISM",
+    "SPRING_KAFKA_PROPERTIES_SECURITY_PROTOCOL",
+    "SPRING_KAFKA_SSL_TRUST_STORE_LOCATION",
+    "SPRING_KAFKA_SSL_TRUST_STORE_TYPE",
+];
+
 /// A patched Pod without our additions. `author` is the Pod as it was: what it had under our names stays.
 pub fn subtract(patched: &Value, author: &Value) -> Value {
     let mut pod = patched.clone();
     entry(&mut pod, author, &["metadata", "labels"], "kafka.admittance.dev/access");
     entry(&mut pod, author, &["metadata", "annotations"], "kafka.admittance.dev/injected");
     named(&mut pod, author, &["spec", "volumes"], &["admittance-credentials", "admittance-probe"]);
+    named(&mut pod, author, &["spec", "schedulingGates"], &["kafka.admittance.dev/access"]);
     named(&mut pod, author, &["spec", "initContainers"], &["admittance-probe"]);
     for list in ["containers", "initContainers"] {
         let Some(containers) = pod["spec"].get_mut(list).and_then(Value::as_array_mut) else { continue };
         for (index, container) in containers.iter_mut().enumerate() {
             let before = &author["spec"][list][index];
             named(container, before, &["volumeMounts"], &["admittance-credentials", "admittance-probe"]);
-            let program = container.pointer("/readinessProbe/exec/command/0");
-            if program.is_some_and(|program| program == "/var/run/admittance/admittance-probe") {
-                restore(container.as_object_mut().unwrap(), before, "readinessProbe");
+            named(container, before, &["env"], VARIABLES);
+            for kind in ["readinessProbe", "startupProbe", "livenessProbe"] {
+                let program = container.pointer(&format!("/{kind}/exec/command/0"));
+                if program.is_some_and(|program| program == "/var/run/admittance/admittance-probe") {
+                    restore(container.as_object_mut().unwrap(), before, kind);
+                }
             }
         }
     }

@@ -3,7 +3,10 @@
 
 use admittance::admission::parts::CREDENTIALS_VOLUME;
 use admittance::admission::server::PATH;
-use admittance::api::annotations::{ACCESS, CONSUMES, GROUP, INJECTION, PRODUCES};
+use admittance::api::annotations::{
+    ACCESS, CONSUMES, CONSUMES_2017, GROUP, INJECTED, INJECTION, LABEL_2017, LABEL_2017_VALUES, MIRROR, PRODUCES,
+    PRODUCES_2017, STREAMS,
+};
 use serde_json::Value;
 
 use crate::sources::{generated, read};
@@ -72,9 +75,11 @@ fn the_webhook_and_the_policy_mean_the_same_pods() {
 fn the_conditions_read_the_codes_keys() {
     let configuration = documents("webhook-configuration.yaml");
     let conditions = expressions(&configuration[0]["webhooks"][0]["matchConditions"]);
-    for key in [CONSUMES, PRODUCES] {
+    for key in [CONSUMES, PRODUCES, STREAMS, MIRROR] {
         assert!(conditions.contains(&format!("'{key}' in object.metadata.annotations")), "{key}: {conditions}");
     }
+    let old = [format!("object.metadata.labels['{LABEL_2017}'] in {}", list(LABEL_2017_VALUES)), keys_of_2017()];
+    assert!(old.iter().all(|part| conditions.contains(part)), "{conditions}");
     assert!(conditions.contains(&format!("object.metadata.labels['{INJECTION}'] == 'disabled'")), "{conditions}");
     let selector = &configuration[0]["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
     assert_eq!(selector, &serde_json::json!({"key": INJECTION, "operator": "In", "values": ["enabled"]}));
@@ -83,6 +88,36 @@ fn the_conditions_read_the_codes_keys() {
     assert!(policy.contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")), "{policy}");
     let frozen = expressions(&documents("policy-frozen.yaml")[0]["spec"]["validations"]);
     assert!(frozen.contains(&format!("startsWith('{GROUP}/')")) && frozen.contains(ACCESS), "{frozen}");
+}
+
+/// A list as CEL has it.
+fn list(texts: &[&str]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| format!("'{text}'")).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn keys_of_2017() -> String {
+    list(&[CONSUMES_2017, PRODUCES_2017].concat())
+}
+
+/// The label is allowed on the Pods that the webhook is called for: what the conditions say of the object, the policy says of its
+/// variables.
+#[test]
+fn the_frozen_policy_means_the_pods_that_are_called_for() {
+    let variables = &documents("policy-frozen.yaml")[0]["spec"]["variables"];
+    let variable = |name: &str| {
+        let found = variables.as_array().unwrap().iter().find(|variable| variable["name"] == name);
+        found.unwrap()["expression"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(variable("keysOf2017"), keys_of_2017());
+    for key in [CONSUMES, PRODUCES, STREAMS] {
+        assert!(variable("asks").contains(&format!("'{key}' in variables.annotations")), "{key}");
+    }
+    assert!(variable("asks").contains(&format!("variables.labels['{LABEL_2017}'] in {}", list(LABEL_2017_VALUES))));
+    assert!(variable("calledFor").contains(&format!("variables.labels['{INJECTION}'] == 'disabled'")));
+    assert!(variable("calledFor").contains(&format!("'{MIRROR}' in variables.annotations")));
+    assert!(variable("injected").contains(&format!("'{INJECTED}' in variables.annotations")));
+    assert!(variable("injected").contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")));
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn meta(pod: &Value) -> PodMeta<'_> {
     };
     let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     PodMeta {
+        namespace: NAMESPACE,
         name: pod["metadata"]["name"].as_str(),
         generate_name: pod["metadata"]["generateName"].as_str(),
         labels: pairs("labels"),

@@ -90,7 +90,34 @@ fn container() -> BoxedStrategy<Value> {
         ("image", maybe(text("[a-z]{1,8}:[0-9]"))),
         ("volumeMounts", maybe(vec(mount(), 0..4).prop_map(Value::from))),
         ("readinessProbe", maybe(anything())),
+        ("startupProbe", prop_oneof![4 => Just(None), 1 => maybe(anything())].boxed()),
+        ("livenessProbe", prop_oneof![4 => Just(None), 1 => maybe(anything())].boxed()),
+        ("env", maybe(vec(variable(), 0..4).prop_map(Value::from))),
+        ("envFrom", prop_oneof![8 => Just(None), 1 => maybe(anything())].boxed()),
+        ("restartPolicy", maybe(select(vec!["Always", "OnFailure", ""]).prop_map(Value::from))),
         ("resources", maybe(fields(vec![("requests", maybe(anything())), ("limits", maybe(anything()))]))),
+    ])
+}
+
+fn variable() -> BoxedStrategy<Value> {
+    let names = vec![
+        "JAVA_TOOL_OPTIONS",
+        "KAFKA_GROUP_ID",
+        "KAFKA_NODE_ID",
+        "KAFKA_SASL_PASSWORD",
+        "SPRING_KAFKA_SECURITY_PROTOCOL",
+        "SPRING_KAFKA_CONSUMER_GROUP_ID",
+    ];
+    fields(vec![
+        ("name", always(prop_oneof![3 => select(names).prop_map(Value::from), 1 => text(".{0,8}")])),
+        (
+            "value",
+            maybe(prop_oneof![
+                3 => text(".{0,8}"),
+                1 => Just(json!("-Djava.security.auth.login.config=/var/run/secrets/kafka/kafka-client-jaas.conf -Dx")),
+            ]),
+        ),
+        ("valueFrom", maybe(anything())),
     ])
 }
 
@@ -99,6 +126,7 @@ fn volume() -> BoxedStrategy<Value> {
         ("name", always(text(name()))),
         ("secret", maybe(fields(vec![("secretName", maybe(text("[a-z]{1,4}-kafka-credentials")))]))),
         ("emptyDir", maybe(anything())),
+        ("image", prop_oneof![4 => Just(None), 1 => maybe(anything())].boxed()),
     ])
 }
 
@@ -108,9 +136,22 @@ fn topics() -> BoxedStrategy<String> {
 
 fn annotations() -> BoxedStrategy<Value> {
     let ours = |short: &str| format!("kafka.admittance.dev/{short}");
+    let probes = vec![
+        "readiness",
+        "none",
+        "always",
+        "readiness-live",
+        "startup, liveness",
+        "readiness liveness",
+        "startup",
+        "liveness",
+        "readiness,readiness-live",
+    ];
     let rare = |strategy: BoxedStrategy<String>| option::weighted(0.1, strategy);
+    let old_key = select(vec!["consumes", "topic.kafka.nb/produces-topics", "topic.kafka.nb/topic-secret"]);
+    let old_key = old_key.prop_map(str::to_owned);
     let others = btree_map(
-        prop_oneof![8 => "[a-z]{1,8}/[a-z~]{1,8}", 1 => "kafka\\.admittance\\.dev/[a-z]{0,10}", 1 => ".{0,20}"],
+        prop_oneof![8 => "[a-z]{1,8}/[a-z~]{1,8}", 2 => old_key, 1 => "kafka\\.admittance\\.dev/[a-z]{0,10}", 1 => ".{0,20}"],
         ".{0,20}",
         0..4,
     );
@@ -119,10 +160,24 @@ fn annotations() -> BoxedStrategy<Value> {
         rare(prop_oneof!["[a-z]{1,6}(/[a-z]{1,6})?", ".{0,8}"].boxed()),
         rare(prop_oneof!["[a-z]{1,6}", "[a-z]{70,120}", ".{0,8}"].boxed()),
         rare(prop_oneof![Just("app".to_owned()), ".{0,30}".boxed()].boxed()),
-        rare(select(vec!["readiness", "none", "always"]).prop_map(str::to_owned).boxed()),
+        option::weighted(0.3, select(probes).prop_map(str::to_owned)),
+        (
+            option::weighted(
+                0.4,
+                select(vec!["none", "generic", "spring", "jaas", "jaas", "jess"]).prop_map(str::to_owned),
+            ),
+            option::weighted(
+                0.3,
+                select(vec!["secret", "gate", "gate", "gate", "secret", "never"]).prop_map(str::to_owned),
+            ),
+            rare(prop_oneof![4 => "shop\\.[a-z]{1,6}", 1 => ".{0,8}"].boxed()),
+            rare(prop_oneof![4 => "[a-zA-Z.]{1,6}( [a-z_-]{1,6}){0,3}", 1 => ".{0,8}"].boxed()),
+            rare(select(vec!["enabled", "disabled", "yes"]).prop_map(str::to_owned).boxed()),
+        ),
         others,
     )
-        .prop_map(move |((consumes, produces), cluster, workload, containers, probe, others)| {
+        .prop_map(move |((consumes, produces), cluster, workload, containers, probe, more, others)| {
+            let (env, wait, streams, groups, transactions) = more;
             let mut map: Map<String, Value> = others.into_iter().map(|(key, value)| (key, json!(value))).collect();
             for (key, value) in [
                 ("consumes", consumes),
@@ -131,6 +186,11 @@ fn annotations() -> BoxedStrategy<Value> {
                 ("workload", workload),
                 ("containers", containers),
                 ("probe", probe),
+                ("env", env),
+                ("wait", wait),
+                ("streams", streams),
+                ("groups", groups),
+                ("transactions", transactions),
             ] {
                 map.extend(value.map(|value| (ours(key), json!(value))));
             }
@@ -145,7 +205,13 @@ fn labels() -> BoxedStrategy<Value> {
         2 => Just("pod-template-hash".to_owned()),
         1 => Just("kafka.admittance.dev/access".to_owned()),
     ];
-    btree_map(key, "[a-z0-9]{0,6}", 0..4).prop_map(|map| json!(map)).boxed()
+    let old = option::weighted(0.3, select(vec!["inject-credentials", "inject-creds", "no"]));
+    (btree_map(key, "[a-z0-9]{0,6}", 0..4), old)
+        .prop_map(|(mut map, old)| {
+            map.extend(old.map(|value| ("kafka-operator".to_owned(), value.to_owned())));
+            json!(map)
+        })
+        .boxed()
 }
 
 fn owner() -> BoxedStrategy<Value> {
@@ -155,6 +221,11 @@ fn owner() -> BoxedStrategy<Value> {
         ("name", always(text("[a-z]{1,8}(-[a-z0-9]{1,8}){0,2}"))),
         ("controller", maybe(any::<bool>().prop_map(Value::from))),
     ])
+}
+
+fn gate() -> BoxedStrategy<Value> {
+    let names = prop_oneof![Just("kafka.admittance.dev/access".to_owned()), "[a-z]{1,6}"];
+    fields(vec![("name", always(text(names)))])
 }
 
 /// A Pod of which anything may be missing or odd, and most can be injected.
@@ -171,6 +242,9 @@ pub fn pod() -> BoxedStrategy<Value> {
         ("initContainers", maybe(vec(container(), 0..3).prop_map(Value::from))),
         ("volumes", maybe(vec(volume(), 0..4).prop_map(Value::from))),
         ("securityContext", maybe(fields(vec![("runAsUser", maybe((0_i64..3).prop_map(Value::from)))]))),
+        ("schedulingGates", prop_oneof![3 => Just(None), 1 => maybe(vec(gate(), 0..3).prop_map(Value::from))].boxed()),
+        ("nodeName", prop_oneof![8 => Just(None), 1 => maybe(text("[a-z]{0,4}"))].boxed()),
+        ("hostNetwork", prop_oneof![3 => Just(None), 1 => maybe(any::<bool>().prop_map(Value::from))].boxed()),
         ("os", maybe(fields(vec![("name", always(select(vec!["linux", "windows"]).prop_map(Value::from)))]))),
     ]);
     fields(vec![("metadata", always(metadata)), ("spec", always(spec))])

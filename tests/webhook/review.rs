@@ -1,6 +1,7 @@
 //! A review to send.
 
 use admittance::admission::decide::{OnInvalid, Settings};
+use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ pub fn settings() -> Settings {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_image: "probe:1".into(),
+        probe_delivery: Delivery::Copy,
         version: "1",
     }
 }

@@ -34,7 +34,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::scram_server::Session;
+use crate::{group_broker, scram_server::Session};
 
 /// How a reply goes wrong.
 #[derive(Clone)]
@@ -74,6 +74,8 @@ pub(crate) struct Script {
     pub(crate) operations: i32,
     /// How much longer than needed a Metadata reply is.
     pub(crate) padding: usize,
+    /// The groups that it coordinates, by name.
+    pub(crate) groups: HashMap<String, group_broker::Group>,
     /// How many members each request had, by API, in order.
     pub(crate) seen: HashMap<ApiKey, Vec<Vec<String>>>,
 }
@@ -236,6 +238,7 @@ fn answer(
                     members.push(name.to_string());
                     let code = script.refused.get(name.as_str()).copied().unwrap_or_default();
                     MetadataResponseTopic::default()
+                        .with_partitions(group_broker::partitions(&script.groups, name.as_str()))
                         .with_name(Some(name))
                         .with_error_code(code)
                         .with_topic_authorized_operations(script.operations)
@@ -245,7 +248,8 @@ fn answer(
             topics.extend((0..script.padding / 100).map(|_| {
                 MetadataResponseTopic::default().with_name(Some(StrBytes::from_string(filler.clone()).into()))
             }));
-            reply::<MetadataRequest>(header, &MetadataResponse::default().with_topics(topics))
+            let response = MetadataResponse::default().with_brokers(group_broker::brokers(own)).with_topics(topics);
+            reply::<MetadataRequest>(header, &response)
         }
         ApiKey::CreateTopics => {
             let request = CreateTopicsRequest::decode(&mut body, version).unwrap();
@@ -316,13 +320,13 @@ fn answer(
             let response = DescribeUserScramCredentialsResponse::default().with_results(results.collect());
             reply::<DescribeUserScramCredentialsRequest>(header, &response)
         }
-        other => panic!("nobody taught the fake {other:?}"),
+        other => group_broker::answer(other, header, &mut body, &script.groups, own),
     };
     script.seen.entry(api).or_default().push(members);
     reply
 }
 
-fn reply<R: Request>(header: &RequestHeader, response: &R::Response) -> Bytes {
+pub(crate) fn reply<R: Request>(header: &RequestHeader, response: &R::Response) -> Bytes {
     let mut bytes = BytesMut::new();
     let version = header.request_api_version;
     ResponseHeader::default()
@@ -333,15 +337,17 @@ fn reply<R: Request>(header: &RequestHeader, response: &R::Response) -> Bytes {
     bytes.freeze()
 }
 
+/// The versions of the codecs themselves.
+pub(crate) fn own<M: Message>() -> (i16, i16) {
+    (M::VERSIONS.min, M::VERSIONS.max)
+}
+
 fn versions(script: &Script) -> ApiVersionsResponse {
     let offer = |api: ApiKey, (min, max): (i16, i16)| {
         let (min, max) = script.versions.get(&api).copied().unwrap_or((min, max));
         ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
     };
-    fn own<M: Message>() -> (i16, i16) {
-        (M::VERSIONS.min, M::VERSIONS.max)
-    }
-    ApiVersionsResponse::default().with_api_keys(vec![
+    let known = [
         offer(ApiKey::Metadata, own::<MetadataRequest>()),
         offer(ApiKey::SaslHandshake, (0, 1)),
         offer(ApiKey::ApiVersions, own::<ApiVersionsRequest>()),
@@ -353,5 +359,7 @@ fn versions(script: &Script) -> ApiVersionsResponse {
         offer(ApiKey::DescribeUserScramCredentials, (0, 0)),
         offer(ApiKey::AlterUserScramCredentials, (0, 0)),
         offer(ApiKey::DescribeCluster, own::<DescribeClusterRequest>()),
-    ])
+    ];
+    let of_groups = group_broker::versions().into_iter().map(|(api, range)| offer(api, range));
+    ApiVersionsResponse::default().with_api_keys(known.into_iter().chain(of_groups).collect())
 }

@@ -8,8 +8,11 @@
     reason = "a test's helper functions fail the test by panicking"
 )]
 
+#[cfg(feature = "probe")]
+mod alive;
 mod fake;
 mod folding;
+mod group_broker;
 mod hostile;
 mod login;
 #[cfg(feature = "probe")]

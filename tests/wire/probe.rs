@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// A directory like the one at which a Secret is mounted; removed at the end.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(pub(crate) PathBuf);
 
 impl Mounted {
-    fn new(brokers: &str, password: &str) -> Self {
+    pub(crate) fn new(brokers: &str, password: &str) -> Self {
         let id = admittance::crypto::random::<8>().unwrap();
         let directory = std::env::temp_dir().join(format!("probe-wire-{id:02x?}"));
         fs::create_dir(&directory).unwrap();

@@ -1,0 +1,118 @@
+//! The probes that a container is given.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::api::secret_layout::MOUNT_PATH;
+use crate::intent::{Intent, Probes};
+
+/// The probe in the containers that have it.
+const PROGRAM: &str = "/var/run/admittance/admittance-probe";
+
+/// A kind of probe, of which a container has one at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whether the container is to get requests.
+    Readiness,
+    /// Whether it has started.
+    Startup,
+    /// Whether it is to be restarted.
+    Liveness,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are added.
+    pub const ALL: [Self; 3] = [Self::Readiness, Self::Startup, Self::Liveness];
+
+    /// The container's field.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Readiness => "readinessProbe",
+            Self::Startup => "startupProbe",
+            Self::Liveness => "livenessProbe",
+        }
+    }
+
+    /// Whether a probe of this kind is among those asked for.
+    #[must_use]
+    pub fn is_in(self, probes: Probes) -> bool {
+        match self {
+            Self::Readiness => probes.readiness || probes.readiness_live,
+            Self::Startup => probes.startup,
+            Self::Liveness => probes.liveness,
+        }
+    }
+}
+
+/// A probe.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    exec: Exec,
+    period_seconds: u32,
+    timeout_seconds: u32,
+    failure_threshold: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Exec {
+    command: Command,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum Command {
+    Fixed(&'static [&'static str]),
+    WithGroups(Vec<Cow<'static, str>>),
+}
+
+/// Succeeds once the access works, and from then on: an outage of Kafka must not empty a Service.
+const LATCHED: &[&str] = &[PROGRAM, "ready", "--config", MOUNT_PATH, "--latch"];
+/// Succeeds while the access works.
+const LIVE: &[&str] = &[PROGRAM, "ready", "--config", MOUNT_PATH];
+/// Fails for a consumer that is stuck.
+const ALIVE: &[&str] = &[PROGRAM, "alive", "--config", MOUNT_PATH];
+
+impl Probe {
+    /// The probe of a kind, as the Pod asks for it.
+    #[must_use]
+    pub fn new(kind: Kind, intent: &Intent) -> Self {
+        match kind {
+            Kind::Readiness => {
+                Self::exec(Command::Fixed(if intent.probes.readiness_live { LIVE } else { LATCHED }), 5, 5, 3)
+            }
+            // Five minutes: what is not there by then is not on its way.
+            Kind::Startup => Self::exec(Command::Fixed(LIVE), 5, 5, 60),
+            // The program itself counts the minutes of standing still. What a failure here adds is that a node too busy to run it
+            // in time, which counts as failed, must be so three times before a container is restarted for it.
+            Kind::Liveness => Self::exec(alive(intent), 30, 10, 3),
+        }
+    }
+
+    fn exec(command: Command, period_seconds: u32, timeout_seconds: u32, failure_threshold: u32) -> Self {
+        Self { exec: Exec { command }, period_seconds, timeout_seconds, failure_threshold }
+    }
+}
+
+/// The check of the workload's own group, and of those that the Pod names.
+fn alive(intent: &Intent) -> Command {
+    if intent.streams.is_none() && intent.groups.is_empty() {
+        return Command::Fixed(ALIVE);
+    }
+    let groups = intent.streams.iter().chain(&intent.groups);
+    let groups = groups.flat_map(|group| [Cow::Borrowed("--group"), Cow::Owned(group.to_string())]);
+    Command::WithGroups(ALIVE.iter().map(|word| Cow::Borrowed(*word)).chain(groups).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parts::PROBE_PATH;
+    use super::*;
+
+    #[test]
+    fn the_program_lies_where_it_is_installed() {
+        assert_eq!(PROGRAM, format!("{PROBE_PATH}/admittance-probe"));
+    }
+}

@@ -1,0 +1,195 @@
+//! The part of the fake broker that coordinates groups and keeps logs.
+
+use std::collections::HashMap;
+
+use admittance::kafka::config::Endpoint;
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::{
+    messages::{
+        ApiKey, BrokerId, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribeGroupsRequest,
+        DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse, GroupId, ListOffsetsRequest,
+        ListOffsetsResponse, OffsetFetchRequest, OffsetFetchResponse, RequestHeader, TopicName,
+        consumer_group_describe_response::{self, Assignment, Member, TopicPartitions},
+        describe_groups_response::{self, DescribedGroupMember},
+        find_coordinator_response::Coordinator,
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        metadata_response::{MetadataResponseBroker, MetadataResponsePartition},
+        offset_fetch_response::{OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics},
+    },
+    protocol::{Decodable, StrBytes},
+};
+
+use crate::fake::{own, reply};
+
+/// A group whose members consume one topic, each a partition: the first has partition 0.
+#[derive(Clone)]
+pub(crate) struct Group {
+    /// Whether it is one of the new protocol.
+    pub(crate) new_protocol: bool,
+    /// `Stable`, or anything else.
+    pub(crate) state: &'static str,
+    /// Where the members come from.
+    pub(crate) hosts: Vec<&'static str>,
+    /// The topic.
+    pub(crate) topic: &'static str,
+    /// What is committed in each partition.
+    pub(crate) committed: i64,
+    /// Where each partition's log ends.
+    pub(crate) end: i64,
+    /// The code with which it refuses to be described.
+    pub(crate) refused: i16,
+}
+
+const GROUP_ID_NOT_FOUND: i16 = 69;
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn number(index: usize) -> i32 {
+    i32::try_from(index).unwrap()
+}
+
+pub(crate) fn brokers(own: &Endpoint) -> Vec<MetadataResponseBroker> {
+    vec![
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(1))
+            .with_host(text(&own.host))
+            .with_port(i32::from(own.port)),
+    ]
+}
+
+pub(crate) fn partitions(groups: &HashMap<String, Group>, topic: &str) -> Vec<MetadataResponsePartition> {
+    let group = groups.values().find(|group| group.topic == topic);
+    let partition =
+        |index| MetadataResponsePartition::default().with_partition_index(index).with_leader_id(BrokerId(1));
+    group.map_or_else(Vec::new, |group| (0..number(group.hosts.len())).map(partition).collect())
+}
+
+pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 5] {
+    [
+        (ApiKey::FindCoordinator, own::<FindCoordinatorRequest>()),
+        (ApiKey::DescribeGroups, own::<DescribeGroupsRequest>()),
+        (ApiKey::ConsumerGroupDescribe, own::<ConsumerGroupDescribeRequest>()),
+        (ApiKey::OffsetFetch, own::<OffsetFetchRequest>()),
+        (ApiKey::ListOffsets, own::<ListOffsetsRequest>()),
+    ]
+}
+
+/// The assignment of one partition, as a client's own codec writes it.
+fn assignment(topic: &str, partition: i32) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(1);
+    bytes.put_i32(1);
+    bytes.put_i16(i16::try_from(topic.len()).unwrap());
+    bytes.put_slice(topic.as_bytes());
+    bytes.put_i32(1);
+    bytes.put_i32(partition);
+    bytes.put_i32(-1);
+    bytes.freeze()
+}
+
+pub(crate) fn answer(
+    api: ApiKey,
+    header: &RequestHeader,
+    body: &mut Bytes,
+    groups: &HashMap<String, Group>,
+    own: &Endpoint,
+) -> Bytes {
+    let version = header.request_api_version;
+    match api {
+        ApiKey::FindCoordinator => {
+            let request = FindCoordinatorRequest::decode(body, version).unwrap();
+            let coordinators = request.coordinator_keys.into_iter().map(|key| {
+                let code = groups.get(key.as_str()).map_or(0, |group| group.refused);
+                Coordinator::default()
+                    .with_key(key)
+                    .with_node_id(BrokerId(1))
+                    .with_host(text(&own.host))
+                    .with_port(i32::from(own.port))
+                    .with_error_code(code)
+            });
+            let response = FindCoordinatorResponse::default().with_coordinators(coordinators.collect());
+            reply::<FindCoordinatorRequest>(header, &response)
+        }
+        ApiKey::DescribeGroups => {
+            let request = DescribeGroupsRequest::decode(body, version).unwrap();
+            let described = request.groups.into_iter().map(|id| classic(&id, groups));
+            reply::<DescribeGroupsRequest>(header, &DescribeGroupsResponse::default().with_groups(described.collect()))
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            let request = ConsumerGroupDescribeRequest::decode(body, version).unwrap();
+            let described = request.group_ids.into_iter().map(|id| of_the_new_protocol(&id, groups));
+            let response = ConsumerGroupDescribeResponse::default().with_groups(described.collect());
+            reply::<ConsumerGroupDescribeRequest>(header, &response)
+        }
+        ApiKey::OffsetFetch => {
+            let request = OffsetFetchRequest::decode(body, version).unwrap();
+            let found = request.groups.into_iter().map(|asked| {
+                let committed = groups[asked.group_id.as_str()].committed;
+                let topics = asked.topics.unwrap().into_iter().map(|topic| {
+                    let partition = |index| {
+                        OffsetFetchResponsePartitions::default()
+                            .with_partition_index(index)
+                            .with_committed_offset(committed)
+                    };
+                    OffsetFetchResponseTopics::default()
+                        .with_name(topic.name)
+                        .with_partitions(topic.partition_indexes.into_iter().map(partition).collect())
+                });
+                OffsetFetchResponseGroup::default().with_topics(topics.collect()).with_group_id(asked.group_id)
+            });
+            reply::<OffsetFetchRequest>(header, &OffsetFetchResponse::default().with_groups(found.collect()))
+        }
+        ApiKey::ListOffsets => {
+            let request = ListOffsetsRequest::decode(body, version).unwrap();
+            let found = request.topics.into_iter().map(|topic| {
+                let end = groups.values().find(|group| group.topic == topic.name.as_str()).unwrap().end;
+                let partitions = topic.partitions.iter().map(|asked| {
+                    assert_eq!(asked.timestamp, -1, "only the end is asked for");
+                    ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index).with_offset(end)
+                });
+                let partitions = partitions.collect();
+                ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+            });
+            reply::<ListOffsetsRequest>(header, &ListOffsetsResponse::default().with_topics(found.collect()))
+        }
+        other => panic!("nobody taught the fake {other:?}"),
+    }
+}
+
+fn classic(id: &GroupId, groups: &HashMap<String, Group>) -> describe_groups_response::DescribedGroup {
+    let described =
+        describe_groups_response::DescribedGroup::default().with_group_id(id.clone()).with_error_message(None);
+    let Some(group) = groups.get(id.as_str()).filter(|group| !group.new_protocol) else {
+        return described.with_error_code(GROUP_ID_NOT_FOUND).with_group_state(text("Dead"));
+    };
+    let member = |(index, host): (usize, &&str)| {
+        DescribedGroupMember::default()
+            .with_client_host(text(host))
+            .with_member_assignment(assignment(group.topic, number(index)))
+    };
+    described.with_group_state(text(group.state)).with_members(group.hosts.iter().enumerate().map(member).collect())
+}
+
+fn of_the_new_protocol(
+    id: &GroupId,
+    groups: &HashMap<String, Group>,
+) -> consumer_group_describe_response::DescribedGroup {
+    let described = consumer_group_describe_response::DescribedGroup::default().with_group_id(id.clone());
+    let Some(group) = groups.get(id.as_str()).filter(|group| group.new_protocol) else {
+        return described.with_error_code(GROUP_ID_NOT_FOUND).with_error_message(None);
+    };
+    let member = |(index, host): (usize, &&str)| {
+        let held = TopicPartitions::default()
+            .with_topic_name(TopicName(text(group.topic)))
+            .with_partitions(vec![number(index)]);
+        Member::default()
+            .with_client_host(text(host))
+            .with_assignment(Assignment::default().with_topic_partitions(vec![held]))
+    };
+    described
+        .with_error_message(None)
+        .with_group_state(text(group.state))
+        .with_members(group.hosts.iter().enumerate().map(member).collect())
+}

@@ -12,9 +12,11 @@ mod fake;
 mod folding;
 mod hostile;
 mod login;
+mod nouns;
 #[cfg(feature = "probe")]
 mod probe;
 mod scram_server;
+mod store;
 
 use std::time::Duration;
 

@@ -7,11 +7,11 @@ use futures::future::try_join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
-use super::observe::{Held, Observation, Subject};
+use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::{Plan, Stage, Step};
 use super::{Context, Halt};
 use crate::api::annotations::{MANAGED_BY, MANAGER};
@@ -234,7 +234,14 @@ impl Work<'_> {
         };
         let api = Api::<KubeSecret>::namespaced(self.context.client.clone(), &self.seen.key.0);
         if replaces.is_some() {
-            let merge = Patch::Merge(&secret);
+            let mut merge = json!(secret);
+            // A merge leaves what it does not name: what is gone must be named.
+            if let (SecretView::Ours { data: stands, .. }, Some(data)) =
+                (&held.secret, merge.get_mut("data").and_then(Value::as_object_mut))
+            {
+                stands.keys().for_each(|key| _ = data.entry(key.clone()).or_insert(Value::Null));
+            }
+            let merge = Patch::Merge(merge);
             call(CALL, "update the Secret", api.patch(&self.subject.secret_name, &PatchParams::default(), &merge))
                 .await?;
             writes::done("secret_update");

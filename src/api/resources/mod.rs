@@ -6,8 +6,8 @@ mod topic_claim;
 
 pub use access_claim::{AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Refusal};
 pub use broker_cluster::{
-    BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, External, SaslMechanism, SecretKeyRef, SecretRef, Tls,
-    TopicPolicy,
+    BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, External, Neighbour, SaslMechanism, SecretKeyRef,
+    SecretRef, Tls, TopicPolicy,
 };
 pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};
 
@@ -19,6 +19,8 @@ use super::reasons::Reason;
 
 /// The condition type that answers "can it be used?".
 pub const READY: &str = "Ready";
+/// The condition type that warns of a cluster that is spoken to without TLS.
+pub const INSECURE: &str = "Insecure";
 
 /// The definitions of all resources, as the chart ships them and `admittance crds` prints them.
 #[must_use]

@@ -1,0 +1,53 @@
+//! What the clients of a cluster are told, and what becomes of what they ask for.
+
+use std::collections::BTreeMap;
+
+use crate::api::resources::{SaslMechanism, TopicPolicy};
+use crate::api::selector::{NamespaceSelector, admits};
+
+/// The terms of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Terms {
+    /// Comma-separated `host:port` list.
+    pub bootstrap_servers: String,
+    /// How clients speak to the brokers.
+    pub security_protocol: SecurityProtocol,
+    /// The certificates that its brokers are trusted by, PEM; `None` without TLS.
+    pub ca_pem: Option<String>,
+    /// The mechanism of the users made here.
+    pub mechanism: SaslMechanism,
+    /// The mechanisms that the listener offers, sorted, as far as users can be made for them.
+    pub mechanisms: Vec<SaslMechanism>,
+    /// The namespaces that may use it; `None` for all that are opted in.
+    pub namespaces: Option<NamespaceSelector>,
+    /// What becomes of topics that nobody declared.
+    pub topics: TopicPolicy,
+}
+
+impl Terms {
+    /// Whether the workloads of a namespace with these labels may use the cluster.
+    #[must_use]
+    pub fn admit(&self, labels: &BTreeMap<String, String>) -> bool {
+        admits(self.namespaces.as_ref(), labels)
+    }
+}
+
+/// How clients speak to the brokers, in Kafka's own spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityProtocol {
+    /// TLS, and SASL in it.
+    SaslSsl,
+    /// SASL alone: for laboratories.
+    SaslPlaintext,
+}
+
+impl SecurityProtocol {
+    /// Kafka's spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SaslSsl => "SASL_SSL",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+        }
+    }
+}

@@ -63,9 +63,14 @@ pub async fn observe(
     let external = &cluster.spec.external;
     let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &cluster.namespace().unwrap_or_default());
     let admin_secret = read(&secrets, &external.admin_secret.name).await?;
-    let ca_pem = match &external.tls {
-        Some(tls) => Some(text(&read(&secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
-        None => None,
+    let ca_pem = match (&external.tls, external.insecure) {
+        (Some(tls), false) => Some(text(&read(&secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
+        (None, true) => None,
+        // The API server refuses this, but for a null, which to its rules is something.
+        (Some(_), true) | (None, false) => {
+            let message = "exactly one of external.tls and external.insecure: true is needed".to_owned();
+            return Err(Unusable { reason: Reason::InvalidValue, message });
+        }
     };
     let clients = cluster.spec.clients.clone().unwrap_or_default();
     let terms = Terms {

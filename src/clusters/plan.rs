@@ -126,6 +126,13 @@ pub fn status(
 fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus) {
     let (ours, terms) = (&seen.connection.claim, &seen.connection.terms);
     let alive = seen.kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    status.brokers = i32::try_from(alive).ok();
+    status.mechanisms.clone_from(&terms.mechanisms);
+    status.protocol = Some(terms.security_protocol.as_str().to_owned());
+    if seen.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
+        // We could not ask for claims, so nothing is known to have changed.
+        return;
+    }
     let claimed = seen.claims.contains(ours);
     let rival = seen.claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid);
     match (claimed, rival) {
@@ -143,11 +150,8 @@ fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus)
     let neighbours = seen.claims.iter().filter(|claim| claim.scope != ours.scope);
     let neighbour = |claim: &Claim| Neighbour { scope: claim.scope.to_string(), uid: claim.uid.clone() };
     status.neighbours = neighbours.take(NEIGHBOURS).map(neighbour).collect();
-    status.brokers = i32::try_from(alive).ok();
     status.kafka_cluster_id = Some(seen.kafka.id.clone());
     status.scope = Some(ours.scope.to_string());
-    status.mechanisms.clone_from(&terms.mechanisms);
-    status.protocol = Some(terms.security_protocol.as_str().to_owned());
 }
 
 /// Whether what is said with this reason begins with whoever said it.
@@ -165,5 +169,58 @@ pub fn differs(before: &Result<Arc<Connection>, Unusable>, now: &Result<Arc<Conn
         (Ok(before), Ok(now)) => !Arc::ptr_eq(before, now),
         (Err(before), Err(now)) => before.reason != now.reason,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cluster(insecure: bool, status: Option<BrokerClusterStatus>) -> BrokerCluster {
+        let external = json!({"bootstrapServers": "a:1", "insecure": insecure, "adminSecret": {"name": "admin"}});
+        let object =
+            json!({"metadata": {"name": "c", "generation": 3}, "spec": {"external": external}, "status": status});
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn refused(reason: Reason, message: &str) -> Result<(), Unusable> {
+        Err(Unusable { reason, message: message.to_owned() })
+    }
+
+    fn said(status: &BrokerClusterStatus, kind: &str) -> Option<(String, String)> {
+        condition(&status.conditions, kind).map(|said| (said.reason.clone(), said.message.clone()))
+    }
+
+    #[test]
+    fn a_cluster_without_tls_says_so_as_long_as_it_is() {
+        let outage = refused(Reason::KafkaUnreachable, "away");
+        let open = status(&cluster(true, None), None, &outage).unwrap();
+        assert_eq!(said(&open, INSECURE).unwrap().0, "InsecureListener");
+        assert_eq!(status(&cluster(true, Some(open.clone())), None, &outage), None, "nothing new, nothing written");
+        let closed = status(&cluster(false, Some(open)), None, &outage).unwrap();
+        assert_eq!(said(&closed, INSECURE), None);
+    }
+
+    #[test]
+    fn an_outage_is_told_once_and_what_is_to_be_done_afresh() {
+        for (reason, second) in [(Reason::KafkaUnreachable, "first"), (Reason::KafkaAuthorizationFailed, "second")] {
+            let before = status(&cluster(false, None), None, &refused(reason, "first")).unwrap();
+            let now = status(&cluster(false, Some(before.clone())), None, &refused(reason, "second")).unwrap_or(before);
+            assert_eq!(said(&now, READY), Some((reason.code().to_owned(), second.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_order_to_adopt_is_heeded_once() {
+        let mut cluster = cluster(false, Some(BrokerClusterStatus::default()));
+        assert_eq!(adopt(&cluster), None);
+        cluster.spec.adopt = Some("a".into());
+        assert_eq!(adopt(&cluster), Some("a"));
+        cluster.status.as_mut().unwrap().adopted = Some("a".into());
+        assert_eq!(adopt(&cluster), None);
+        cluster.spec.adopt = Some("b".into());
+        assert_eq!(adopt(&cluster), Some("b"));
     }
 }

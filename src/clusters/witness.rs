@@ -111,10 +111,10 @@ async fn ask_witness(connection: &Connection, question: &Question) -> Result<boo
 async fn asked(witness: &Admin, question: &Question) -> Result<bool, Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
+        // Also before the first try: each one that comes too early counts as a failed login.
+        tokio::time::sleep(PAUSE).await;
         match question.allowed(witness).await {
-            Err(error) if error.code() == Some(Code::SaslAuthenticationFailed) && Instant::now() < deadline => {
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(error) if error.code() == Some(Code::SaslAuthenticationFailed) && Instant::now() < deadline => {}
             answer => return answer,
         }
     }

@@ -212,6 +212,16 @@ async fn each_missing_right_is_named_and_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn who_may_no_longer_ask_forgets_nothing() {
+    let fake = closed().await;
+    let mut operator = Operator::new(&fake, "a");
+    operator.look(&json!({})).await.unwrap();
+    fake.script.lock().unwrap().store.as_mut().unwrap().operations = 0;
+    assert_eq!(operator.look(&json!({})).await.unwrap_err().reason, Reason::KafkaAuthorizationFailed);
+    assert_eq!(operator.status["claimedBy"], "a");
+}
+
+#[tokio::test]
 async fn without_an_authorizer_nothing_is_done() {
     let fake = keeping(Store { disabled: true, ..Store::new() }).await;
     let refused = Operator::new(&fake, "a").look(&json!({})).await.unwrap_err();

@@ -10,8 +10,6 @@ use super::{Clusters, Unusable, witness};
 use crate::kafka::acl::AclBinding;
 use crate::runtime::writes;
 
-/// How long after a write of ours everybody has seen it, and has acted on it: brokers publish rules within milliseconds.
-const SETTLE: Duration = Duration::from_secs(2);
 /// How long until a rule that was removed is gone from a broker's answers as well.
 const GONE: Duration = Duration::from_millis(200);
 
@@ -32,9 +30,9 @@ pub async fn apply(clusters: &Clusters, seen: &mut Seen, step: Step) -> Result<(
             let rule = vec![connection.claim.rule()];
             connection.batcher.create_acls(rule).await.map_err(|error| unusable(&error))?;
             writes::done("claim_write");
-            settle(seen).await;
+            settle(clusters, seen).await;
         }
-        Step::Settle => settle(seen).await,
+        Step::Settle => settle(clusters, seen).await,
         Step::Withdraw => remove(seen, vec![connection.claim.rule()]).await?,
         Step::TakeOver(theirs) => remove(seen, theirs.iter().map(Claim::rule).collect()).await?,
     }
@@ -42,8 +40,8 @@ pub async fn apply(clusters: &Clusters, seen: &mut Seen, step: Step) -> Result<(
     Ok(())
 }
 
-async fn settle(seen: &mut Seen) {
-    tokio::time::sleep(SETTLE).await;
+async fn settle(clusters: &Clusters, seen: &mut Seen) {
+    tokio::time::sleep(clusters.settle).await;
     seen.settled += 1;
 }
 

@@ -40,6 +40,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// How often one that does not answer is tried.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How long everybody is given to see a claim of ours and to act on it: brokers publish rules within milliseconds.
+const SETTLE: Duration = Duration::from_secs(2);
 /// For how long it is believed that a Kafka is open to everyone.
 const OPEN_FOR: Duration = Duration::from_secs(600);
 /// More steps than any plan takes in one look: claim, settle twice, take over, ask a witness.
@@ -70,15 +72,29 @@ pub struct Unusable {
 }
 
 /// The clusters by `namespace/name`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clusters {
+    settle: Duration,
     looks: watch::Sender<u64>,
     standing: RwLock<HashMap<String, Result<Arc<Connection>, Unusable>>>,
     /// What a witness has found, by Kafka's own id, and when.
     open: Mutex<HashMap<String, (bool, Instant)>>,
 }
 
+impl Default for Clusters {
+    fn default() -> Self {
+        Self::settling(SETTLE)
+    }
+}
+
 impl Clusters {
+    /// No cluster yet. After this long, a claim that is written in Kafka is seen by everybody, and acted upon.
+    #[must_use]
+    pub fn settling(settle: Duration) -> Self {
+        let (looks, standing, open) = Default::default();
+        Self { settle, looks, standing, open }
+    }
+
     /// The connection to a cluster, or why there is none.
     ///
     /// # Errors

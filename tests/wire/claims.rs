@@ -1,6 +1,6 @@
 //! Our claim on a scope, and what must be known of a Kafka before it is worked on, against a broker that keeps rules and users.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use admittance::{
     api::{names::Scope, reasons::Reason, resources::BrokerCluster, secret::Secret},
@@ -25,6 +25,9 @@ use crate::{
     scram_server::PASSWORD,
     store::{SUPER, Store},
 };
+
+/// Shorter than in earnest: the fake publishes at once.
+const SETTLE: Duration = Duration::from_millis(300);
 
 async fn keeping(store: Store) -> Fake {
     Fake::start(Script { store: Some(store), ..Script::default() }).await
@@ -76,7 +79,7 @@ struct Operator {
 
 impl Operator {
     fn new(fake: &Fake, uid: &str) -> Self {
-        Self { connection: connect(fake, uid), clusters: Clusters::default(), status: Value::Null }
+        Self { connection: connect(fake, uid), clusters: Clusters::settling(SETTLE), status: Value::Null }
     }
 
     async fn look(&mut self, spec: &Value) -> Result<(), Unusable> {

@@ -38,7 +38,7 @@ use crate::watch::table::Name;
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How often one is looked at that somebody has to do something about.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// How often one that does not answer is tried.
+/// How often one is tried that does not answer, or that we cannot ask.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// How long everybody is given to see a claim of ours and to act on it: brokers publish rules within milliseconds.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -189,10 +189,13 @@ async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Siz
         Ok(seen) => settle(&context.clusters, &cluster, seen).await,
         Err(unusable) => Err(unusable.clone()),
     };
-    let (again, seen) = match (&verdict, observed) {
-        (Ok(()), seen) => (LOOK_AGAIN, seen.ok()),
-        (Err(_), Ok(seen)) => (ASK_AGAIN, Some(seen)),
-        (Err(_), Err(_)) => (TRY_AGAIN, None),
+    let seen = observed.ok();
+    let again = match &verdict {
+        Ok(()) => LOOK_AGAIN,
+        Err(unusable) if unusable.reason == Reason::KafkaUnreachable => TRY_AGAIN,
+        // Brokers count it as a failed login when a mechanism is named that they do not offer.
+        Err(unusable) if seen.is_some() || unusable.reason == Reason::MechanismNotOffered => ASK_AGAIN,
+        Err(_) => TRY_AGAIN,
     };
     let status = plan::status(&cluster, seen.as_ref(), &verdict);
     let standing = match (verdict, seen) {

@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    fn cluster(insecure: bool, status: Option<BrokerClusterStatus>) -> BrokerCluster {
+    fn cluster(insecure: bool, status: Option<&BrokerClusterStatus>) -> BrokerCluster {
         let external = json!({"bootstrapServers": "a:1", "insecure": insecure, "adminSecret": {"name": "admin"}});
         let object =
             json!({"metadata": {"name": "c", "generation": 3}, "spec": {"external": external}, "status": status});
@@ -198,8 +198,8 @@ mod tests {
         let outage = refused(Reason::KafkaUnreachable, "away");
         let open = status(&cluster(true, None), None, &outage).unwrap();
         assert_eq!(said(&open, INSECURE).unwrap().0, "InsecureListener");
-        assert_eq!(status(&cluster(true, Some(open.clone())), None, &outage), None, "nothing new, nothing written");
-        let closed = status(&cluster(false, Some(open)), None, &outage).unwrap();
+        assert_eq!(status(&cluster(true, Some(&open)), None, &outage), None, "nothing new, nothing written");
+        let closed = status(&cluster(false, Some(&open)), None, &outage).unwrap();
         assert_eq!(said(&closed, INSECURE), None);
     }
 
@@ -207,14 +207,14 @@ mod tests {
     fn an_outage_is_told_once_and_what_is_to_be_done_afresh() {
         for (reason, second) in [(Reason::KafkaUnreachable, "first"), (Reason::KafkaAuthorizationFailed, "second")] {
             let before = status(&cluster(false, None), None, &refused(reason, "first")).unwrap();
-            let now = status(&cluster(false, Some(before.clone())), None, &refused(reason, "second")).unwrap_or(before);
+            let now = status(&cluster(false, Some(&before)), None, &refused(reason, "second")).unwrap_or(before);
             assert_eq!(said(&now, READY), Some((reason.code().to_owned(), second.to_owned())));
         }
     }
 
     #[test]
     fn an_order_to_adopt_is_heeded_once() {
-        let mut cluster = cluster(false, Some(BrokerClusterStatus::default()));
+        let mut cluster = cluster(false, Some(&BrokerClusterStatus::default()));
         assert_eq!(adopt(&cluster), None);
         cluster.spec.adopt = Some("a".into());
         assert_eq!(adopt(&cluster), Some("a"));

@@ -184,7 +184,7 @@ async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Siz
     };
     let before = context.clusters.get(&id);
     let claim = Claim { scope: scope_of(Some(&cluster), &context.scope), uid: context.system_uid.clone() };
-    let mut observed = observe::observe(context, &cluster, before.as_ref().ok(), claim).await;
+    let mut observed = observe::observe(&context.client, &cluster, before.as_ref().ok(), claim).await;
     let verdict = match &mut observed {
         Ok(seen) => settle(&context.clusters, &cluster, seen).await,
         Err(unusable) => Err(unusable.clone()),

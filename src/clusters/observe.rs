@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kafka_protocol::error::ResponseError as Code;
-use kube::ResourceExt;
 use kube::api::Api;
+use kube::{Client, ResourceExt};
 
 use super::claim::{Claim, EVERY};
 use super::rights::Rights;
-use super::{Connection, Context, SecurityProtocol, Terms, Unusable};
+use super::{Connection, SecurityProtocol, Terms, Unusable};
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, SaslMechanism};
@@ -55,13 +55,13 @@ pub struct Seen {
 /// # Errors
 /// [`Unusable`]: why the cluster cannot be worked with.
 pub async fn observe(
-    context: &Context,
+    client: &Client,
     cluster: &BrokerCluster,
     before: Option<&Arc<Connection>>,
     claim: Claim,
 ) -> Result<Seen, Unusable> {
     let external = &cluster.spec.external;
-    let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &cluster.namespace().unwrap_or_default());
+    let secrets = Api::<KubeSecret>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
     let admin_secret = read(&secrets, &external.admin_secret.name).await?;
     let ca_pem = match (&external.tls, external.insecure) {
         (Some(tls), false) => Some(text(&read(&secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
@@ -88,15 +88,10 @@ pub async fn observe(
         password: Secret::new(text(&admin_secret, keys::PASSWORD)?),
     };
     let servers = terms.bootstrap_servers.clone();
-    let mut seen = match tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await {
-        Ok(seen) => seen?,
-        Err(_) => {
-            let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
-            return Err(Unusable { reason: Reason::KafkaUnreachable, message });
-        }
-    };
-    seen.open = seen.open.or_else(|| context.clusters.known_open(&seen.kafka.id));
-    Ok(seen)
+    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
+        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
+        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+    })
 }
 
 async fn look(

@@ -38,7 +38,7 @@ pub(super) async fn everyone_allowed(connection: &Connection, kafka: &Cluster) -
     };
     let question =
         Question { unruled: unruled(&connection.admin, &name).await.map_err(|e| unusable(&e))?, name, broker };
-    if question.unruled.is_empty() || !question.allowed(&connection.admin).await.map_err(|e| unusable(&e))? {
+    if !question.allowed(&connection.admin).await.map_err(|e| unusable(&e))? {
         return Ok(false);
     }
     ask_witness(connection, &question).await

@@ -252,6 +252,9 @@ async fn a_hidden_setting_is_found_out_by_a_witness_who_is_gone_afterwards() {
             [format!("+{witness}"), format!("-{witness}")]
         );
         assert!(fake.script.lock().unwrap().store.as_ref().unwrap().users.is_empty());
+        let (status, writes) = (operator.status.clone(), Operator::writes(&fake));
+        assert_eq!(operator.look(&json!({})).await.is_ok(), !everyone);
+        assert_eq!((operator.status, Operator::writes(&fake)), (status, writes), "what is known is not asked again");
     }
 }
 

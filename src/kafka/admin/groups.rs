@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::try_join_all;
 use kafka_protocol::{
     error::ResponseError,
     messages::{DescribeGroupsRequest, GroupId, ListGroupsRequest, describe_groups_response::DescribedGroup},
@@ -47,9 +46,10 @@ impl Admin {
     /// See [`Error`]; a broker that does not answer is an error, for a list must be complete or not be used.
     pub async fn list_groups(&self) -> Result<Vec<Group>, Error> {
         let cluster = self.describe_cluster().await?;
-        let live = cluster.brokers.iter().filter(|broker| !broker.fenced);
-        let lists = try_join_all(live.map(|broker| self.groups_of(broker.id))).await?;
-        let mut groups: Vec<Group> = lists.into_iter().flatten().collect();
+        let mut groups = Vec::new();
+        for broker in cluster.brokers.iter().filter(|broker| !broker.fenced) {
+            groups.extend(self.groups_of(broker.id).await?);
+        }
         groups.sort_by(|one, other| one.id.cmp(&other.id));
         // One that moves between two answers is told twice.
         groups.dedup_by(|one, other| one.id == other.id);

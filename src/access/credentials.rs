@@ -46,35 +46,40 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
     let secret = password.expose();
     let bootstrap = &terms.bootstrap_servers;
     let mechanism = subject.mechanism.name();
-    let ca = &terms.ca_pem;
+    let protocol = terms.security_protocol.as_str();
     let group = format!("{namespace}.{workload}");
     let login = format!(
         "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{username}\" password=\"{secret}\";"
     );
     let jaas_file = format!("KafkaClient {{\n  {login}\n}};\n");
-    let pem_in_one_line = ca.trim_end().replace("\r\n", "\n").replace('\n', "\\n");
+    let java_trust = terms.ca_pem.as_ref().map_or_else(String::new, |ca| {
+        let pem_in_one_line = ca.trim_end().replace("\r\n", "\n").replace('\n', "\\n");
+        format!("ssl.truststore.type=PEM\nssl.truststore.certificates={pem_in_one_line}\n")
+    });
+    let librdkafka_trust =
+        terms.ca_pem.as_ref().map_or_else(String::new, |_| format!("ssl.ca.location={MOUNT_PATH}/{}\n", keys::CA_CRT));
     let group_line = if subject.consumes.is_empty() { String::new() } else { format!("group.id={group}\n") };
     let client_properties = format!(
-        "bootstrap.servers={bootstrap}\nsecurity.protocol={PROTOCOL}\nsasl.mechanism={mechanism}\nsasl.jaas.config={login}\n\
-         ssl.truststore.type=PEM\nssl.truststore.certificates={pem_in_one_line}\n{group_line}"
+        "bootstrap.servers={bootstrap}\nsecurity.protocol={protocol}\nsasl.mechanism={mechanism}\nsasl.jaas.config={login}\n\
+         {java_trust}{group_line}"
     );
     let librdkafka = format!(
-        "bootstrap.servers={bootstrap}\nsecurity.protocol={PROTOCOL}\nsasl.mechanism={mechanism}\nsasl.username={username}\n\
-         sasl.password={secret}\nssl.ca.location={MOUNT_PATH}/{}\n{group_line}",
-        keys::CA_CRT
+        "bootstrap.servers={bootstrap}\nsecurity.protocol={protocol}\nsasl.mechanism={mechanism}\nsasl.username={username}\n\
+         sasl.password={secret}\n{librdkafka_trust}{group_line}"
     );
+    let trust =
+        terms.ca_pem.iter().flat_map(|ca| [keys::CA_CRT, keys::BINDING_CERTIFICATES].map(|key| (key, ca.clone())));
     [
         (keys::USERNAME, username.to_owned()),
         (keys::PASSWORD, secret.to_owned()),
         (keys::BOOTSTRAP_SERVERS, bootstrap.clone()),
         (keys::BOOTSTRAP_SERVER, bootstrap.clone()),
-        (keys::SECURITY_PROTOCOL, PROTOCOL.to_owned()),
+        (keys::SECURITY_PROTOCOL, protocol.to_owned()),
         (keys::SASL_MECHANISM, mechanism.to_owned()),
         (keys::SASL_JAAS_CONFIG, login),
         (keys::JAAS_FILE, jaas_file),
         (keys::CLIENT_PROPERTIES, client_properties),
         (keys::LIBRDKAFKA_CONF, librdkafka),
-        (keys::CA_CRT, ca.clone()),
         (keys::GROUP_ID, group),
         (keys::CONSUMES, subject.consumes.join(",")),
         (keys::PRODUCES, subject.produces.join(",")),
@@ -82,28 +87,32 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
         (keys::PROVIDER, "admittance".to_owned()),
         (keys::BINDING_BOOTSTRAP, bootstrap.clone()),
         (keys::BINDING_USER, username.to_owned()),
-        (keys::BINDING_CERTIFICATES, ca.clone()),
     ]
     .into_iter()
+    .chain(trust)
     .map(|(key, text)| (key, Secret::new(text)))
     .collect()
 }
-
-const PROTOCOL: &str = "SASL_SSL";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
-    use crate::clusters::Lifetimes;
+    use crate::clusters::{Lifetimes, SecurityProtocol};
     use std::time::Duration;
 
     fn example() -> BTreeMap<&'static str, Secret> {
+        of(SecurityProtocol::SaslSsl, Some("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"))
+    }
+
+    fn of(security_protocol: SecurityProtocol, ca_pem: Option<&str>) -> BTreeMap<&'static str, Secret> {
         let terms = Terms {
             bootstrap_servers: "a:9092,b:9092".into(),
-            ca_pem: "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n".into(),
+            security_protocol,
+            ca_pem: ca_pem.map(str::to_owned),
             mechanism: SaslMechanism::ScramSha512,
             mechanisms: vec![SaslMechanism::ScramSha512],
+            namespaces: None,
             topics: TopicPolicy::default(),
             lifetimes: Lifetimes {
                 idle_after: Duration::ZERO,
@@ -151,6 +160,17 @@ mod tests {
         assert_eq!(data[keys::CA_CRT], data[keys::BINDING_CERTIFICATES]);
         assert!(data[keys::JAAS_FILE].expose().starts_with("KafkaClient {\n"));
         assert!(data[keys::LIBRDKAFKA_CONF].expose().contains("\nsasl.password=pw0\n"));
+    }
+
+    #[test]
+    fn without_tls_nothing_speaks_of_trust() {
+        let data = of(SecurityProtocol::SaslPlaintext, None);
+        assert_eq!(data[keys::SECURITY_PROTOCOL].expose(), "SASL_PLAINTEXT");
+        assert!(!data.contains_key(keys::CA_CRT) && !data.contains_key(keys::BINDING_CERTIFICATES));
+        for file in [keys::CLIENT_PROPERTIES, keys::LIBRDKAFKA_CONF] {
+            let text = data[file].expose();
+            assert!(text.contains("security.protocol=SASL_PLAINTEXT\n") && !text.contains("ssl."), "{text}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Right, TopicClaim};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::{Connection, Unusable, scope_of};
 use crate::intent::{self, Intent, Problem};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
@@ -266,9 +266,11 @@ fn subject(
             format!("the access of workload {workload} on {cluster} is named {name}"),
         ));
     }
+    let broker_cluster = context.world.clusters.get(&(&cluster.namespace, &cluster.name));
+    let scope = scope_of(broker_cluster.as_deref(), &context.scope);
     Ok(Some(Subject {
         secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
-        username: context.scope.username(&key.0, &key.1),
+        username: scope.username(&key.0, &key.1),
         workload: workload.to_string(),
         cluster: cluster.to_string(),
     }))

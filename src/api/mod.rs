@@ -7,3 +7,5 @@ pub mod reasons;
 pub mod resources;
 pub mod secret;
 pub mod secret_layout;
+#[cfg(feature = "cluster")]
+pub mod selector;

@@ -9,6 +9,9 @@ pub const MAX_LABEL: usize = 63;
 /// The longest name of a Kubernetes object (a DNS subdomain, RFC 1123).
 pub const MAX_OBJECT: usize = 253;
 
+/// The longest scope.
+pub const MAX_SCOPE: usize = 20;
+
 /// Why a text is not a name of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -30,6 +33,9 @@ pub enum NameError {
     /// A Kubernetes object's name is a DNS subdomain.
     #[error("must be lower-case letters, digits, '-' and '.', and begin and end with a letter or digit")]
     ObjectCharacters,
+    /// A scope is the first part of every user's name, up to the first dot.
+    #[error("must be a lower-case letter and then lower-case letters and digits")]
+    ScopeCharacters,
 }
 
 /// The name of a topic that a client may ask for: legal in Kafka, and none of its internal ones.
@@ -185,6 +191,22 @@ impl fmt::Display for ClusterRef {
 pub struct Scope(String);
 
 impl Scope {
+    /// Checks a text against the rule for scopes: no dot, since a dot ends it in every user's name.
+    ///
+    /// # Errors
+    /// The rule that the text breaks.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.len() > MAX_SCOPE {
+            return Err(NameError::TooLong(MAX_SCOPE));
+        }
+        let first = *text.as_bytes().first().ok_or(NameError::Empty)?;
+        let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if !plain || !first.is_ascii_lowercase() {
+            return Err(NameError::ScopeCharacters);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
     /// The default scope: derived from the uid of the `kube-system` namespace, so that two Kubernetes clusters that share
     /// one Kafka never share a user.
     #[must_use]
@@ -202,6 +224,12 @@ impl Scope {
     #[must_use]
     pub fn username(&self, namespace: &str, access: &str) -> String {
         format!("{}.{namespace}.{access}", self.0)
+    }
+}
+
+impl AsRef<str> for Scope {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 
@@ -331,6 +359,18 @@ mod tests {
         assert_eq!(scope.access_of(&name), Some(("shop", "check.out")));
         assert_eq!(scope.access_of(&format!("{scope}x.shop.web")), None, "another scope that begins the same");
         assert_eq!(scope.access_of("admin"), None);
+    }
+
+    #[test]
+    fn scopes_are_short_plain_words() {
+        let derived = Scope::from_cluster_uid("3b7c0f6e-0000-4000-8000-000000000000");
+        assert_eq!(Scope::parse(derived.as_ref()), Ok(derived), "the default keeps to the rule");
+        assert!(Scope::parse("a").is_ok() && Scope::parse(&"x".repeat(20)).is_ok());
+        assert_eq!(Scope::parse(""), Err(NameError::Empty));
+        assert_eq!(Scope::parse(&"x".repeat(21)), Err(NameError::TooLong(20)));
+        for bad in ["9a", "A", "a.b", "a-b", "a_b", "ä"] {
+            assert_eq!(Scope::parse(bad), Err(NameError::ScopeCharacters), "{bad}");
+        }
     }
 
     #[test]

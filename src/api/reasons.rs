@@ -79,9 +79,19 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Give the operator's Kafka user Alter and Describe on Cluster, Create on Cluster or Topic, and Describe on Topic.",
+    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
+    /// The brokers have no authorizer: rules would be ignored, and everybody may do everything.
+    NoAuthorizer => "Set authorizer.class.name on brokers and controllers, and restart them.",
+    /// Everybody may use what no rule speaks of, so the first rule on a topic or group shuts out its other clients.
+    EveryoneAllowed => "Give all clients rules and set allow.everyone.if.no.acl.found=false, or set acknowledgeOpenCluster in the BrokerCluster.",
+    /// The listener does not offer the SASL mechanism that the BrokerCluster names.
+    MechanismNotOffered => "Name a mechanism that the message lists, or add it to the brokers' sasl.enabled.mechanisms.",
+    /// Another Kubernetes cluster has claimed this scope in this Kafka.
+    ScopeClaimed => "Use another scope. If that Kubernetes cluster is no more, set adopt in the BrokerCluster to the uid that the message names.",
+    /// The BrokerCluster is spoken to without TLS.
+    InsecureListener => "Fit for a laboratory; else name a TLS listener, and tls instead of insecure.",
     /// The Secret that holds the operator's Kafka credential is missing or incomplete.
     AdminSecretInvalid => "Create the Secret with keys username and password (and ca.crt where tls.caSecret names it).",
     /// Another namespace owns the topic.

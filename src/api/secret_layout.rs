@@ -25,7 +25,7 @@ pub mod keys {
     pub const CLIENT_PROPERTIES: &str = "client.properties";
     /// A whole configuration of the librdkafka family.
     pub const LIBRDKAFKA_CONF: &str = "librdkafka.conf";
-    /// The certificates that the brokers are trusted by, PEM.
+    /// The certificates that the brokers are trusted by, PEM; absent without TLS.
     pub const CA_CRT: &str = "ca.crt";
     /// The consumer group to use: `<namespace>.<workload>`.
     pub const GROUP_ID: &str = "group.id";
@@ -41,7 +41,7 @@ pub mod keys {
     pub const BINDING_BOOTSTRAP: &str = "bootstrap-servers";
     /// Service Binding spelling of the user.
     pub const BINDING_USER: &str = "user";
-    /// Service Binding spelling of the trusted certificates.
+    /// Service Binding spelling of the trusted certificates; absent without TLS.
     pub const BINDING_CERTIFICATES: &str = "certificates";
 }
 

@@ -1,21 +1,32 @@
 //! The Kafka clusters that the operator speaks to: one client a `BrokerCluster`, kept while its credential and address hold.
 //!
-//! Observe → plan → report; what is applied is the client that the other controllers find in [`Clusters`].
+//! Observe → plan → apply → report. What is applied is our claim on the scope, and the client that the other controllers find in
+//! [`Clusters`]: there is one only while the claim stands and the Kafka is one that we can work on.
 
+pub mod apply;
+pub mod claim;
 pub mod observe;
 pub mod plan;
 pub mod report;
+pub mod rights;
+pub mod terms;
+mod witness;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use kube::Client;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+pub use self::observe::{Seen, verify_claim};
+pub use self::terms::{Lifetimes, SecurityProtocol, Terms};
+
+use self::claim::Claim;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
+use crate::api::resources::BrokerCluster;
 use crate::kafka::admin::Admin;
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::Credential;
@@ -25,8 +36,16 @@ use crate::watch::table::Name;
 
 /// How often a cluster that works is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How often one that does not is tried.
+/// How often one is looked at that somebody has to do something about.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// How often one is tried that does not answer, or that we cannot ask.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// How long everybody is given to see a claim of ours and to act on it: brokers publish rules within milliseconds.
+const SETTLE: Duration = Duration::from_secs(2);
+/// For how long it is believed that a Kafka is open to everyone.
+const OPEN_FOR: Duration = Duration::from_secs(600);
+/// More steps than any plan takes in one look: claim, settle twice, take over, ask a witness.
+const STEPS: u32 = 8;
 
 /// A cluster that works: how to speak to it, and what its clients are told.
 #[derive(Debug)]
@@ -37,40 +56,10 @@ pub struct Connection {
     pub admin: Admin,
     /// The operator's own credential.
     pub credential: Credential,
+    /// Our claim on the scope: see [`verify_claim`].
+    pub claim: Claim,
     /// What its clients are told.
     pub terms: Terms,
-}
-
-/// What the clients of a cluster are told, and what becomes of topics that nobody declared.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Terms {
-    /// Comma-separated `host:port` list.
-    pub bootstrap_servers: String,
-    /// The certificates that its brokers are trusted by, PEM.
-    pub ca_pem: String,
-    /// The mechanism of the users made here.
-    pub mechanism: SaslMechanism,
-    /// The mechanisms that its users may have.
-    pub mechanisms: Vec<SaslMechanism>,
-    /// What becomes of topics that nobody declared.
-    pub topics: TopicPolicy,
-    /// How long users and passwords live.
-    pub lifetimes: Lifetimes,
-}
-
-/// How long users and passwords live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// How long an access outlives its last Pod and its owner.
-    pub idle_after: Duration,
-    /// How long a user may be without a claim that nobody saw end.
-    pub absent_after: Duration,
-    /// How old a password becomes.
-    pub rotate_every: Option<Duration>,
-    /// How long an old password may stay beside its successor without a word.
-    pub max_overlap: Duration,
-    /// What is done for Pods that still have an old one.
-    pub restart: Restart,
 }
 
 /// Why a cluster cannot be worked with.
@@ -83,13 +72,29 @@ pub struct Unusable {
 }
 
 /// The clusters by `namespace/name`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clusters {
+    settle: Duration,
     looks: watch::Sender<u64>,
     standing: RwLock<HashMap<String, Result<Arc<Connection>, Unusable>>>,
+    /// What a witness has found, by Kafka's own id, and when.
+    open: Mutex<HashMap<String, (bool, Instant)>>,
+}
+
+impl Default for Clusters {
+    fn default() -> Self {
+        Self::settling(SETTLE)
+    }
 }
 
 impl Clusters {
+    /// No cluster yet. After this long, a claim that is written in Kafka is seen by everybody, and acted upon.
+    #[must_use]
+    pub fn settling(settle: Duration) -> Self {
+        let (looks, standing, open) = Default::default();
+        Self { settle, looks, standing, open }
+    }
+
     /// The connection to a cluster, or why there is none.
     ///
     /// # Errors
@@ -121,6 +126,18 @@ impl Clusters {
         drop(map);
         self.looks.send_modify(|looks| *looks += 1);
     }
+
+    /// Whether a Kafka is open to everyone, if that is known. The setting changes only with a restart of the brokers, so what is
+    /// closed is believed until we restart; what is open is asked anew now and then, for somebody is expected to mend it.
+    fn known_open(&self, kafka: &str) -> Option<bool> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let (open, since) = open.get(kafka)?;
+        (!open || since.elapsed() < OPEN_FOR).then_some(*open)
+    }
+
+    fn learn_open(&self, kafka: &str, open: bool) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(kafka.to_owned(), (open, Instant::now()));
+    }
 }
 
 /// What a reconciliation of clusters needs.
@@ -132,8 +149,18 @@ pub struct Context {
     pub world: Arc<World>,
     /// Where the connections are found.
     pub clusters: Arc<Clusters>,
-    /// The prefix of every user that is made.
+    /// The prefix of every user that is made, where a cluster names none.
     pub scope: Scope,
+    /// The uid of the namespace `kube-system`: who we are to other Kubernetes clusters.
+    pub system_uid: String,
+}
+
+/// The prefix of every user of a cluster: what it says itself, else the default.
+#[must_use]
+pub fn scope_of(cluster: Option<&BrokerCluster>, default: &Scope) -> Scope {
+    let named = cluster.and_then(|cluster| cluster.spec.scope.as_deref());
+    // The API server has checked the pattern.
+    named.and_then(|scope| Scope::parse(scope).ok()).unwrap_or_else(|| default.clone())
 }
 
 /// Keeps the clusters of a queue until the future is dropped. `moved` is told each cluster that came to work, or no longer does, or
@@ -156,20 +183,52 @@ async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Siz
         return Next::Idle;
     };
     let before = context.clusters.get(&id);
-    let observed = observe::observe(&context.client, &cluster, before.as_ref().ok()).await;
-    let plan = plan::plan(&cluster, &observed, &context.scope);
-    let changed = plan::differs(&before, &observed);
-    let works = observed.is_ok();
-    context.clusters.set(id.clone(), Some(observed.map(|seen| seen.connection)));
+    let claim = Claim { scope: scope_of(Some(&cluster), &context.scope), uid: context.system_uid.clone() };
+    let mut observed = observe::observe(&context.client, &cluster, before.as_ref().ok(), claim).await;
+    let verdict = match &mut observed {
+        Ok(seen) => settle(&context.clusters, &cluster, seen).await,
+        Err(unusable) => Err(unusable.clone()),
+    };
+    let seen = observed.ok();
+    let again = match &verdict {
+        Ok(()) => LOOK_AGAIN,
+        Err(unusable) if unusable.reason == Reason::KafkaUnreachable => TRY_AGAIN,
+        // Brokers count it as a failed login when a mechanism is named that they do not offer.
+        Err(unusable) if seen.is_some() || unusable.reason == Reason::MechanismNotOffered => ASK_AGAIN,
+        Err(_) => TRY_AGAIN,
+    };
+    let status = plan::status(&cluster, seen.as_ref(), &verdict);
+    let standing = match (verdict, seen) {
+        (Ok(()), Some(seen)) => Ok(seen.connection),
+        (Err(unusable), _) => Err(unusable),
+        (Ok(()), None) => return Next::Failed,
+    };
+    let changed = plan::differs(&before, &standing);
+    context.clusters.set(id.clone(), Some(standing));
     if changed {
         moved(&id);
     }
-    if let Some(status) = plan
-        && let Err(error) =
-            report::report(&context.client, name, cluster.metadata.resource_version.as_deref(), &status).await
+    if let Some(status) = status
+        && let Err(error) = report::report(&context.client, &cluster, &status).await
     {
         tracing::warn!(cluster = id, %error, "the status was not written");
         return Next::Failed;
     }
-    Next::After(if works { LOOK_AGAIN } else { TRY_AGAIN })
+    Next::After(again)
+}
+
+/// Takes step after step until the cluster can be worked on, or it is clear why not.
+///
+/// # Errors
+/// [`Unusable`]: why not.
+pub async fn settle(clusters: &Clusters, cluster: &BrokerCluster, seen: &mut Seen) -> Result<(), Unusable> {
+    for _ in 0..STEPS {
+        match plan::plan(cluster, seen) {
+            plan::Plan::Work => return Ok(()),
+            plan::Plan::Refuse(unusable) => return Err(unusable),
+            plan::Plan::Do(step) => apply::apply(clusters, seen, step).await?,
+        }
+    }
+    let message = format!("the claims on scope {} keep changing; it is tried again", seen.connection.claim.scope);
+    Err(Unusable { reason: Reason::ScopeClaimed, message })
 }

@@ -1,19 +1,25 @@
-//! Reads the credential of a cluster and asks Kafka who it is. I/O; decides nothing.
+//! Reads the credential of a cluster and asks Kafka who it is, how it is guarded, and what is claimed in it. I/O; decides nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kafka_protocol::error::ResponseError as Code;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
-use super::{Connection, Lifetimes, Terms, Unusable};
+use super::claim::{Claim, EVERY};
+use super::rights::Rights;
+use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
+use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, CredentialPolicy, SaslMechanism};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
-use crate::kafka::admin::Admin;
+use crate::kafka::acl::AclFilter;
 use crate::kafka::admin::cluster::Cluster;
+use crate::kafka::admin::configs::AllowEveryone;
+use crate::kafka::admin::{Admin, At};
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
 use crate::kafka::error::Error;
@@ -23,8 +29,10 @@ use crate::runtime::kubernetes::call;
 
 /// The deadline of one read from the API server.
 const CALL: Duration = Duration::from_secs(5);
-/// The deadline of one look at Kafka: TCP, TLS, SASL and an answer.
+/// The deadline of one look at Kafka: TCP, TLS, SASL and some answers.
 const LOOK: Duration = Duration::from_secs(10);
+/// The name of no topic: asking about it shows whether we would be told.
+const NO_TOPIC: &str = "admittance_claim.no-topic";
 
 /// A cluster that answered.
 #[derive(Debug)]
@@ -33,6 +41,14 @@ pub struct Seen {
     pub connection: Arc<Connection>,
     /// What Kafka says of itself.
     pub kafka: Cluster,
+    /// What we may do.
+    pub rights: Rights,
+    /// Every claim in this Kafka, sorted.
+    pub claims: Vec<Claim>,
+    /// Whether everyone may use what no rule speaks of; `None` where Kafka does not tell, and a witness has to be asked.
+    pub open: Option<bool>,
+    /// How often, since this look began, we have waited for everybody's claims to be seen.
+    pub settled: u32,
 }
 
 /// Looks at a cluster, by the connection that exists where its inputs are the same.
@@ -43,16 +59,28 @@ pub async fn observe(
     client: &Client,
     cluster: &BrokerCluster,
     before: Option<&Arc<Connection>>,
+    claim: Claim,
 ) -> Result<Seen, Unusable> {
     let external = &cluster.spec.external;
     let secrets = Api::<KubeSecret>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
     let admin_secret = read(&secrets, &external.admin_secret.name).await?;
-    let ca_secret = read(&secrets, &external.tls.ca_secret.name).await?;
+    let ca_pem = match (&external.tls, external.insecure) {
+        (Some(tls), false) => Some(text(&read(&secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
+        (None, true) => None,
+        // The API server refuses this, but for a null, which to its rules is something.
+        (Some(_), true) | (None, false) => {
+            let message = "exactly one of external.tls and external.insecure: true is needed".to_owned();
+            return Err(Unusable { reason: Reason::InvalidValue, message });
+        }
+    };
+    let clients = cluster.spec.clients.clone().unwrap_or_default();
     let terms = Terms {
         bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
-        ca_pem: text(&ca_secret, &external.tls.ca_secret.key)?,
+        security_protocol: if ca_pem.is_some() { SecurityProtocol::SaslSsl } else { SecurityProtocol::SaslPlaintext },
+        ca_pem,
         mechanism: external.mechanism,
-        mechanisms: vec![SaslMechanism::ScramSha512, SaslMechanism::ScramSha256],
+        mechanisms: Vec::new(),
+        namespaces: clients.namespace_selector,
         topics: cluster.spec.topics.clone(),
         lifetimes: lifetimes(&cluster.spec.credentials)?,
     };
@@ -61,19 +89,128 @@ pub async fn observe(
         username: text(&admin_secret, keys::USERNAME)?,
         password: Secret::new(text(&admin_secret, keys::PASSWORD)?),
     };
+    let servers = terms.bootstrap_servers.clone();
+    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
+        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
+        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+    })
+}
+
+async fn look(
+    mut terms: Terms,
+    credential: Credential,
+    claim: Claim,
+    before: Option<&Arc<Connection>>,
+) -> Result<Seen, Unusable> {
+    let same = before.filter(|before| {
+        let now = (&terms.bootstrap_servers, &terms.ca_pem, &credential);
+        now == (&before.terms.bootstrap_servers, &before.terms.ca_pem, &before.credential)
+    });
+    let (admin, batcher) = match same {
+        Some(before) => (before.admin.clone(), before.batcher.clone()),
+        None => connect(config(&terms, credential.clone())?)?,
+    };
+    // Without a login: a mechanism that is not offered is seen here, and not as a login that fails.
+    let offered = admin.mechanisms(credential.mechanism).await.map_err(|error| unusable(&error))?;
+    terms.mechanisms = offered.into_iter().map(named).collect();
+    if !terms.mechanisms.contains(&terms.mechanism) {
+        let offered: Vec<_> = terms.mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
+        let offered = if offered.is_empty() { "no SCRAM mechanism".to_owned() } else { offered.join(" and ") };
+        let message = format!("external.mechanism is {}; the listener offers {offered}", terms.mechanism.as_str());
+        return Err(Unusable { reason: Reason::MechanismNotOffered, message });
+    }
     let connection = match before {
-        Some(before) if before.terms == terms && before.credential == credential => Arc::clone(before),
-        _ => Arc::new(connect(terms, credential)?),
-    };
-    let kafka = match tokio::time::timeout(LOOK, connection.admin.describe_cluster()).await {
-        Ok(answer) => answer.map_err(|error| unusable(&error))?,
-        Err(_) => {
-            let message =
-                format!("no broker of {} answered within {} s", connection.terms.bootstrap_servers, LOOK.as_secs());
-            return Err(Unusable { reason: Reason::KafkaUnreachable, message });
+        Some(before) if before.terms == terms && before.credential == credential && before.claim == claim => {
+            Arc::clone(before)
         }
+        _ => Arc::new(Connection { batcher, admin, credential, claim, terms }),
     };
-    Ok(Seen { connection, kafka })
+    ask(connection).await.map_err(|error| unusable(&error))
+}
+
+/// Asks Kafka everything that a decision needs.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn ask(connection: Arc<Connection>) -> Result<Seen, Error> {
+    let admin = &connection.admin;
+    let kafka = admin.describe_cluster().await?;
+    if kafka.operations.as_ref().is_some_and(Vec::is_empty) {
+        // Without Describe on Cluster every further question is refused.
+        let rights = Rights { cluster: kafka.operations.clone(), topics_shown: true, rules: Vec::new() };
+        return Ok(Seen { kafka, rights, claims: Vec::new(), open: None, settled: 0, connection });
+    }
+    let (topics_shown, claims, open) = tokio::join!(topics_shown(admin), claims(admin), open(admin, &kafka));
+    let (topics_shown, claims, open) = (topics_shown?, claims?, open?);
+    let mut rights = Rights { cluster: kafka.operations.clone(), topics_shown, rules: Vec::new() };
+    if Rights::incomplete(rights.cluster.as_deref(), topics_shown) {
+        for who in [connection.credential.username.as_str(), "*"] {
+            let filter = AclFilter::Principal(format!("User:{who}"));
+            rights.rules.extend(admin.describe_acls(&filter, At::Any).await?);
+        }
+    }
+    Ok(Seen { kafka, rights, claims, open, settled: 0, connection })
+}
+
+async fn topics_shown(admin: &Admin) -> Result<bool, Error> {
+    let told = admin.describe_topics(&[NO_TOPIC.to_owned()], At::Any).await?.pop();
+    match told {
+        Some(Err(error)) if error.code() == Some(Code::TopicAuthorizationFailed) => Ok(false),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) | None => Ok(true),
+    }
+}
+
+/// What the first broker's configuration says. Kafka hides settings of an authorizer once they are set: then nothing is known.
+async fn open(admin: &Admin, kafka: &Cluster) -> Result<Option<bool>, Error> {
+    let Some(broker) = kafka.brokers.iter().find(|broker| !broker.fenced) else { return Ok(None) };
+    match admin.broker_security(broker.id).await {
+        Ok(security) => Ok(match security.allow_everyone {
+            AllowEveryone::Unset => Some(false),
+            AllowEveryone::Set(open) => Some(open),
+            AllowEveryone::Hidden => None,
+        }),
+        // We lack DescribeConfigs on Cluster, which nothing else needs.
+        Err(Error::Denied(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Every claim in a Kafka, sorted.
+///
+/// # Errors
+/// See [`Error`]; `Denied` with the code `SecurityDisabled` where there is no authorizer.
+pub async fn claims(admin: &Admin) -> Result<Vec<Claim>, Error> {
+    let rules = admin.describe_acls(&EVERY, At::Any).await?;
+    let mut claims: Vec<Claim> = rules.iter().filter_map(Claim::of_rule).collect();
+    claims.sort();
+    Ok(claims)
+}
+
+/// Looks live whether the scope is still ours alone. To be asked before anything is taken away or deleted in Kafka.
+///
+/// # Errors
+/// [`Unusable`]: Kafka did not answer, our claim is gone, or somebody else's stands beside it.
+pub async fn verify_claim(connection: &Connection) -> Result<(), Unusable> {
+    let claims = claims(&connection.admin).await.map_err(|error| unusable(&error))?;
+    let ours = &connection.claim;
+    if let Some(rival) = claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid) {
+        return Err(taken(&ours.scope, &rival.uid));
+    }
+    if !claims.contains(ours) {
+        let message = format!("our claim on scope {} is not in Kafka; it is looked at afresh", ours.scope);
+        return Err(Unusable { reason: Reason::ScopeClaimed, message });
+    }
+    Ok(())
+}
+
+/// What is said where another has the scope.
+#[must_use]
+pub fn taken(scope: &Scope, uid: &str) -> Unusable {
+    let message = format!(
+        "scope {scope} is claimed in this Kafka by the Kubernetes cluster whose kube-system has uid {uid}; nothing is done here"
+    );
+    Unusable { reason: Reason::ScopeClaimed, message }
 }
 
 fn lifetimes(policy: &CredentialPolicy) -> Result<Lifetimes, Unusable> {
@@ -108,14 +245,23 @@ fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
     })
 }
 
-fn connect(terms: Terms, credential: Credential) -> Result<Connection, Unusable> {
+/// How a user reaches a cluster.
+///
+/// # Errors
+/// [`Unusable`] where the list of brokers cannot be read.
+pub fn config(terms: &Terms, credential: Credential) -> Result<ClientConfig, Unusable> {
     let bootstrap = Endpoint::parse_list(&terms.bootstrap_servers)
         .map_err(|error| Unusable { reason: Reason::InvalidValue, message: error.to_string() })?;
     let mut config = ClientConfig::new(bootstrap);
-    config.tls = Some(Tls { ca_pem: terms.ca_pem.clone() });
-    config.sasl = Some(credential.clone());
+    config.tls = terms.ca_pem.clone().map(|ca_pem| Tls { ca_pem });
+    config.sasl = Some(credential);
+    Ok(config)
+}
+
+fn connect(config: ClientConfig) -> Result<(Admin, Batcher), Unusable> {
     let admin = Admin::new(config).map_err(|error| unusable(&error))?;
-    Ok(Connection { batcher: Batcher::new(&admin), admin, credential, terms })
+    let batcher = Batcher::new(&admin);
+    Ok((admin, batcher))
 }
 
 /// The mechanism of the resource as the client names it.
@@ -127,16 +273,25 @@ pub fn mechanism(mechanism: SaslMechanism) -> Mechanism {
     }
 }
 
+fn named(mechanism: Mechanism) -> SaslMechanism {
+    match mechanism {
+        Mechanism::Sha512 => SaslMechanism::ScramSha512,
+        Mechanism::Sha256 => SaslMechanism::ScramSha256,
+    }
+}
+
 /// What an error of Kafka means for a cluster.
-fn unusable(error: &Error) -> Unusable {
+#[must_use]
+pub fn unusable(error: &Error) -> Unusable {
     Unusable { reason: error.into(), message: error.to_string() }
 }
 
 impl From<&Error> for Reason {
     fn from(error: &Error) -> Self {
-        use kafka_protocol::error::ResponseError as Code;
         match (error, error.code()) {
             (_, Some(Code::SaslAuthenticationFailed)) => Self::KafkaAuthenticationFailed,
+            (_, Some(Code::UnsupportedSaslMechanism)) => Self::MechanismNotOffered,
+            (_, Some(Code::SecurityDisabled)) => Self::NoAuthorizer,
             (Error::Denied(_), _) => Self::KafkaAuthorizationFailed,
             (Error::Retriable(_), _) => Self::KafkaUnreachable,
             _ => Self::KafkaRefused,

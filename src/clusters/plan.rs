@@ -1,46 +1,226 @@
-//! What a look at a cluster means. Pure.
+//! What a look at a cluster means: what to do next, and what to say. Pure.
 
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::observe::Seen;
+use super::claim::{Claim, Move, Standing, decide};
+use super::observe::{Seen, taken};
+use super::rights::missing;
 use super::{Connection, Unusable};
-use crate::api::names::Scope;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, BrokerClusterStatus, READY, condition, set_condition};
+use crate::api::resources::{BrokerCluster, BrokerClusterStatus, INSECURE, Neighbour, READY, condition, set_condition};
+
+/// Neighbours that a status names: enough to see that there are some.
+const NEIGHBOURS: usize = 32;
+
+/// What to do about a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Work on it.
+    Work,
+    /// Leave it alone, for this reason.
+    Refuse(Unusable),
+    /// Take a step, and look again.
+    Do(Step),
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write our claim on the scope, and wait for others to see it.
+    Claim,
+    /// Wait for others to see it, and to withdraw theirs.
+    Settle,
+    /// Withdraw our claim.
+    Withdraw,
+    /// Remove these claims.
+    TakeOver(Vec<Claim>),
+    /// Find out whether everyone may use what no rule speaks of.
+    AskWitness,
+}
+
+/// Decides. First whether we can do anything at all, then whether the scope is ours, then whether rules do no harm here.
+#[must_use]
+pub fn plan(cluster: &BrokerCluster, seen: &Seen) -> Plan {
+    let ours = &seen.connection.claim;
+    let lacks = missing(&seen.rights);
+    if !lacks.is_empty() {
+        let message = format!("Kafka user {} lacks: {}", seen.connection.credential.username, lacks.join("; "));
+        return Plan::Refuse(Unusable { reason: Reason::KafkaAuthorizationFailed, message });
+    }
+    let standing = Standing { established: established(cluster, seen), adopt: adopt(cluster), settled: seen.settled };
+    match decide(&seen.claims, ours, standing) {
+        Move::Held => {}
+        Move::Write => return Plan::Do(Step::Claim),
+        Move::Settle => return Plan::Do(Step::Settle),
+        Move::Withdraw => return Plan::Do(Step::Withdraw),
+        Move::TakeOver(theirs) => return Plan::Do(Step::TakeOver(theirs)),
+        Move::Taken(uid) => return Plan::Refuse(taken(&ours.scope, &uid)),
+    }
+    match seen.open {
+        _ if cluster.spec.acknowledge_open_cluster => Plan::Work,
+        Some(false) => Plan::Work,
+        Some(true) => Plan::Refuse(open()),
+        None => Plan::Do(Step::AskWitness),
+    }
+}
+
+fn open() -> Unusable {
+    let message = "allow.everyone.if.no.acl.found is true in this Kafka: the first rule on a topic or group shuts out all clients \
+                   of it that have none. Give them rules and close it, or set acknowledgeOpenCluster";
+    Unusable { reason: Reason::EveryoneAllowed, message: message.to_owned() }
+}
+
+/// Whether our status says that the scope is ours, in this very Kafka.
+fn established(cluster: &BrokerCluster, seen: &Seen) -> bool {
+    let ours = &seen.connection.claim;
+    cluster.status.as_ref().is_some_and(|status| {
+        status.claimed_by.as_ref() == Some(&ours.uid)
+            && status.scope.as_deref() == Some(ours.scope.as_ref())
+            && status.kafka_cluster_id.as_ref() == Some(&seen.kafka.id)
+    })
+}
+
+/// The uid to take over from, if that was not done already: a standing order would make two clusters take turns for ever.
+fn adopt(cluster: &BrokerCluster) -> Option<&str> {
+    let done = cluster.status.as_ref().and_then(|status| status.adopted.as_ref());
+    cluster.spec.adopt.as_ref().filter(|uid| Some(*uid) != done).map(String::as_str)
+}
 
 /// The status to write; nothing where the one that stands is right.
 #[must_use]
-pub fn plan(cluster: &BrokerCluster, observed: &Result<Seen, Unusable>, scope: &Scope) -> Option<BrokerClusterStatus> {
+pub fn status(
+    cluster: &BrokerCluster,
+    seen: Option<&Seen>,
+    verdict: &Result<(), Unusable>,
+) -> Option<BrokerClusterStatus> {
     let before = cluster.status.clone().unwrap_or_default();
     let mut status = before.clone();
-    let (reason, message) = match observed {
-        Ok(seen) => {
-            let alive = seen.kafka.brokers.iter().filter(|broker| !broker.fenced).count();
-            status.brokers = i32::try_from(alive).ok();
-            status.kafka_cluster_id = Some(seen.kafka.id.clone());
-            status.scope = Some(scope.to_string());
-            (Reason::Ready, format!("{alive} brokers answer"))
-        }
+    if let Some(seen) = seen {
+        facts(cluster, seen, &mut status);
+    }
+    let (reason, message) = match verdict {
+        Ok(()) => (Reason::Ready, format!("{} brokers answer", status.brokers.unwrap_or_default())),
         // An outage is told by a different broker each time: the first words stand until the reason is another.
         Err(unusable) => match condition(&before.conditions, READY) {
-            Some(said) if said.reason == unusable.reason.code() => (unusable.reason, said.message.clone()),
+            Some(said) if said.reason == unusable.reason.code() && names_a_broker(unusable.reason) => {
+                (unusable.reason, said.message.clone())
+            }
             _ => (unusable.reason, unusable.message.clone()),
         },
     };
-    let now = Time(Timestamp::now());
-    set_condition(&mut status.conditions, READY, observed.is_ok(), reason, &message, cluster.metadata.generation, now);
+    let (generation, now) = (cluster.metadata.generation, Time(Timestamp::now()));
+    set_condition(&mut status.conditions, READY, verdict.is_ok(), reason, &message, generation, now.clone());
+    if cluster.spec.external.insecure {
+        let message = "messages, and the keys that are written for new users, cross the network in the clear";
+        set_condition(&mut status.conditions, INSECURE, true, Reason::InsecureListener, message, generation, now);
+    } else {
+        status.conditions.retain(|condition| condition.type_ != INSECURE);
+    }
     (status != before).then_some(status)
+}
+
+/// What was seen, whatever follows from it.
+fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus) {
+    let (ours, terms) = (&seen.connection.claim, &seen.connection.terms);
+    let alive = seen.kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    status.brokers = i32::try_from(alive).ok();
+    status.mechanisms.clone_from(&terms.mechanisms);
+    status.protocol = Some(terms.security_protocol.as_str().to_owned());
+    if seen.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
+        // We could not ask for claims, so nothing is known to have changed.
+        return;
+    }
+    let claimed = seen.claims.contains(ours);
+    let rival = seen.claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid);
+    match (claimed, rival) {
+        (true, None) => {
+            status.claimed_by = Some(ours.uid.clone());
+            status.adopted.clone_from(&cluster.spec.adopt);
+        }
+        // That we were here first must be remembered: it is why we do not withdraw.
+        (true, Some(_)) if established(cluster, seen) => {}
+        (_, rival) => status.claimed_by = rival.map(|rival| rival.uid.clone()),
+    }
+    if cluster.spec.adopt.is_none() {
+        status.adopted = None;
+    }
+    let neighbours = seen.claims.iter().filter(|claim| claim.scope != ours.scope);
+    let neighbour = |claim: &Claim| Neighbour { scope: claim.scope.to_string(), uid: claim.uid.clone() };
+    status.neighbours = neighbours.take(NEIGHBOURS).map(neighbour).collect();
+    status.kafka_cluster_id = Some(seen.kafka.id.clone());
+    status.scope = Some(ours.scope.to_string());
+}
+
+/// Whether what is said with this reason begins with whoever said it.
+fn names_a_broker(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::KafkaUnreachable | Reason::KafkaAuthenticationFailed | Reason::KafkaRefused | Reason::NoAuthorizer
+    )
 }
 
 /// Whether the other controllers should look again: the connection came, went, or is another.
 #[must_use]
-pub fn differs(before: &Result<Arc<Connection>, Unusable>, observed: &Result<Seen, Unusable>) -> bool {
-    match (before, observed) {
-        (Ok(before), Ok(seen)) => !Arc::ptr_eq(before, &seen.connection),
+pub fn differs(before: &Result<Arc<Connection>, Unusable>, now: &Result<Arc<Connection>, Unusable>) -> bool {
+    match (before, now) {
+        (Ok(before), Ok(now)) => !Arc::ptr_eq(before, now),
         (Err(before), Err(now)) => before.reason != now.reason,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cluster(insecure: bool, status: Option<&BrokerClusterStatus>) -> BrokerCluster {
+        let external = json!({"bootstrapServers": "a:1", "insecure": insecure, "adminSecret": {"name": "admin"}});
+        let object =
+            json!({"metadata": {"name": "c", "generation": 3}, "spec": {"external": external}, "status": status});
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn refused(reason: Reason, message: &str) -> Result<(), Unusable> {
+        Err(Unusable { reason, message: message.to_owned() })
+    }
+
+    fn said(status: &BrokerClusterStatus, kind: &str) -> Option<(String, String)> {
+        condition(&status.conditions, kind).map(|said| (said.reason.clone(), said.message.clone()))
+    }
+
+    #[test]
+    fn a_cluster_without_tls_says_so_as_long_as_it_is() {
+        let outage = refused(Reason::KafkaUnreachable, "away");
+        let open = status(&cluster(true, None), None, &outage).unwrap();
+        assert_eq!(said(&open, INSECURE).unwrap().0, "InsecureListener");
+        assert_eq!(status(&cluster(true, Some(&open)), None, &outage), None, "nothing new, nothing written");
+        let closed = status(&cluster(false, Some(&open)), None, &outage).unwrap();
+        assert_eq!(said(&closed, INSECURE), None);
+    }
+
+    #[test]
+    fn an_outage_is_told_once_and_what_is_to_be_done_afresh() {
+        for (reason, second) in [(Reason::KafkaUnreachable, "first"), (Reason::KafkaAuthorizationFailed, "second")] {
+            let before = status(&cluster(false, None), None, &refused(reason, "first")).unwrap();
+            let now = status(&cluster(false, Some(&before)), None, &refused(reason, "second")).unwrap_or(before);
+            assert_eq!(said(&now, READY), Some((reason.code().to_owned(), second.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_order_to_adopt_is_heeded_once() {
+        let mut cluster = cluster(false, Some(&BrokerClusterStatus::default()));
+        assert_eq!(adopt(&cluster), None);
+        cluster.spec.adopt = Some("a".into());
+        assert_eq!(adopt(&cluster), Some("a"));
+        cluster.status.as_mut().unwrap().adopted = Some("a".into());
+        assert_eq!(adopt(&cluster), None);
+        cluster.spec.adopt = Some("b".into());
+        assert_eq!(adopt(&cluster), Some("b"));
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
 
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::writes;
-use crate::watch::table::Name;
 
 const CALL: Duration = Duration::from_secs(5);
 
@@ -17,16 +16,38 @@ const CALL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The API server refused or did not answer.
-pub async fn report(
-    client: &Client,
-    name: &Name,
-    version: Option<&str>,
-    status: &BrokerClusterStatus,
-) -> Result<(), CallError> {
-    let api = Api::<BrokerCluster>::namespaced(client.clone(), &name.0);
+pub async fn report(client: &Client, cluster: &BrokerCluster, status: &BrokerClusterStatus) -> Result<(), CallError> {
+    let api = Api::<BrokerCluster>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
+    let status = merge(json!(cluster.status), json!(status));
     // Who sweeps writes there too: what somebody else wrote meanwhile is looked at first.
-    let patch = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": status}));
-    call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &PatchParams::default(), &patch)).await?;
+    let (uid, version) = (&cluster.metadata.uid, &cluster.metadata.resource_version);
+    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": status}));
+    let params = PatchParams::default();
+    call(CALL, "write the BrokerCluster's status", api.patch_status(&cluster.name_any(), &params, &patch)).await?;
     writes::done("broker_cluster_status");
     Ok(())
+}
+
+/// A merge leaves what it does not name: what is gone must be named.
+fn merge(before: Value, mut after: Value) -> Value {
+    if let (Value::Object(before), Value::Object(after)) = (before, &mut after) {
+        for key in before.into_iter().map(|(key, _)| key) {
+            after.entry(key).or_insert(Value::Null);
+        }
+    }
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_named() {
+        let before = BrokerClusterStatus { adopted: Some("a".into()), brokers: Some(1), ..Default::default() };
+        let after = BrokerClusterStatus { brokers: Some(2), ..Default::default() };
+        let merged = merge(json!(Some(before)), json!(after));
+        assert_eq!(merged, json!({"conditions": [], "adopted": null, "brokers": 2}));
+        assert_eq!(merge(Value::Null, json!({"a": 1})), json!({"a": 1}));
+    }
 }

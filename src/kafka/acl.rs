@@ -65,6 +65,8 @@ pub enum AclFilter {
     Principal(String),
     /// Every rule that has a say about one resource: those on its name, on a prefix of it, and on `*`.
     Affecting(ResourceType, String),
+    /// Every rule, whoever's, on resources of this type, named in this way, for this operation.
+    Shape(ResourceType, PatternType, Operation),
     /// This rule.
     Exact(AclBinding),
 }

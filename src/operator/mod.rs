@@ -58,10 +58,10 @@ pub enum Stopped {
 pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Stopped> {
     let namespaces = Api::<Namespace>::all(client.clone());
     let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
-    let scope = Scope::from_cluster_uid(system.uid().as_deref().unwrap_or_default());
+    let system_uid = system.uid().unwrap_or_default();
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
     let leadership = Leadership::new(leases, LEASE, &settings.identity);
-    let work = work(client, &settings, scope);
+    let work = work(client, &settings, system_uid);
     let led = leadership.lead(async {
         tokio::select! {
             () = work => {}
@@ -71,7 +71,8 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
     Ok(led.await?)
 }
 
-async fn work(client: Client, settings: &Settings, scope: Scope) {
+async fn work(client: Client, settings: &Settings, system_uid: String) {
+    let scope = Scope::from_cluster_uid(&system_uid);
     let world = Arc::new(World::default());
     let clusters = Arc::new(Clusters::default());
     let queues = Queues::default();
@@ -82,20 +83,15 @@ async fn work(client: Client, settings: &Settings, scope: Scope) {
         world: world.clone(),
         clusters: clusters.clone(),
         scope: scope.clone(),
+        system_uid,
     };
     let topic_context = topics::Context {
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
         recorder: recorder.clone(),
-        scope: scope.clone(),
     };
-    let sweep_context = sweep::Context {
-        client: client.clone(),
-        world: world.clone(),
-        clusters: clusters.clone(),
-        scope: scope.clone(),
-    };
+    let sweep_context = sweep::Context { client: client.clone(), world: world.clone(), clusters: clusters.clone() };
     let access_context = access::Context {
         client: client.clone(),
         world: world.clone(),

@@ -157,6 +157,16 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_without_tls_needs_no_ca() {
+        let settings = read(|files| {
+            files.remove("ca.crt");
+            files.insert("security.protocol", "SASL_PLAINTEXT");
+        });
+        let settings = settings.unwrap();
+        assert_eq!((settings.tls, settings.sasl.unwrap().username.as_str()), (None, "shop.checkout"));
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_named_without_secrets() {
         let missing = read(|files| files.retain(|name, _| *name != "password")).unwrap_err();
         assert!(missing.contains("/password cannot be read"), "{missing}");

@@ -13,7 +13,7 @@ use super::{Context, Halt};
 use crate::api::annotations::{MANAGED_BY, MANAGER};
 use crate::api::names::{MAX_OBJECT, joined_name};
 use crate::api::secret_layout::NAME_SUFFIX;
-use crate::clusters::Connection;
+use crate::clusters::{Connection, verify_claim};
 use crate::kafka::admin::users::UserChange;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
@@ -25,6 +25,11 @@ const CALL: Duration = Duration::from_secs(5);
 /// # Errors
 /// The first that failed; the next look goes on from there.
 pub async fn apply(context: &Context, connection: &Connection, seen: &Observation, plan: &Plan) -> Result<(), Halt> {
+    if plan.sweep.is_empty() {
+        return Ok(());
+    }
+    // Whose users these are is looked at live, before the first of them is touched.
+    verify_claim(connection).await.map_err(Halt::Unusable)?;
     let each = plan.sweep.iter().filter_map(|user| Some((user, seen.missing.get(user)?)));
     let swept = join_all(each.map(|(user, holding)| sweep(context, connection, user, holding))).await;
     swept.into_iter().collect()
@@ -40,7 +45,7 @@ async fn sweep(context: &Context, connection: &Connection, user: &str, holding: 
         connection.batcher.alter_user(change).await?;
         writes::done("scram_delete");
     }
-    if let Some((namespace, access)) = context.scope.access_of(user) {
+    if let Some((namespace, access)) = connection.claim.scope.access_of(user) {
         secret(context, namespace, access).await?;
     }
     tracing::info!(user, "removed a user that nobody stands for any more");

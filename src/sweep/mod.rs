@@ -15,8 +15,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
-use crate::api::names::Scope;
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Unusable};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
 use crate::watch::World;
@@ -36,8 +35,6 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// The prefix of every user.
-    pub scope: Scope,
 }
 
 /// Why a look stopped before its end.
@@ -49,6 +46,9 @@ pub enum Halt {
     /// Kafka refused or was not reached.
     #[error(transparent)]
     Kafka(#[from] Error),
+    /// The scope is not ours.
+    #[error("{}", .0.message)]
+    Unusable(Unusable),
 }
 
 /// Looks at every cluster in turn until the future is dropped.

@@ -58,11 +58,12 @@ pub async fn observe(
     cluster: &BrokerCluster,
     connection: &Connection,
 ) -> Result<Observation, Halt> {
-    let mut holdings = holdings(connection, &context.scope).await?;
+    let scope = &connection.claim.scope;
+    let mut holdings = holdings(connection, scope).await?;
     let users = holdings.len();
     let id = format!("{}/{}", name.0, name.1);
     let key_of =
-        |user: &str| context.scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
+        |user: &str| scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
     let known = |key: &AccessKey| {
         let claim = context.world.accesses.get(&(&key.0, &key.1));
         claim.is_some_and(|claim| claim.spec.cluster == id)

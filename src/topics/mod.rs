@@ -11,7 +11,6 @@ use std::time::Duration;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
-use crate::api::names::Scope;
 use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
@@ -36,8 +35,6 @@ pub struct Context {
     pub clusters: Arc<Clusters>,
     /// Writes Events.
     pub recorder: Recorder,
-    /// The prefix of every user that is made.
-    pub scope: Scope,
 }
 
 /// Why a reconciliation stopped before its end.

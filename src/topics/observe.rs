@@ -44,7 +44,7 @@ pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observ
             let on_record =
                 claim.status.as_ref().is_some_and(|status| status.creating.is_some()) || !known_ids.is_empty();
             if topic.is_some() && !on_record {
-                held = held_by_this_namespace(context, &connection, &claim).await?;
+                held = held_by_this_namespace(&connection, &claim).await?;
             }
             Ok((connection, topic))
         }
@@ -53,11 +53,12 @@ pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observ
 }
 
 /// Whether workloads of the claim's namespace hold rights on the topic, and those of no other namespace do.
-async fn held_by_this_namespace(context: &Context, connection: &Connection, claim: &TopicClaim) -> Result<bool, Error> {
+async fn held_by_this_namespace(connection: &Connection, claim: &TopicClaim) -> Result<bool, Error> {
     let filter = AclFilter::Affecting(ResourceType::Topic, claim.spec.topic_name.clone());
     let rules = connection.admin.describe_acls(&filter, At::Any).await?;
     let named = rules.iter().filter(|rule| rule.pattern_type == PatternType::Literal && rule.resource_name != "*");
-    let holders: BTreeSet<&str> =
-        named.filter_map(|rule| Some(context.scope.access_of(rule.principal.strip_prefix("User:")?)?.0)).collect();
+    let holders: BTreeSet<&str> = named
+        .filter_map(|rule| Some(connection.claim.scope.access_of(rule.principal.strip_prefix("User:")?)?.0))
+        .collect();
     Ok(holders.len() == 1 && holders.contains(claim.metadata.namespace.as_deref().unwrap_or_default()))
 }

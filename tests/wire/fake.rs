@@ -34,7 +34,11 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{group_broker, scram_server::Session};
+use crate::{
+    group_broker,
+    scram_server::{Session, Stored},
+    store::{self, Store},
+};
 
 /// How a reply goes wrong.
 #[derive(Clone)]
@@ -76,6 +80,8 @@ pub(crate) struct Script {
     pub(crate) padding: usize,
     /// The groups that it coordinates, by name.
     pub(crate) groups: HashMap<String, group_broker::Group>,
+    /// What the broker keeps; without it, it keeps nothing and agrees to everything.
+    pub(crate) store: Option<Store>,
     /// How many members each request had, by API, in order.
     pub(crate) seen: HashMap<ApiKey, Vec<Vec<String>>>,
 }
@@ -113,8 +119,15 @@ impl Fake {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Default)]
+struct Peer {
+    user: String,
+    session: Option<Session>,
+}
+
 async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, own: Endpoint) {
-    let mut session = None;
+    let mut peer = Peer::default();
     while let Ok(length) = stream.read_u32().await {
         let mut frame = vec![0; length as usize];
         if stream.read_exact(&mut frame).await.is_err() {
@@ -123,7 +136,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, own: Endpoint)
         let mut frame = Bytes::from(frame);
         let header = kafka_protocol::protocol::decode_request_header_from_buffer(&mut frame).unwrap();
         let api = ApiKey::try_from(header.request_api_key).unwrap();
-        let reply = answer(api, &header, frame, &script, &own, &mut session);
+        let reply = answer(api, &header, frame, &script, &own, &mut peer);
         let fault = {
             let mut script = script.lock().unwrap();
             script.faults.get_mut(&api).filter(|(left, _)| *left > 0).map(|(left, fault)| {
@@ -176,11 +189,17 @@ fn answer(
     mut body: Bytes,
     script: &Mutex<Script>,
     own: &Endpoint,
-    session: &mut Option<Session>,
+    peer: &mut Peer,
 ) -> Bytes {
     let version = header.request_api_version;
     let mut script = script.lock().unwrap();
     let mut members = Vec::new();
+    if let Some(reply) =
+        script.store.as_mut().and_then(|store| store::answer(store, &peer.user, header, &body, &mut members))
+    {
+        script.seen.entry(api).or_default().push(members);
+        return reply;
+    }
     let reply = match api {
         ApiKey::ApiVersions => reply::<ApiVersionsRequest>(header, &versions(&script)),
         ApiKey::SaslHandshake => {
@@ -200,11 +219,16 @@ fn answer(
             let request = SaslAuthenticateRequest::decode(&mut body, version).unwrap();
             let message = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
             members.push(message.clone());
-            let result = match session.take() {
+            let result = match peer.session.take() {
                 None => {
-                    let (started, first) = Session::start(&message, script.scram);
-                    *session = Some(started);
-                    Ok(first)
+                    let user = message.trim_start_matches("n,,n=").split(',').next().unwrap().to_owned();
+                    let stored = script.store.as_ref().map_or(Some(Stored::of_everybody()), |store| store.login(&user));
+                    peer.user = user;
+                    stored.ok_or("Authentication failed").map(|stored| {
+                        let (started, first) = Session::start(&message, script.scram, stored);
+                        peer.session = Some(started);
+                        first
+                    })
                 }
                 Some(running) => running.finish(&message, script.scram),
             };
@@ -227,6 +251,7 @@ fn answer(
             let response = DescribeClusterResponse::default()
                 .with_error_message(None)
                 .with_cluster_id(StrBytes::from_static_str("fake"))
+                .with_cluster_authorized_operations(script.store.as_ref().map_or(i32::MIN, |store| store.operations))
                 .with_brokers(brokers.collect());
             reply::<DescribeClusterRequest>(header, &response)
         }
@@ -359,6 +384,10 @@ fn versions(script: &Script) -> ApiVersionsResponse {
         offer(ApiKey::DescribeUserScramCredentials, (0, 0)),
         offer(ApiKey::AlterUserScramCredentials, (0, 0)),
         offer(ApiKey::DescribeCluster, own::<DescribeClusterRequest>()),
+        offer(ApiKey::DescribeConfigs, (1, 4)),
+        offer(ApiKey::DescribeClientQuotas, (0, 1)),
+        offer(ApiKey::AlterClientQuotas, (0, 1)),
+        offer(ApiKey::ListGroups, (0, 5)),
     ];
     let of_groups = group_broker::versions().into_iter().map(|(api, range)| offer(api, range));
     ApiVersionsResponse::default().with_api_keys(known.into_iter().chain(of_groups).collect())

@@ -10,14 +10,17 @@
 
 #[cfg(feature = "probe")]
 mod alive;
+mod claims;
 mod fake;
 mod folding;
 mod group_broker;
 mod hostile;
 mod login;
+mod nouns;
 #[cfg(feature = "probe")]
 mod probe;
 mod scram_server;
+mod store;
 
 use std::time::Duration;
 

@@ -30,10 +30,29 @@ pub(crate) enum Flaw {
 pub(crate) struct Session {
     first_bare: String,
     server_first: String,
+    salted: Vec<u8>,
+}
+
+/// What a server keeps of a password.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) salt: Vec<u8>,
+    pub(crate) salted: Vec<u8>,
+    pub(crate) iterations: u32,
+}
+
+impl Stored {
+    /// Of the password that the fake knows for everybody.
+    pub(crate) fn of_everybody() -> Self {
+        let mut salted = vec![0; 32];
+        let count = NonZeroU32::new(4096).unwrap();
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, count, SALT, PASSWORD.as_bytes(), &mut salted);
+        Self { salt: SALT.to_vec(), salted, iterations: 4096 }
+    }
 }
 
 impl Session {
-    pub(crate) fn start(client_first: &str, flaw: Flaw) -> (Self, Vec<u8>) {
+    pub(crate) fn start(client_first: &str, flaw: Flaw, stored: Stored) -> (Self, Vec<u8>) {
         let first_bare = client_first.strip_prefix("n,,").unwrap().to_owned();
         let nonce = first_bare.split_once(",r=").unwrap().1;
         let nonce = match flaw {
@@ -41,18 +60,16 @@ impl Session {
             Flaw::BareNonce => nonce.to_owned(),
             _ => format!("{nonce}server"),
         };
-        let iterations = if let Flaw::Iterations(count) = flaw { count } else { 4096 };
-        let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(SALT));
+        let iterations = if let Flaw::Iterations(count) = flaw { count } else { stored.iterations };
+        let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(stored.salt));
         let bytes = if flaw == Flaw::NotText { vec![0xff, 0xfe] } else { server_first.clone().into_bytes() };
-        (Self { first_bare, server_first }, bytes)
+        (Self { first_bare, server_first, salted: stored.salted }, bytes)
     }
 
     pub(crate) fn finish(self, client_final: &str, flaw: Flaw) -> Result<Vec<u8>, &'static str> {
         let (without_proof, proof) = client_final.rsplit_once(",p=").unwrap();
         let auth = format!("{},{},{without_proof}", self.first_bare, self.server_first);
-        let mut salted = [0; 32];
-        let count = NonZeroU32::new(4096).unwrap();
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, count, SALT, PASSWORD.as_bytes(), &mut salted);
+        let salted = self.salted;
         let sign = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
         let client_key = sign(&salted, b"Client Key");
         let stored = ring::digest::digest(&ring::digest::SHA256, client_key.as_ref());

@@ -5,6 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::selector::NamespaceSelector;
+
 /// A Kafka cluster: where it is, and how the operator speaks to it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
@@ -20,13 +22,36 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Brokers", type_ = "integer", json_path = ".status.brokers"),
+    printcolumn(name = "Protocol", type_ = "string", json_path = ".status.protocol"),
+    printcolumn(name = "Scope", type_ = "string", json_path = ".status.scope", priority = 1),
     printcolumn(name = "Kafka ID", type_ = "string", json_path = ".status.kafkaClusterId", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("has(self.scope) == has(oldSelf.scope) && (!has(self.scope) || self.scope == oldSelf.scope)")
+        .message("scope is immutable: every user in Kafka begins with it")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct BrokerClusterSpec {
     /// A Kafka that runs already.
     pub external: External,
+    /// The prefix of every user that is made in this Kafka; absent, one that follows from the uid of the namespace
+    /// `kube-system`. It is claimed in Kafka: two Kubernetes clusters never share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[a-z][a-z0-9]{0,19}$"))]
+    pub scope: Option<String>,
+    /// The uid of a `kube-system` namespace whose claim on the scope is taken over: of a Kubernetes cluster that is no more.
+    /// It is heeded once; to take over from the same uid again, remove it and set it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub adopt: Option<String>,
+    /// Work on a Kafka with `allow.everyone.if.no.acl.found=true` all the same. There the first rule on a topic, group or
+    /// transactional id shuts out all clients of it that have none.
+    #[serde(default)]
+    pub acknowledge_open_cluster: bool,
+    /// Who may use it; absent, every namespace that is opted in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Clients>,
     /// What is made of topics that Pods name and nobody declared.
     #[serde(default)]
     pub topics: TopicPolicy,
@@ -45,7 +70,7 @@ pub struct CredentialPolicy {
     pub idle_after: String,
     /// How long a user may be without an `AccessClaim` that nobody saw end before it is removed.
     #[serde(default = "an_hour")]
-    #[schemars(regex(pattern = r"^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
     pub absent_after: String,
     /// How old a password becomes before a new one is made; absent, only `kafka.admittance.dev/rotate` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,16 +115,34 @@ pub enum Restart {
     Rollout,
 }
 
+/// Who may use a cluster.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Clients {
+    /// The namespaces whose workloads may, of those that are opted in; absent, all of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<NamespaceSelector>,
+}
+
 /// A Kafka that runs already.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[x_kube(
+    validation = Rule::new("has(self.tls) != (has(self.insecure) && self.insecure)")
+        .message("exactly one of tls and insecure: true is needed")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct External {
     /// Comma-separated `host:port` list, as clients are given it. A name for several brokers may be used.
     #[schemars(regex(pattern = r"^[A-Za-z0-9.-]+:[0-9]{1,5}( *, *[A-Za-z0-9.-]+:[0-9]{1,5})*$"))]
     #[schemars(length(min = 1, max = 4096))]
     pub bootstrap_servers: String,
-    /// How the brokers are trusted. Clients always speak TLS.
-    pub tls: Tls,
+    /// How the brokers are trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// For laboratories: no TLS, neither for the operator nor for clients. Whoever sits in the network can read all messages,
+    /// and the keys that the operator writes for new users.
+    #[serde(default)]
+    pub insecure: bool,
     /// The mechanism of the operator's own user and, until both are in use, of the workloads' users.
     #[serde(default)]
     pub mechanism: SaslMechanism,
@@ -224,7 +267,7 @@ fn one_partition() -> i32 {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct BrokerClusterStatus {
-    /// `Ready`: the operator can do its work on this Kafka.
+    /// `Ready`: the operator can do its work on this Kafka. `Insecure`: it is spoken to without TLS.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// Brokers that are registered and not fenced.
@@ -239,6 +282,33 @@ pub struct BrokerClusterStatus {
     /// The prefix of every user that is made here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// The uid of the `kube-system` namespace whose Kubernetes cluster has the claim on the scope: ours, or the one in our way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_by: Option<String>,
+    /// The value of `spec.adopt` that was heeded already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<String>,
+    /// Claims on other scopes of this Kafka, at most 32 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub neighbours: Vec<Neighbour>,
+    /// The SASL mechanisms that the listener offers, as far as users can be made for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub mechanisms: Vec<SaslMechanism>,
+    /// How clients speak to it: `SASL_SSL`, or `SASL_PLAINTEXT` where it is insecure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+}
+
+/// Another scope of the same Kafka.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct Neighbour {
+    /// The scope.
+    pub scope: String,
+    /// The uid of the `kube-system` namespace whose Kubernetes cluster claims it.
+    pub uid: String,
 }
 
 /// A user in Kafka that no `AccessClaim` covers.

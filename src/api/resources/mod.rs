@@ -8,8 +8,8 @@ pub use access_claim::{
     AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Grant, Refusal, Right, WorkloadOwner,
 };
 pub use broker_cluster::{
-    AbsentUser, Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, CredentialPolicy, External, Restart,
-    SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
+    AbsentUser, Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External,
+    Neighbour, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
 };
 pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};
 
@@ -21,6 +21,8 @@ use super::reasons::Reason;
 
 /// The condition type that answers "can it be used?".
 pub const READY: &str = "Ready";
+/// The condition type that warns of a cluster that is spoken to without TLS.
+pub const INSECURE: &str = "Insecure";
 
 /// The definitions of all resources, as the chart ships them and `admittance crds` prints them.
 #[must_use]

@@ -120,6 +120,10 @@ fn wire_filter(filter: &AclFilter) -> DescribeAclsRequest {
             .with_resource_type_filter(resource_type.code())
             .with_resource_name_filter(Some(text(name)))
             .with_pattern_type_filter(MATCH),
+        AclFilter::Shape(resource_type, pattern_type, operation) => any
+            .with_resource_type_filter(resource_type.code())
+            .with_pattern_type_filter(pattern_type.code())
+            .with_operation(operation.code()),
         AclFilter::Exact(rule) => any
             .with_resource_type_filter(rule.resource_type.code())
             .with_resource_name_filter(Some(text(&rule.resource_name)))

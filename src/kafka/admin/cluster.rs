@@ -5,11 +5,13 @@ use std::fmt;
 use kafka_protocol::messages::DescribeClusterRequest;
 
 use super::{Admin, At};
-use crate::kafka::{config::Endpoint, error::Error};
+use crate::kafka::{acl::Operation, config::Endpoint, error::Error};
 
 const API: &str = "DescribeCluster";
 /// Since this version fenced brokers can be asked for (KIP-1073, Kafka 4.0).
 const SHOWS_FENCED: i16 = 2;
+/// Kafka's bits of authorised operations where it does not tell them.
+const NOT_TOLD: i32 = i32::MIN;
 
 /// The number of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ pub struct Cluster {
     pub id: String,
     /// In the order of their numbers. Older brokers than 4.0 leave out the fenced ones.
     pub brokers: Vec<Broker>,
+    /// What we may do on the resource Cluster; empty where we may not even describe it. `None` where the broker does not say.
+    pub operations: Option<Vec<Operation>>,
 }
 
 /// A broker that is registered with the controller.
@@ -44,12 +48,16 @@ pub struct Broker {
 }
 
 impl Admin {
-    /// Describes the cluster. Needs no right.
+    /// Describes the cluster. Needs no right; what we may do on it is told to those who have Describe on Cluster.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn describe_cluster(&self) -> Result<Cluster, Error> {
-        let request = |version| DescribeClusterRequest::default().with_include_fenced_brokers(version >= SHOWS_FENCED);
+        let request = |version| {
+            DescribeClusterRequest::default()
+                .with_include_cluster_authorized_operations(true)
+                .with_include_fenced_brokers(version >= SHOWS_FENCED)
+        };
         let answer = self.read(At::Any, request).await?;
         let reply = answer.reply;
         Error::check(API, &answer.peer, reply.error_code, reply.error_message.as_deref())?;
@@ -75,6 +83,7 @@ impl Admin {
         brokers.sort_by_key(|broker| broker.id);
         let live = brokers.iter().filter(|broker| !broker.fenced);
         self.0.pool.learn(live.map(|broker| (broker.id, broker.endpoint.clone())).collect());
-        Ok(Cluster { id: reply.cluster_id.to_string(), brokers })
+        let operations = Some(reply.cluster_authorized_operations).filter(|bits| *bits != NOT_TOLD);
+        Ok(Cluster { id: reply.cluster_id.to_string(), brokers, operations: operations.map(Operation::from_bits) })
     }
 }

@@ -10,8 +10,11 @@
 pub mod acls;
 pub mod cluster;
 pub mod configs;
+pub mod groups;
 pub mod login;
+pub mod mechanisms;
 mod pool;
+pub mod quotas;
 pub mod topics;
 pub mod users;
 

@@ -113,7 +113,7 @@ impl Admin {
     }
 
     /// Whom to try, in turn.
-    async fn candidates(&self, slot: Slot) -> Result<Vec<Endpoint>, Error> {
+    pub(super) async fn candidates(&self, slot: Slot) -> Result<Vec<Endpoint>, Error> {
         let bootstrap = self.0.config.bootstrap.iter().cloned();
         match slot {
             Slot::Broker(id) => Ok(vec![self.endpoint_of(id).await?]),

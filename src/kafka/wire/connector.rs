@@ -22,7 +22,7 @@ use super::{
 use crate::kafka::{
     config::{ClientConfig, Credential, Endpoint},
     error::Error,
-    scram::ScramKeys,
+    scram::{Mechanism, ScramKeys},
 };
 
 /// Opens connections, all in the same manner. Cheap to clone.
@@ -71,6 +71,16 @@ impl Connector {
     /// As [`Connector::open`].
     pub async fn prepare(&self, endpoint: &Endpoint) -> Result<Connection, Error> {
         self.connect(endpoint, Instant::now() + self.timeout).await
+    }
+
+    /// Asks a listener which SASL mechanisms it offers, by naming one. Logs nobody in.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn mechanisms(&self, endpoint: &Endpoint, named: Mechanism) -> Result<Vec<String>, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let connection = self.connect(endpoint, deadline).await?;
+        sasl::handshake(&connection, named, deadline).await.map(|(_, offered)| offered)
     }
 
     /// Proves that a credential works at a broker: logs in on a prepared connection, and closes it.

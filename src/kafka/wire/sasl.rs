@@ -13,7 +13,7 @@ use super::connection::Connection;
 use crate::kafka::{
     config::Credential,
     error::Error,
-    scram::{Client, ScramError, ScramKeys},
+    scram::{Client, Mechanism, ScramError, ScramKeys},
 };
 
 const HANDSHAKE: &str = "SaslHandshake";
@@ -37,10 +37,7 @@ pub(super) async fn login(
     };
 
     let mechanism = credential.mechanism.name();
-    let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
-    let reply = connection.call_raw(&handshake, 1, deadline).await?;
-    let (code, enabled) =
-        read_handshake(reply).ok_or_else(|| Error::protocol(HANDSHAKE, peer, "the reply is malformed"))?;
+    let (code, enabled) = handshake(connection, credential.mechanism, deadline).await?;
     Error::check(
         HANDSHAKE,
         peer,
@@ -57,6 +54,17 @@ pub(super) async fn login(
         connection.expire_after(lifetime);
     }
     Ok(())
+}
+
+/// Names a mechanism; gives Kafka's code about it and the mechanisms that the listener offers, which it tells in either case.
+pub(super) async fn handshake(
+    connection: &Connection,
+    mechanism: Mechanism,
+    deadline: Instant,
+) -> Result<(i16, Vec<String>), Error> {
+    let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism.name()));
+    let reply = connection.call_raw(&request, 1, deadline).await?;
+    read_handshake(reply).ok_or_else(|| Error::protocol(HANDSHAKE, connection.peer(), "the reply is malformed"))
 }
 
 /// One step; gives the server's message and how long the session may last, zero for ever.

@@ -1,0 +1,107 @@
+//! Consumer groups, as far as it matters whether one exists and who is in it.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{DescribeGroupsRequest, GroupId, ListGroupsRequest, describe_groups_response::DescribedGroup},
+};
+
+use super::{Admin, At, BrokerId, missing, text};
+use crate::kafka::error::Error;
+
+const DESCRIBE: &str = "DescribeGroups";
+const LIST: &str = "ListGroups";
+/// The state of a group that does not exist, from brokers that have no error for that (KIP-1043, Kafka 4.0, has one).
+const DEAD: &str = "Dead";
+
+/// A group that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its id.
+    pub id: String,
+    /// The broker that coordinates it.
+    pub coordinator: BrokerId,
+    /// `consumer` for groups of consumers, else what its members call it; empty for one that only holds offsets.
+    pub protocol_type: String,
+    /// Kafka's word for its state, such as `Stable` or `Empty`; empty where it does not say.
+    pub state: String,
+}
+
+/// A group of the classic protocol, and who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Kafka's word for its state.
+    pub state: String,
+    /// The `client.id` of each member, and the address that it connects from.
+    pub members: Vec<(String, String)>,
+}
+
+impl Admin {
+    /// Lists the groups of every protocol that we may describe, in the order of their ids. Each broker knows those that it
+    /// coordinates, so all are asked; nobody looks for a coordinator, for that would make Kafka's offsets topic. Needs
+    /// Describe on Cluster to see them all.
+    ///
+    /// # Errors
+    /// See [`Error`]; a broker that does not answer is an error, for a list must be complete or not be used.
+    pub async fn list_groups(&self) -> Result<Vec<Group>, Error> {
+        let cluster = self.describe_cluster().await?;
+        let mut groups = Vec::new();
+        for broker in cluster.brokers.iter().filter(|broker| !broker.fenced) {
+            groups.extend(self.groups_of(broker.id).await?);
+        }
+        groups.sort_by(|one, other| one.id.cmp(&other.id));
+        // One that moves between two answers is told twice.
+        groups.dedup_by(|one, other| one.id == other.id);
+        Ok(groups)
+    }
+
+    /// Whether a group exists, of whichever protocol.
+    ///
+    /// # Errors
+    /// As [`Admin::list_groups`].
+    pub async fn group_exists(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.list_groups().await?.binary_search_by(|group| group.id.as_str().cmp(id)).is_ok())
+    }
+
+    /// Describes groups of the classic protocol at the broker that coordinates them, in the order given; `None` for one that
+    /// does not exist or is of another protocol. Ids must differ. Needs Describe on each.
+    ///
+    /// # Errors
+    /// The request as a whole failed: see [`Error`].
+    pub async fn describe_groups(
+        &self,
+        ids: &[String],
+        coordinator: BrokerId,
+    ) -> Result<Vec<Result<Option<Membership>, Error>>, Error> {
+        let groups = || ids.iter().map(|id| GroupId(text(id))).collect();
+        let request = |_| DescribeGroupsRequest::default().with_groups(groups());
+        let answer = self.read(At::Broker(coordinator), request).await?;
+        let mut found: BTreeMap<String, _> = BTreeMap::new();
+        for group in &answer.reply.groups {
+            found.insert(group.group_id.to_string(), membership(group, &answer.peer));
+        }
+        Ok(ids.iter().map(|id| found.remove(id).unwrap_or_else(|| Err(missing(DESCRIBE, &answer.peer, id)))).collect())
+    }
+
+    async fn groups_of(&self, coordinator: BrokerId) -> Result<Vec<Group>, Error> {
+        let answer = self.read(At::Broker(coordinator), |_| ListGroupsRequest::default()).await?;
+        Error::check(LIST, &answer.peer, answer.reply.error_code, None)?;
+        let groups = answer.reply.groups.into_iter().map(|group| Group {
+            id: group.group_id.to_string(),
+            coordinator,
+            protocol_type: group.protocol_type.to_string(),
+            state: group.group_state.to_string(),
+        });
+        Ok(groups.collect())
+    }
+}
+
+fn membership(group: &DescribedGroup, peer: &str) -> Result<Option<Membership>, Error> {
+    if group.error_code == ResponseError::GroupIdNotFound.code() || &*group.group_state == DEAD {
+        return Ok(None);
+    }
+    Error::check(DESCRIBE, peer, group.error_code, None)?;
+    let members = group.members.iter().map(|member| (member.client_id.to_string(), member.client_host.to_string()));
+    Ok(Some(Membership { state: group.group_state.to_string(), members: members.collect() }))
+}

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use prometheus_client::registry::Registry;
 
-use crate::admission::decide::{OnInvalid, Settings};
+use super::install::Invalid;
+use crate::admission::decide::Settings;
 use crate::admission::server::{self, Closing};
 use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
@@ -63,23 +64,6 @@ pub struct WebhookArgs {
     /// How long reviews are answered after being told to stop, until every API server has heard of it.
     #[arg(long, value_parser = duration::parse, default_value = "5s", value_name = "DURATION")]
     drain: Duration,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Invalid {
-    /// It is refused, with every fault named.
-    Deny,
-    /// It is created as it is, with the faults as warnings.
-    Admit,
-}
-
-impl From<Invalid> for OnInvalid {
-    fn from(invalid: Invalid) -> Self {
-        match invalid {
-            Invalid::Deny => Self::Deny,
-            Invalid::Admit => Self::Admit,
-        }
-    }
 }
 
 enum Trust {

@@ -31,6 +31,12 @@ pub struct Addition {
 }
 
 impl Addition {
+    /// The operation as JSON Patch has it (RFC 6902).
+    #[must_use]
+    pub fn operation(&self) -> Value {
+        json!({"op": "add", "path": self.path, "value": self.value})
+    }
+
     /// The keys and indexes that lead to the place.
     #[must_use]
     pub fn path(&self) -> Vec<String> {

@@ -1,8 +1,10 @@
 //! The command line, a file a subcommand. Each runs what the cluster runs: it calls the same functions.
 
+pub mod check;
 pub mod completion;
 pub mod crds;
 pub mod exit;
+pub mod explain;
 pub mod inject;
 pub mod injection;
 pub mod install;
@@ -36,6 +38,8 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   admittance inject -f deployment.yaml | kubectl apply -f -
+  admittance explain -f deployment.yaml
+  admittance check
   admittance crds | kubectl apply --server-side -f -
   source <(admittance completion bash)
 
@@ -50,6 +54,16 @@ pub enum Command {
     /// Reads YAML or JSON, calls the same functions as the webhook, and prints the manifests; comments, order and everything that
     /// the author wrote stay. Needs no cluster. Warnings go to standard error.
     Inject(inject::InjectArgs),
+    /// Explain what would happen to a manifest or a living Pod, step by step and why.
+    ///
+    /// Calls the same functions as the webhook and the operator. With a cluster at hand it also tells how claims, topics, the
+    /// Secret and the Pod stand, what is missing, and which command to try next.
+    Explain(explain::ExplainArgs),
+    /// Check whether an installation is sound.
+    ///
+    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses and nodes, and says of
+    /// each problem what to do.
+    Check(check::CheckArgs),
     /// Print the custom resource definitions as YAML.
     #[command(after_help = CRDS_HELP)]
     Crds,
@@ -102,7 +116,7 @@ impl Cli {
                 ExitCode::FAILURE
             }
             Err(error) => {
-                print::note(&format!("error: {}", print::tame(&format!("{error:#}"))));
+                print::note(&print::tame(&exit::told(&error)));
                 Exit::Unanswered.into()
             }
         }
@@ -113,6 +127,8 @@ impl Command {
     fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Inject(args) => inject::run(&args),
+            Self::Explain(args) => block_on(explain::run(args)),
+            Self::Check(args) => block_on(check::run(args)),
             Self::Crds => crds::run(),
             Self::Completion(args) => completion::run(&args),
             Self::Webhook(args) => block_on(webhook::run(*args)).map(|()| Exit::Fine),

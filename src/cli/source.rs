@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
+
+use super::exit::Try;
 
 /// The endings of manifests in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -42,7 +44,8 @@ pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
 
 fn one(path: &Path) -> anyhow::Result<Source> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}; try: ls -l {name}"))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"));
+    let text = text.with_context(|| Try(format!("ls -l {name}")))?;
     Ok(Source { name, text })
 }
 
@@ -53,16 +56,17 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     found.retain(|path| path.extension().and_then(|end| end.to_str()).is_some_and(|end| ENDINGS.contains(&end)));
     found.sort();
     if found.is_empty() {
-        bail!("the folder {name} holds no file that ends in .{}; try: ls {name}", ENDINGS.join(", ."));
+        let empty = anyhow!("the folder {name} holds no file that ends in .{}", ENDINGS.join(", ."));
+        return Err(empty.context(Try(format!("ls {name}"))));
     }
     Ok(found)
 }
 
 fn standard_input() -> anyhow::Result<Source> {
     if io::stdin().is_terminal() {
-        bail!(
-            "no manifest is given; name one with -f FILE, or pipe one in: kubectl create deployment … -o yaml --dry-run=client | admittance …"
-        );
+        let none = anyhow!("no manifest is given: name one with -f FILE, or pipe one in");
+        let pipe = "kubectl create deployment web --image web -o yaml --dry-run=client | admittance explain";
+        return Err(none.context(Try(pipe.to_owned())));
     }
     let mut text = String::new();
     io::stdin().lock().read_to_string(&mut text).context("cannot read standard input as text")?;

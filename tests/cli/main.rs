@@ -6,5 +6,8 @@
     reason = "a test's helper functions fail the test by panicking"
 )]
 
+mod api;
+mod check;
+mod explain;
 mod inject;
 mod program;

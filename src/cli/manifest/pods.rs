@@ -1,12 +1,13 @@
 //! The Pods that objects stand for: a Pod itself, or the ones that a controller will make of a template.
 
 use super::node::{Node, Value};
+use crate::api::annotations::lookup;
 use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
 
 /// What a controller puts where nobody knows yet what it will be: the hash of a template.
 pub const HASH: &str = "0000000000";
 /// A minute for which a `CronJob` could make a Job.
-const MINUTE: &str = "29410560";
+pub const MINUTE: &str = "29410560";
 
 /// A Pod, or a template of Pods, in a document.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Site {
     pub name: String,
     /// The namespace that the object names.
     pub namespace: Option<String>,
+    /// Keys of the contract that are annotations of the object itself although it makes Pods of a template: they count for nothing.
+    pub own_keys: Vec<String>,
     /// The Pod as the API server will be asked to create it.
     pub pod: Node,
 }
@@ -57,8 +60,19 @@ fn gather(object: &Node, listed: Option<&str>, path: &mut Vec<String>, found: &m
         kind: kind.to_owned(),
         name: name.to_owned(),
         namespace: text("namespace").map(str::to_owned),
+        own_keys: if kind == "Pod" { Vec::new() } else { keys(object) },
         pod,
     });
+}
+
+/// The keys of the contract among an object's annotations.
+fn keys(object: &Node) -> Vec<String> {
+    match object.at(&["metadata", "annotations"]).map(|annotations| &annotations.value) {
+        Some(Value::Map(entries)) => {
+            entries.iter().map(|(key, _)| key).filter(|key| lookup(key).is_some()).cloned().collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The Pod that a controller makes of a template: as the template says, with what the controller adds and identity follows from.

@@ -192,3 +192,80 @@ impl Story {
         self.steps.push(Step::new("Pod", sign, says).with(pod.waiting.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::story::Names;
+    use super::*;
+
+    fn told(seen: &Seen) -> Story {
+        let names = Names {
+            workload: "web".into(),
+            cluster: "admittance/default".into(),
+            access_claim: "web".into(),
+            secret: "web-kafka-credentials".into(),
+            user: "k.shop.web".into(),
+            consumes: vec!["orders".into()],
+            produces: vec!["orders".into()],
+        };
+        let mut story = Story {
+            source: String::new(),
+            kind: "Pod".into(),
+            namespace: "shop".into(),
+            name: "web-0".into(),
+            outcome: "complete",
+            steps: Vec::new(),
+            access: Some(names),
+            patch: Vec::new(),
+            next: Vec::new(),
+        };
+        story.continue_with(seen);
+        story
+    }
+
+    fn topic(status: &str) -> TopicClaim {
+        let ready = json!({
+            "type": "Ready", "status": status, "reason": "TopicConflict", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        serde_json::from_value(json!({
+            "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "TopicClaim", "metadata": {"name": "o", "namespace": "shop"},
+            "spec": {"topicName": "orders", "cluster": "admittance/default"}, "status": {"conditions": [ready]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_topic_is_told_once_with_its_remedy() {
+        let story = told(&Seen { topics: Look::Found(vec![topic("False")]), ..Seen::default() });
+        assert_eq!(story.steps.len(), 1, "{:?}", story.steps);
+        assert_eq!(story.steps[0].details, ["→ Remove one of the two TopicClaims."]);
+        assert_eq!(story.next, ["kubectl -n shop describe topicclaim o"]);
+        assert!(!told(&Seen { topics: Look::Found(vec![topic("True")]), ..Seen::default() }).is_troubled());
+    }
+
+    #[test]
+    fn what_may_not_be_looked_at_is_no_problem() {
+        let why = || "forbidden".to_owned();
+        let seen = Seen {
+            cluster: Look::Failed(why()),
+            claim: Look::Failed(why()),
+            topics: Look::Failed(why()),
+            secret: Look::Failed(why()),
+            ..Seen::default()
+        };
+        let story = told(&seen);
+        assert_eq!(story.steps.len(), 4);
+        assert!(!story.is_troubled() && story.steps.iter().all(|step| step.says.ends_with("forbidden")), "{story:?}");
+    }
+
+    #[test]
+    fn an_injected_pod_without_a_claim_means_that_no_operator_looks() {
+        let pod = PodState { access: Some("web".into()), phase: "Pending".into(), ..PodState::default() };
+        let story = told(&Seen { claim: Look::Missing, pod: Some(pod), ..Seen::default() });
+        assert!(story.is_troubled() && story.next.contains(&"admittance check".to_owned()), "{story:?}");
+        let done = PodState { access: Some("web".into()), phase: "Succeeded".into(), ..PodState::default() };
+        assert!(!told(&Seen { pod: Some(done), ..Seen::default() }).is_troubled());
+    }
+}

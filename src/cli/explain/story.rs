@@ -332,3 +332,58 @@ fn derivation(meta: &PodMeta<'_>) -> String {
     };
     format!("the name of the Pod's controller, {} \"{name}\"{without}", shown(owner.kind))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::decide::OnInvalid;
+    use crate::api::names::ClusterRef;
+    use crate::cli::manifest::{pods, read};
+
+    fn told(text: &str, known: Namespace, on_invalid: OnInvalid) -> Story {
+        let default_cluster = ClusterRef { namespace: "admittance".into(), name: "default".into() };
+        let settings = Settings { default_cluster, on_invalid, probe_image: "p".into(), version: "0" };
+        let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);
+        tell("x".into(), &site, "shop", &settings, known, None).unwrap()
+    }
+
+    fn object(kind: &str, annotations: &str) -> String {
+        let annotations = format!("annotations: {{kafka.admittance.dev/consumes: orders{annotations}}}");
+        format!(
+            "{{kind: {kind}, metadata: {{name: web}}, spec: {{template: {{metadata: {{{annotations}}}, spec: {{containers: [{{name: app}}]}}}}}}}}"
+        )
+    }
+
+    fn says<'s>(story: &'s Story, step: &str) -> &'s str {
+        story.steps.iter().find(|found| found.step == step).map_or("", |found| &found.says)
+    }
+
+    #[test]
+    fn an_identity_is_told_with_its_derivation() {
+        let told = |kind, more| told(&object(kind, more), Namespace::OptedIn, OnInvalid::Deny);
+        let identity = |kind, more| says(&told(kind, more), "Identity").to_owned();
+        assert!(identity("Deployment", "").ends_with("ReplicaSet \"web-<hash>\" without the hash of its Pod template"));
+        assert!(identity("StatefulSet", "").ends_with("StatefulSet \"web\""));
+        assert!(
+            identity("DeploymentConfig", "")
+                .ends_with("ReplicationController \"web-1\" by the DeploymentConfig behind it")
+        );
+        assert_eq!(identity("Job", ", kafka.admittance.dev/workload: other"), "other: as the annotation workload says");
+        let names = told("Deployment", ", kafka.admittance.dev/cluster: eu").access.unwrap();
+        assert_eq!((names.cluster.as_str(), names.access_claim.as_str()), ("admittance/eu", "web-eu"));
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_a_problem_and_says_what_to_do() {
+        let story = told(&object("Deployment", ""), Namespace::OptedIn, OnInvalid::Deny);
+        assert!(!story.is_troubled() && story.next.is_empty(), "{story:?}");
+        for known in [Namespace::NotOptedIn, Namespace::Missing] {
+            let story = told(&object("Deployment", ""), known, OnInvalid::Deny);
+            assert!(story.is_troubled() && story.next[0].starts_with("kubectl "), "{story:?}");
+        }
+        let admitted =
+            told(&object("Deployment", ", kafka.admittance.dev/probe: x"), Namespace::OptedIn, OnInvalid::Admit);
+        assert_eq!(admitted.outcome, "admitted");
+        assert!(admitted.is_troubled() && says(&admitted, "Webhook").contains("without Kafka"), "{admitted:?}");
+    }
+}

@@ -10,4 +10,5 @@ mod api;
 mod check;
 mod explain;
 mod inject;
+mod manifest;
 mod program;

@@ -162,3 +162,24 @@ fn a_living_pod_that_was_not_injected_is_told_so() {
     assert_eq!(absent.code, 2);
     assert!(absent.err.contains("try: kubectl -n shop get pods"), "{}", absent.err);
 }
+
+#[test]
+fn a_cluster_that_is_away_is_no_obstacle_to_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "c", "user": {}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    let away = [("KUBECONFIG", path.to_str().unwrap())];
+    let ended = run_with(&["explain", "-f", PRODUCER, "-o", "json"], "", &away);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let (sign, says) = step(&stories(&ended)[0], "Live state");
+    assert!(sign == "notice" && says.contains("the cluster was not asked"), "{says}");
+    for arguments in [&["explain", "a-pod"][..], &["check"]] {
+        let ended = run_with(arguments, "", &away);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);
+    }
+}

@@ -133,7 +133,7 @@ impl Judge {
                 let (namespace, service) = service.map_or(("", ""), |service| (&service.namespace, &service.name));
                 if webhook.client_config.ca_bundle.as_ref().is_none_or(|bundle| bundle.0.is_empty()) {
                     let says = "has no caBundle: the API server cannot trust the webhook";
-                    self.problem(AREA, &name, says, format!("kubectl -n {namespace} logs deployment/{service}"));
+                    self.problem(AREA, &name, says, logs(namespace, "webhook"));
                 } else {
                     self.fine(AREA, &name, "is there, and has a caBundle");
                 }
@@ -165,12 +165,7 @@ impl Judge {
         match ready {
             0 => {
                 let says = "the Service has no endpoint that is ready: Pods that ask are refused";
-                self.problem(
-                    AREA,
-                    &subject,
-                    says,
-                    format!("kubectl -n {namespace} get pods; kubectl -n {namespace} logs deployment/{service}"),
-                );
+                self.problem(AREA, &subject, says, logs(namespace, "webhook"));
             }
             1 => self.notice(AREA, &subject, "one endpoint is ready: two survive the loss of a node", None),
             several => self.fine(AREA, &subject, format!("{several} endpoints are ready")),
@@ -206,7 +201,7 @@ impl Judge {
         const AREA: &str = "Operator";
         let Some(lease) = self.read(AREA, &seen.lease) else { return };
         let home = &seen.home;
-        let remedy = format!("kubectl -n {home} get pods; kubectl -n {home} logs deployment/admittance-operator");
+        let remedy = logs(home, "operator");
         let subject = format!("{home}/{}", crate::operator::LEASE);
         let spec = lease.as_ref().and_then(|lease| lease.spec.as_ref());
         let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).filter(|holder| !holder.is_empty());
@@ -311,6 +306,12 @@ impl Judge {
             }
         }
     }
+}
+
+/// The command that shows what a part of the installation says; the chart's labels find it whatever the release is called.
+fn logs(namespace: &str, component: &str) -> String {
+    let labels = format!("app.kubernetes.io/name=admittance,app.kubernetes.io/component={component}");
+    format!("kubectl -n {namespace} get pods -l {labels}; kubectl -n {namespace} logs -l {labels}")
 }
 
 fn full_name(object: &impl ResourceExt) -> String {

@@ -15,6 +15,8 @@ use crate::intent::limits::MAX_PROBLEMS;
 use crate::intent::problem::shown;
 use crate::intent::{self, Intent, PodMeta, Problem};
 
+/// Namespaces by which a cluster lives: the webhook's selector leaves them out, whatever their labels say.
+const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
 /// Stands for what only the cluster knows.
 const SCOPE: &str = "<scope>";
 
@@ -230,6 +232,9 @@ impl Story {
     fn namespace_step(&mut self, known: Namespace) {
         let name = self.namespace.clone();
         let (sign, says) = match known {
+            _ if NEVER.contains(&name.as_str()) => {
+                (Sign::Problem, format!("{name} is never served: a cluster lives by it; use another namespace"))
+            }
             Namespace::Unknown => (Sign::Notice, format!("{name}; whether it is opted in was not looked at")),
             Namespace::OptedIn => (Sign::Fine, format!("{name} is opted in")),
             Namespace::NotOptedIn => {
@@ -341,10 +346,14 @@ mod tests {
     use crate::cli::manifest::{pods, read};
 
     fn told(text: &str, known: Namespace, on_invalid: OnInvalid) -> Story {
+        told_in("shop", text, known, on_invalid)
+    }
+
+    fn told_in(namespace: &str, text: &str, known: Namespace, on_invalid: OnInvalid) -> Story {
         let default_cluster = ClusterRef { namespace: "admittance".into(), name: "default".into() };
         let settings = Settings { default_cluster, on_invalid, probe_image: "p".into(), version: "0" };
         let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);
-        tell("x".into(), &site, "shop", &settings, known, None).unwrap()
+        tell("x".into(), &site, namespace, &settings, known, None).unwrap()
     }
 
     fn object(kind: &str, annotations: &str) -> String {

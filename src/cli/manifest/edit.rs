@@ -3,6 +3,9 @@
 use super::node::{Node, Place, Value};
 use super::{read, write};
 
+/// How a node is written into a line.
+type Inline = fn(&Node) -> String;
+
 /// One insertion.
 struct Insertion {
     from: usize,
@@ -17,7 +20,9 @@ struct Insertion {
 #[must_use]
 pub fn document(text: &str, wanted: &Node) -> String {
     let mut insertions = Vec::new();
-    if gather(wanted, text, &mut insertions).is_some() {
+    // What is added to a JSON document must be JSON too.
+    let inline: Inline = if text.trim_start().starts_with('{') { Node::to_json } else { write::flow };
+    if gather(wanted, text, inline, &mut insertions).is_some() {
         // From the back: what comes first in the text is not moved by what comes later. Where an inner collection ends with an
         // outer one, the inner one's additions stand first, so they are written last.
         insertions.reverse();
@@ -38,7 +43,7 @@ pub fn document(text: &str, wanted: &Node) -> String {
 }
 
 /// Finds where the additions of a node and of all below it go; nothing where one has no place.
-fn gather(node: &Node, text: &str, found: &mut Vec<Insertion>) -> Option<()> {
+fn gather(node: &Node, text: &str, inline: Inline, found: &mut Vec<Insertion>) -> Option<()> {
     let children = members(node);
     let old = children.iter().take_while(|child| child.place != Place::New).count();
     if children.iter().skip(old).any(|child| child.place != Place::New) {
@@ -49,34 +54,39 @@ fn gather(node: &Node, text: &str, found: &mut Vec<Insertion>) -> Option<()> {
             Place::Instead(range) => {
                 // A value that is not written at all ends right behind the colon.
                 let space = if range.is_empty() { " " } else { "" };
-                found.push(Insertion { from: range.start, to: range.end, text: space.to_owned() + &child.to_json() });
+                found.push(Insertion { from: range.start, to: range.end, text: space.to_owned() + &inline(child) });
             }
-            _ => gather(child, text, found)?,
+            _ => gather(child, text, inline, found)?,
         }
     }
     if old < children.len() {
-        found.push(append(node, old, text)?);
+        found.push(append(node, old, text, inline)?);
     }
     Some(())
 }
 
 /// What a collection says beyond its first `old` members, as an insertion behind them.
-fn append(node: &Node, old: usize, text: &str) -> Option<Insertion> {
+fn append(node: &Node, old: usize, text: &str, inline: Inline) -> Option<Insertion> {
     match &node.place {
         Place::Flow(range) => {
             let at = range.end.checked_sub(1)?;
             let members: Vec<String> = match &node.value {
-                Value::List(elements) => elements.iter().skip(old).map(Node::to_json).collect(),
+                Value::List(elements) => elements.iter().skip(old).map(inline).collect(),
                 Value::Map(entries) => {
-                    let entries = entries.iter().skip(old);
-                    entries.map(|(key, node)| format!("{}: {}", super::node::quoted(key), node.to_json())).collect()
+                    let entry =
+                        |(key, node): &(String, Node)| format!("{}: {}", inline(&Node::text(key)), inline(node));
+                    entries.iter().skip(old).map(entry).collect()
                 }
                 _ => return None,
             };
             let before = text.get(range.start..at)?.trim_end();
             // Behind the last member, not behind the line break or the space before the bracket.
             let at = range.start + before.len();
-            let comma = if before.len() <= 1 || before.ends_with(',') { "" } else { ", " };
+            let comma = match before {
+                _ if before.len() <= 1 => "",
+                _ if before.ends_with(',') => " ",
+                _ => ", ",
+            };
             Some(Insertion { from: at, to: at, text: format!("{comma}{}", members.join(", ")) })
         }
         Place::Block { column } => {
@@ -156,11 +166,8 @@ mod tests {
             add("{\"a\": [1, 2], \"b\": {}}", &[("a/-", json!(3)), ("b/c", json!("d"))]),
             "{\"a\": [1, 2, 3], \"b\": {\"c\": \"d\"}}"
         );
-        assert_eq!(add("a: {b: [\n  x,\n]}\n", &[("a/b/-", json!("y"))]), "a: {b: [\n  x,\"y\"\n]}\n");
-        assert_eq!(
-            add("a: null\nb: ~ # c\n", &[("a", json!({"k": 1})), ("b", json!([]))]),
-            "a: {\"k\":1}\nb: [] # c\n"
-        );
+        assert_eq!(add("a: {b: [\n  x,\n]}\n", &[("a/b/-", json!("y"))]), "a: {b: [\n  x, \"y\"\n]}\n");
+        assert_eq!(add("a: null\nb: ~ # c\n", &[("a", json!({"k": 1})), ("b", json!([]))]), "a: {k: 1}\nb: [] # c\n");
     }
 
     #[test]

@@ -57,6 +57,19 @@ pub fn list<'n>(elements: impl IntoIterator<Item = &'n Node>, column: usize, out
     }
 }
 
+/// A node in one line.
+#[must_use]
+pub fn flow(node: &Node) -> String {
+    match &node.value {
+        Value::List(elements) => format!("[{}]", elements.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Map(entries) => {
+            let entries = entries.iter().map(|(key, node)| format!("{}: {}", text(key), flow(node)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        _ => inline(node),
+    }
+}
+
 fn entry(key: &str, node: &Node, column: usize, out: &mut String) {
     out.push_str(&text(key));
     out.push(':');

@@ -4,6 +4,7 @@ pub mod gains;
 pub mod live;
 pub mod state;
 pub mod story;
+pub mod tell;
 
 use std::path::PathBuf;
 
@@ -91,8 +92,8 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let scope = cluster.scope().await;
     let mut stories = Vec::new();
     for site in sites(&node) {
-        let mut story = story::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
-        if let Some(intent) = story::intent(&site, settings)? {
+        let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
+        if let Some(intent) = tell::intent(&site, settings)? {
             story.continue_with(&Box::pin(cluster.look(&namespace, &intent, Some(&node))).await);
         }
         stories.push(story);
@@ -158,11 +159,11 @@ impl Asked {
             },
         };
         let about = format!("{place}: {} {namespace}/{}", site.kind, site.name);
-        let told = story::tell(place, site, namespace, settings, known, self.scope.as_ref());
+        let told = tell::tell(place, site, namespace, settings, known, self.scope.as_ref());
         let mut story = told.with_context(|| about)?;
         if let Some(why) = &self.silent {
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
-        } else if let (Some(cluster), Some(intent)) = (&self.cluster, story::intent(site, settings)?) {
+        } else if let (Some(cluster), Some(intent)) = (&self.cluster, tell::intent(site, settings)?) {
             story.continue_with(&Box::pin(cluster.look(namespace, &intent, None)).await);
         }
         Ok(story)

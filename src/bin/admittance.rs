@@ -1,8 +1,10 @@
 //! The `admittance` program: arguments in, room called, exit code out.
 
+use std::process::ExitCode;
+
 use admittance::cli::Cli;
 use clap::Parser;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     Cli::parse().run()
 }

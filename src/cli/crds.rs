@@ -1,9 +1,9 @@
 //! `admittance crds`: the custom resource definitions.
 
-use std::io::Write;
-
 use anyhow::Context;
 
+use super::exit::Exit;
+use super::print;
 use crate::api::resources::definitions;
 
 /// The definitions as one YAML stream: what the chart ships in `crds/`.
@@ -22,7 +22,8 @@ pub fn yaml() -> anyhow::Result<String> {
 /// Prints the definitions.
 ///
 /// # Errors
-/// Standard output is closed.
-pub fn print() -> anyhow::Result<()> {
-    std::io::stdout().lock().write_all(yaml()?.as_bytes()).context("cannot write to standard output")
+/// Standard output cannot be written to.
+pub fn run() -> anyhow::Result<Exit> {
+    print::text(&yaml()?)?;
+    Ok(Exit::Fine)
 }

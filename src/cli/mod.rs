@@ -1,10 +1,23 @@
 //! The command line, a file a subcommand. Each runs what the cluster runs: it calls the same functions.
 
+pub mod check;
+pub mod completion;
 pub mod crds;
+pub mod exit;
+pub mod explain;
+pub mod inject;
+pub mod injection;
+pub mod install;
+pub mod manifest;
 pub mod operator;
+pub mod print;
+pub mod source;
 pub mod webhook;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
+use exit::Exit;
 
 /// Kafka access, admitted with the Pod.
 ///
@@ -16,42 +29,115 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// What to log: a level (error, warn, info, debug, trace), or levels by module, such as info,admittance::trust=debug.
-    #[arg(long, global = true, env = "ADMITTANCE_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    /// What to log to standard error: a level (error, warn, info, debug, trace), or levels by module, such as
+    /// info,admittance::trust=debug. Without it webhook and operator log info, the others warn.
+    #[arg(long, global = true, env = "ADMITTANCE_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
+Examples:
+  admittance inject -f deployment.yaml | kubectl apply -f -
+  admittance explain -f deployment.yaml
+  admittance check
+  admittance crds | kubectl apply --server-side -f -
+  source <(admittance completion bash)
+
 The Helm chart runs `webhook` and `operator`; the other subcommands are for people and pipelines.
-Install the custom resources by hand:  admittance crds | kubectl apply --server-side -f -";
+`admittance help COMMAND` has examples and the exit codes of each.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Answer the API server's AdmissionReviews: patch Pods that ask for Kafka.
-    Webhook(webhook::WebhookArgs),
-    /// Make topics, users, rights and Secrets as Pods and claims ask for them.
-    Operator(operator::OperatorArgs),
+    /// Add to manifests what the webhook would add to their Pods.
+    ///
+    /// Reads YAML or JSON, calls the same functions as the webhook, and prints the manifests; comments, order and everything that
+    /// the author wrote stay. Needs no cluster. Warnings go to standard error.
+    Inject(inject::InjectArgs),
+    /// Explain what would happen to a manifest or a living Pod, step by step and why.
+    ///
+    /// Calls the same functions as the webhook and the operator. With a cluster at hand it also tells how claims, topics, the
+    /// Secret and the Pod stand, what is missing, and which command to try next.
+    Explain(explain::ExplainArgs),
+    /// Check whether an installation is sound.
+    ///
+    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses and nodes, and says of
+    /// each problem what to do.
+    Check(check::CheckArgs),
     /// Print the custom resource definitions as YAML.
+    #[command(after_help = CRDS_HELP)]
     Crds,
+    /// Print the script by which a shell completes admittance's arguments.
+    Completion(completion::CompletionArgs),
+    /// Answer the API server's AdmissionReviews: patch Pods that ask for Kafka.
+    ///
+    /// Every replica is active. Each signs a serving certificate for itself, by a CA that all of them keep in one Secret, and
+    /// writes the CA's certificate into the MutatingWebhookConfiguration. Nothing else is written, and Kafka is never spoken to.
+    #[command(after_help = PROGRAM_HELP)]
+    Webhook(Box<webhook::WebhookArgs>),
+    /// Make topics, users, rights and Secrets as Pods and claims ask for them.
+    ///
+    /// Several replicas may run; one leads by a Lease, and the others wait. It is never in the path of a Pod's creation.
+    #[command(after_help = PROGRAM_HELP)]
+    Operator(operator::OperatorArgs),
 }
 
+const CRDS_HELP: &str = "\
+Examples:
+  admittance crds | kubectl apply --server-side -f -
+  admittance crds | kubectl diff --server-side -f -
+
+Exit codes:
+  0  the definitions were printed
+  2  wrong usage, or standard output cannot be written to";
+
+const PROGRAM_HELP: &str = "\
+The Helm chart runs this, with every argument it needs.
+
+Exit codes:
+  0  it was told to stop, and stopped
+  1  it had to stop: the message on standard error says why
+  2  wrong usage";
+
 impl Cli {
-    /// Runs the subcommand to its end.
-    ///
-    /// # Errors
-    /// Whatever ended it early, with its causes.
-    pub fn run(self) -> anyhow::Result<()> {
-        crate::runtime::telemetry::start(&self.log)?;
-        match self.command {
-            Command::Webhook(args) => block_on(webhook::run(args)),
-            Command::Operator(args) => block_on(operator::run(args)),
-            Command::Crds => crds::print(),
+    /// Runs the subcommand to its end. What goes wrong is said on standard error.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let serves = matches!(self.command, Command::Webhook(_) | Command::Operator(_));
+        let log = self.log.as_deref().unwrap_or(if serves { "info" } else { "warn" });
+        let ended = match crate::runtime::telemetry::start(log) {
+            Ok(()) => self.command.run(),
+            Err(error) => Err(error.into()),
+        };
+        match ended {
+            Ok(exit) => exit.into(),
+            Err(error) if serves => {
+                print::note(&format!("Error: {error:?}"));
+                ExitCode::FAILURE
+            }
+            Err(error) => {
+                print::note(&print::tame(&exit::told(&error)));
+                Exit::Unanswered.into()
+            }
         }
     }
 }
 
-fn block_on(program: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+impl Command {
+    fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Inject(args) => inject::run(&args),
+            Self::Explain(args) => block_on(explain::run(args)),
+            Self::Check(args) => block_on(check::run(args)),
+            Self::Crds => crds::run(),
+            Self::Completion(args) => completion::run(&args),
+            Self::Webhook(args) => block_on(webhook::run(*args)).map(|()| Exit::Fine),
+            Self::Operator(args) => block_on(operator::run(args)).map(|()| Exit::Fine),
+        }
+    }
+}
+
+fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(program)
 }
 
@@ -64,5 +150,13 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_documents_how_it_ends() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Exit codes:\n  0  ") && help.contains("\n  2  "), "{}: {help}", command.get_name());
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use prometheus_client::registry::Registry;
 
-use crate::admission::decide::{OnInvalid, Settings};
-use crate::admission::delivery::Delivery;
+use super::install::{Invalid, Way};
+use crate::admission::decide::Settings;
 use crate::admission::server::{self, Closing};
 use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
@@ -67,40 +67,6 @@ pub struct WebhookArgs {
     /// How long reviews are answered after being told to stop, until every API server has heard of it.
     #[arg(long, value_parser = duration::parse, default_value = "5s", value_name = "DURATION")]
     drain: Duration,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Invalid {
-    /// It is refused, with every fault named.
-    Deny,
-    /// It is created as it is, with the faults as warnings.
-    Admit,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Way {
-    /// An init container copies it.
-    Copy,
-    /// An image volume holds it: only where every node can mount one.
-    Image,
-}
-
-impl From<Way> for Delivery {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Copy => Self::Copy,
-            Way::Image => Self::Image,
-        }
-    }
-}
-
-impl From<Invalid> for OnInvalid {
-    fn from(invalid: Invalid) -> Self {
-        match invalid {
-            Invalid::Deny => Self::Deny,
-            Invalid::Admit => Self::Admit,
-        }
-    }
 }
 
 enum Trust {

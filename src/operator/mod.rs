@@ -26,7 +26,7 @@ use crate::watch::table::Name;
 use crate::watch::{AccessKey, PodFacts, World};
 
 /// The name of the Lease by which one replica leads.
-const LEASE: &str = "admittance-operator";
+pub const LEASE: &str = "admittance-operator";
 const CALL: Duration = Duration::from_secs(10);
 
 /// What the operator is told at its start.

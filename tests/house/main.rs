@@ -5,6 +5,7 @@
 #![allow(clippy::string_slice, reason = "the slices begin and end where something was found")]
 
 mod chart;
+mod cli;
 mod contract;
 mod imports;
 mod lock;

@@ -1,0 +1,85 @@
+//! What an installation decides, as options: what the webhook is told by its own arguments.
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use crate::admission::decide::{OnInvalid, Settings};
+use crate::admission::delivery::Delivery;
+use crate::api::names::ClusterRef;
+
+/// The namespace that the documentation installs into.
+pub const NAMESPACE: &str = "admittance";
+/// The chart's image, with this program's own version.
+const IMAGE: &str = concat!("admittance:", env!("CARGO_PKG_VERSION"));
+
+/// What becomes of a Pod whose annotations cannot be understood.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Invalid {
+    /// It is refused, with every fault named.
+    Deny,
+    /// It is created as it is, with the faults as warnings.
+    Admit,
+}
+
+impl From<Invalid> for OnInvalid {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Deny => Self::Deny,
+            Invalid::Admit => Self::Admit,
+        }
+    }
+}
+
+/// How the probe comes into a Pod.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Way {
+    /// An init container copies it.
+    Copy,
+    /// An image volume holds it: only where every node can mount one.
+    Image,
+}
+
+impl From<Way> for Delivery {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Copy => Self::Copy,
+            Way::Image => Self::Image,
+        }
+    }
+}
+
+/// What the installation is told, by the same names as `admittance webhook` is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the installation decides")]
+pub struct Install {
+    /// The BrokerCluster of Pods that name none: namespace/name, or a name in the namespace admittance.
+    #[arg(long, value_name = "CLUSTER", default_value = "admittance/default")]
+    pub default_cluster: String,
+    /// The image that the probe copies itself from.
+    #[arg(long, value_name = "IMAGE", env = "ADMITTANCE_PROBE_IMAGE", default_value = IMAGE)]
+    pub probe_image: String,
+    /// How the probe comes into a Pod.
+    #[arg(long, value_enum, default_value_t = Way::Copy)]
+    pub probe_delivery: Way,
+    /// What becomes of a Pod whose annotations cannot be understood.
+    #[arg(long, value_enum, default_value_t = Invalid::Deny)]
+    pub on_invalid: Invalid,
+}
+
+impl Install {
+    /// The settings of a webhook that was told the same.
+    ///
+    /// # Errors
+    /// The cluster's name is none.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let default_cluster = ClusterRef::parse(&self.default_cluster, NAMESPACE)
+            .with_context(|| format!("--default-cluster \"{}\"", self.default_cluster))?;
+        Ok(Settings {
+            default_cluster,
+            on_invalid: self.on_invalid.into(),
+            probe_image: self.probe_image.clone(),
+            probe_delivery: self.probe_delivery.into(),
+            version: env!("CARGO_PKG_VERSION"),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! `admittance check` against installations that are sound, broken, hidden and away.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, Objects, access_claim, broker_cluster, list, sound};
+use crate::program::{Ended, run_with};
+
+fn check(objects: Objects, arguments: &[&str]) -> Ended {
+    let api = Api::serve(objects);
+    let ended = run_with(&[&["check"], arguments].concat(), "", &[("KUBECONFIG", &api.kubeconfig())]);
+    assert_eq!(api.writes.lock().unwrap().as_slice(), [""; 0], "a check writes nothing");
+    ended
+}
+
+/// The problems and notices that a program reads, as `area subject: says`.
+fn findings(objects: Objects, sign: &str) -> Vec<String> {
+    let ended = check(objects, &["--output", "json"]);
+    let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let found = report["findings"].as_array().unwrap();
+    assert_eq!(report["sound"], found.iter().all(|one| one["sign"] != "problem"));
+    assert_eq!(ended.code, i32::from(report["sound"] == false), "{}", ended.err);
+    for one in found.iter().filter(|one| one["sign"] == "problem") {
+        assert!(
+            one["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()),
+            "every problem says what to do: {one}"
+        );
+    }
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let found = found.iter().filter(|one| one["sign"] == sign);
+    found.map(|one| format!("{} {}: {}", text(one, "area"), text(one, "subject"), text(one, "says"))).collect()
+}
+
+#[test]
+fn a_sound_installation_has_nothing_to_say() {
+    assert_eq!(findings(sound(), "problem"), [""; 0]);
+    assert_eq!(findings(sound(), "notice"), [""; 0]);
+    let ended = check(sound(), &[]);
+    assert_eq!(ended.code, 0);
+    assert!(
+        ended.out.contains("✓ Operator     admittance/admittance-operator") && ended.out.ends_with("\nsound\n"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.out.contains('\u{1b}'), "no colours where no terminal is");
+}
+
+#[test]
+fn each_fault_is_found() {
+    const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+    const OURS: &str = "/apis/kafka.admittance.dev/v1alpha1";
+    let configurations = format!("{ADMISSION}/mutatingwebhookconfigurations");
+    let no_bundle = {
+        let mut found = sound()[&configurations].clone();
+        found["items"][0]["webhooks"][0]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+        found
+    };
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/admittance/leases/admittance-operator".to_owned();
+    let old_lease = {
+        let mut found = sound()[&lease].clone();
+        found["spec"]["renewTime"] = json!("2020-01-01T00:00:00.000000Z");
+        found
+    };
+    let nobodys_lease = {
+        let mut found = sound()[&lease].clone();
+        found["spec"]["holderIdentity"] = json!("");
+        found
+    };
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned();
+    let fewer = list(&sound()[&definitions]["items"].as_array().unwrap()[1..]);
+    let version = {
+        let mut found = sound()["/version"].clone();
+        found["gitVersion"] = json!("v1.32.4");
+        found
+    };
+    let unreachable = broker_cluster("KafkaUnreachable", "no broker answers");
+    for (path, object, wanted) in [
+        ("/version".into(), version, "Kubernetes v1.32.4: is older than 1.33"),
+        (definitions, fewer, "Definitions brokerclusters.kafka.admittance.dev: is not there"),
+        (
+            configurations.clone(),
+            list(&[]),
+            "Webhook : no MutatingWebhookConfiguration has the webhook pods.kafka.admittance.dev",
+        ),
+        (configurations, no_bundle, "Webhook admittance: has no caBundle"),
+        (
+            "/apis/discovery.k8s.io/v1/namespaces/admittance/endpointslices".into(),
+            list(&[]),
+            "Webhook admittance/admittance-webhook: the Service has no endpoint",
+        ),
+        (format!("{ADMISSION}/validatingadmissionpolicies"), list(&[]), "Policies admittance-injected: is not there"),
+        (
+            format!("{ADMISSION}/validatingadmissionpolicybindings"),
+            list(&[]),
+            "Policies admittance-injected: is there, and bound by nothing",
+        ),
+        (lease.clone(), json!(404), "Operator admittance/admittance-operator: there is no Lease"),
+        (lease.clone(), old_lease, "Operator admittance/admittance-operator: operator-1 renewed the Lease "),
+        (lease, nobodys_lease, "Operator admittance/admittance-operator: nobody holds the Lease"),
+        (format!("{OURS}/brokerclusters"), list(&[]), "Kafka : there is no BrokerCluster"),
+        (
+            format!("{OURS}/brokerclusters"),
+            list(&[unreachable]),
+            "Kafka admittance/default: is not ready: KafkaUnreachable: no broker answers",
+        ),
+        (
+            format!("{OURS}/accessclaims"),
+            list(&[access_claim("checkout", "TopicOwnedElsewhere", "orders belongs to billing")]),
+            "Accesses shop/checkout: is not ready: TopicOwnedElsewhere: orders belongs to billing",
+        ),
+    ] {
+        let mut objects = sound();
+        objects.insert(path, object);
+        let found = findings(objects, "problem");
+        assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_worth_to_know_is_no_problem() {
+    let mut objects = sound();
+    objects.insert("/api/v1/namespaces".into(), list(&[]));
+    objects.insert("/api/v1/nodes".into(), json!(403));
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let properties = &mut objects.get_mut(definitions).unwrap()["items"][0]["spec"]["versions"][0]["schema"];
+    properties["openAPIV3Schema"]["description"] = json!("older");
+    assert_eq!(findings(objects.clone(), "problem"), [""; 0]);
+    let found = findings(objects, "notice");
+    for wanted in ["Definitions brokerclusters", "Namespaces : none is opted in", "Nodes : was not looked at: "] {
+        assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted}: {found:?}");
+    }
+}
+
+#[test]
+fn without_access_there_is_no_answer() {
+    let nowhere = run_with(&["check"], "", &[]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (2, ""));
+    assert!(nowhere.err.contains("\ntry: kubectl config current-context"), "{}", nowhere.err);
+    let denied = check(Objects::from([("/version".to_owned(), json!(403))]), &[]);
+    assert_eq!((denied.code, denied.out.as_str()), (2, ""), "{}", denied.err);
+}

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
@@ -76,7 +77,7 @@ impl Work<'_> {
         match step {
             Step::ConfirmEnd => objects::confirm_end(client, key, self.claim_seen()?).await,
             Step::CreateClaim(spec) => self.create_claim(spec).await,
-            Step::UpdateClaim { consumes, produces } => self.update_claim(consumes, produces).await,
+            Step::UpdateClaim(spec) => self.update_claim(spec).await,
             Step::ClaimTopic { topic, source } => {
                 objects::claim_topic(client, &key.0, &self.subject.cluster, topic, *source).await
             }
@@ -92,6 +93,11 @@ impl Work<'_> {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
                 SecretView::Absent | SecretView::Foreign => Ok(()),
             },
+            Step::OpenGates { pods } => {
+                gates::open(client, &key.0, pods).await?;
+                self.context.gates.opened(key, pods);
+                Ok(())
+            }
             Step::RemoveCredential(slots) => self.remove_credential(slots).await,
             Step::Unpublish { uid, resource_version } => {
                 objects::unpublish(client, (&key.0, &self.subject.secret_name), uid, resource_version).await
@@ -118,8 +124,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn update_claim(&self, consumes: &[String], produces: &[String]) -> Result<(), Halt> {
-        let made = objects::update_claim(&self.context.client, self.claim_seen()?, consumes, produces).await?;
+    async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
+        let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
         self.context.world.accesses.renew(&self.seen.key, made.clone());
         let _ = self.claim.set(made);
         Ok(())

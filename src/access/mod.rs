@@ -5,6 +5,9 @@
 
 pub mod apply;
 pub mod credentials;
+mod foreign;
+pub mod gates;
+pub mod groups;
 pub mod life;
 pub mod objects;
 pub mod observe;
@@ -18,6 +21,7 @@ pub mod rights;
 pub mod rotation;
 pub mod standing;
 pub mod step;
+pub mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +65,8 @@ pub struct Context {
     pub told: Arc<report::Told>,
     /// The service accounts behind the Pods.
     pub accounts: Arc<reviews::Accounts>,
+    /// The Pods that were let through the gate.
+    pub gates: Arc<gates::Gates>,
 }
 
 /// Why a reconciliation stopped before its end.

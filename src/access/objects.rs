@@ -43,16 +43,18 @@ pub async fn create_claim(client: &Client, key: &AccessKey, spec: &AccessClaimSp
 ///
 /// # Errors
 /// The API server refused, as it does where the claim changed meanwhile.
-pub async fn update_claim(
-    client: &Client,
-    claim: &AccessClaim,
-    consumes: &[String],
-    produces: &[String],
-) -> Result<AccessClaim, Halt> {
+pub async fn update_claim(client: &Client, claim: &AccessClaim, spec: &AccessClaimSpec) -> Result<AccessClaim, Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
     let version = &claim.metadata.resource_version;
-    let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
-    let patch = Patch::Merge(patch);
+    // A merge leaves what it does not name, so everything that Pods can ask for is named.
+    let wishes = json!({
+        "consumes": spec.consumes,
+        "produces": spec.produces,
+        "groups": spec.groups,
+        "transactions": spec.transactions,
+        "streams": spec.streams,
+    });
+    let patch = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "spec": wishes}));
     let mut made =
         call(CALL, "update the AccessClaim", api.patch(&claim.name_any(), &PatchParams::default(), &patch)).await?;
     writes::done("access_claim_update");

@@ -23,9 +23,10 @@ pub(super) fn provide(
     held: &Held,
     plan: &mut Plan,
 ) {
-    let Judgement { consumes, produces, .. } = judgement;
-    let (reads, writes) = (consumes.iter().map(String::as_str), produces.iter().map(String::as_str));
-    let wanted = rights(&subject.username, &seen.key.0, reads, writes);
+    let given = &judgement.given;
+    let (consumes, produces): (Vec<String>, Vec<String>) =
+        (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
+    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, given);
     let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
     let extra: Vec<_> = held.rules.difference(&wanted).cloned().collect();
     if !missing.is_empty() {
@@ -48,8 +49,8 @@ pub(super) fn provide(
                 workload: &subject.workload,
                 username: &subject.username,
                 mechanism,
-                consumes,
-                produces,
+                consumes: &consumes,
+                produces: &produces,
             };
             let right = held.secret.password().is_some_and(|password| {
                 let wanted = data(subject, password, &connection.terms);
@@ -63,7 +64,7 @@ pub(super) fn provide(
     let at_work = plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_)));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     if at_work || replaces.is_some() || unproven {
-        let topics = consumes.iter().chain(produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         plan.steps.push(Step::Prove { rules: wanted.into_iter().collect(), topics, mechanism });
     }
     let number = rotation.renew.map(|(_, number)| number);

@@ -111,18 +111,14 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
 
 fn lent(question: &Question<'_>, claim: &TopicClaim, owner_namespace: &str) -> Standing {
     let Question { topic, right, view, before, .. } = *question;
-    let grant = |via: &str| Grant {
-        right,
-        topic: topic.to_owned(),
-        namespace: owner_namespace.to_owned(),
-        via: via.to_owned(),
-    };
+    let grant =
+        |via: &str| Grant { right, name: topic.to_owned(), namespace: owner_namespace.to_owned(), via: via.to_owned() };
     match view.verdicts.get(&right) {
         Some(Verdict::Granted { via }) => Standing::Lent(grant(via)),
         Some(Verdict::Unknown(error)) => {
             let stands = before
                 .iter()
-                .find(|grant| grant.right == right && grant.topic == topic && grant.namespace == owner_namespace);
+                .find(|grant| grant.right == right && grant.name == topic && grant.namespace == owner_namespace);
             stands.map_or_else(
                 || {
                     let message = format!("whether topic {topic} of namespace {owner_namespace} may be used: {error}");
@@ -217,7 +213,7 @@ mod tests {
             Standing::Pending(Reason::ReviewFailed, _)
         ));
         let before =
-            [Grant { right: Right::Consume, topic: "orders".into(), namespace: "shop".into(), via: "x".into() }];
+            [Grant { right: Right::Consume, name: "orders".into(), namespace: "shop".into(), via: "x".into() }];
         let question = Question {
             namespace: "web",
             topic: "orders",

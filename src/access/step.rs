@@ -12,12 +12,7 @@ pub enum Step {
     /// Make the claim.
     CreateClaim(Box<AccessClaimSpec>),
     /// Write what the Pods ask for now.
-    UpdateClaim {
-        /// Consumed topics.
-        consumes: Vec<String>,
-        /// Produced topics.
-        produces: Vec<String>,
-    },
+    UpdateClaim(Box<AccessClaimSpec>),
     /// Claim a topic that nobody has declared.
     ClaimTopic {
         /// Its name.
@@ -60,6 +55,11 @@ pub enum Step {
         mechanism: Mechanism,
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
+    },
+    /// Take the scheduling gate from Pods: names and uids.
+    OpenGates {
+        /// The Pods.
+        pods: Vec<(String, String)>,
     },
     /// Roll out anew what still has an old password.
     Restart(WorkloadOwner),
@@ -108,13 +108,13 @@ impl Step {
         match self {
             Self::ConfirmEnd
             | Self::CreateClaim(_)
-            | Self::UpdateClaim { .. }
+            | Self::UpdateClaim(_)
             | Self::ClaimTopic { .. }
             | Self::RecordRotation { .. } => Stage::Record,
             Self::Grant(_) | Self::Revoke(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
-            Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
+            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
             Self::Unpublish { .. } => Stage::Unpublish,
             Self::DeleteClaim => Stage::Forget,
         }

@@ -23,7 +23,7 @@ use crate::sweep;
 use crate::topics;
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, PodFacts, World};
+use crate::watch::{AccessKey, PodFacts, World, is_group};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -100,6 +100,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         default_cluster: settings.default_cluster.clone(),
         told: Arc::new(Told::new(recorder)),
         accounts: Arc::default(),
+        gates: Arc::default(),
     };
     let controllers = async {
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
@@ -201,7 +202,14 @@ async fn watches(client: Client, world: &World, queues: &Queues) {
             accesses,
             &world.accesses,
             |claim| readable("AccessClaim", claim),
-            |name, _| queues.accesses.push(name.clone())
+            |name, groups| {
+                queues.accesses.push(name.clone());
+                // Rivals of one consumer group look again.
+                for group in groups.iter().filter(|key| is_group(key)) {
+                    let rivals = world.accesses.of(group);
+                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
+                }
+            }
         ),
         follow(
             clusters,

@@ -81,7 +81,13 @@ impl Work<'_> {
             Step::ClaimTopic { topic, source } => {
                 objects::claim_topic(client, &key.0, &self.subject.cluster, topic, *source).await
             }
-            Step::RecordRotation { count, clear } => objects::record_rotation(client, key, *count, *clear).await,
+            Step::RecordRotation { count, clear } => {
+                let written = objects::record_rotation(client, self.claim_seen()?, *count, *clear).await?;
+                if let Some(written) = written {
+                    let _ = self.claim.set(written);
+                }
+                Ok(())
+            }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
@@ -126,7 +132,7 @@ impl Work<'_> {
 
     async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
         let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
-        self.context.world.accesses.renew(&self.seen.key, made.clone());
+        self.context.world.renew_access(&self.seen.key, made.clone());
         let _ = self.claim.set(made);
         Ok(())
     }

@@ -137,7 +137,8 @@ async fn reconcile(context: &Context, key: &AccessKey) -> Next {
         match pass(context, key, doubted).await {
             // A published credential that does not log in is written again, once.
             Err(Halt::Unproven(_)) if !doubted => doubted = true,
-            Err(halt) if halt.is_conflict() => return Next::After(SOON),
+            // Looked at afresh, less and less soon: what keeps conflicting is no race.
+            Err(halt) if halt.is_conflict() => return Next::Failed,
             Err(halt) => {
                 tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
                 report::halted(context, key, &halt.unusable()).await;

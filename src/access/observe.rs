@@ -17,7 +17,7 @@ use super::readers;
 use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
-use super::wishes::Wishes;
+use super::wishes::{Wishes, fault};
 use super::{Context, Halt};
 use crate::api::annotations::{MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{ClusterRef, WorkloadName};
@@ -131,6 +131,8 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// Whether the namespace is opted in.
+    pub opted_in: bool,
     /// Whether the cluster is for workloads of this namespace.
     pub admitted: bool,
     /// Pods that were let through the gate, by uid.
@@ -150,6 +152,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let asks = asks(context, key);
     let subject = subject(context, key, claim.as_deref(), &asks)?;
     let (mut accounts, mut admitted) = (BTreeSet::new(), true);
+    let opted_in = context.world.opted_in(&key.0);
     let owners = owners(context, key, claim.as_deref(), &asks).await?;
     let held = match &subject {
         None => Err(Unusable { reason: Reason::NoWorkload, message: "nobody asks for this access".to_owned() }),
@@ -158,7 +161,8 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
                 let mut held = held(context, &connection, &key.0, subject, &wishes).await?;
-                admitted = connection.terms.admit(&context.world.labels_of(&key.0));
+                // The labels of a namespace that opted out are not watched.
+                admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
                 accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
                 Ok((connection, held))
             }
@@ -178,6 +182,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
         held,
         credential_doubted,
         owners,
+        opted_in,
         admitted,
         let_through,
         rotate,
@@ -219,16 +224,13 @@ fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
     pods.filter_map(read).collect()
 }
 
-/// Nobody where the namespace is not opted in: what it was given stays, and nothing is done.
+/// Nobody where the namespace is not opted in and nothing was given before.
 fn subject(
     context: &Context,
     key: &AccessKey,
     claim: Option<&AccessClaim>,
     asks: &[Ask],
 ) -> Result<Option<Subject>, Halt> {
-    if !context.world.opted_in(&key.0) {
-        return Ok(None);
-    }
     let first = asks.iter().find_map(|ask| ask.intent.as_ref().ok().filter(|intent| intent.access_name() == key.1));
     let (workload, cluster) = match (claim, first) {
         (Some(claim), _) => {
@@ -247,8 +249,14 @@ fn subject(
             format!("the access of workload {workload} on {cluster} is named {name}"),
         ));
     }
-    let broker_cluster = context.world.clusters.get(&(&cluster.namespace, &cluster.name));
-    let scope = scope_of(broker_cluster.as_deref(), &context.scope);
+    // The connection's own scope, where there is one: the resource may be gone already.
+    let scope = match context.clusters.get(&cluster.to_string()) {
+        Ok(connection) => connection.claim.scope.clone(),
+        Err(_) => {
+            let resource = context.world.clusters.get(&(&cluster.namespace, &cluster.name));
+            scope_of(resource.as_deref(), &context.scope)
+        }
+    };
     Ok(Some(Subject {
         secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
         username: scope.username(&key.0, &key.1),
@@ -282,7 +290,9 @@ async fn held(
         let exists = claims.is_empty() && own_namespace.is_none() && connection.admin.group_exists(name).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));
-    let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).cloned().collect();
+    // Kafka answers a question about what is no name at all with an error, which would end every look.
+    let legal = |name: &&String| fault(name, Right::Consume).is_none();
+    let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
     let topics = try_join_all(topics.into_iter().map(|name| async {
         let exists = connection.batcher.describe_topic(name.clone()).await?.is_some();
         let claims = context.world.topics.of(&(subject.cluster.clone(), name.clone()));

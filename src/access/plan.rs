@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::groups::{self, GroupQuestion, GroupView};
 use super::life::{Life, life, owner_of};
 use super::observe::{Ask, Held, Observation, SecretView, Subject, TopicView};
-use super::provision::provide;
+use super::provision::{provide, revoke};
 use super::rights::rule;
 use super::rotation::Overlap;
 use super::standing::{Question, Standing, standing};
@@ -69,7 +69,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Ok((connection, held)) => (connection, held),
         Err(unusable) => return Some(Plan { obstacle: Some(unusable.clone()), ..plan }),
     };
-    match life_of(seen, !members.is_empty(), connection.terms.lifetimes.idle_after) {
+    // A Pod that cannot be read lives all the same: it may be one that another version let in.
+    let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
+    match life_of(seen, !members.is_empty() || unreadable, connection.terms.lifetimes.idle_after) {
         // The end of an owner without Pods is no event.
         Life::Wanted if members.is_empty() && !seen.owners.is_empty() => {
             plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
@@ -79,10 +81,17 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Life::Ended => return Some(end(held, plan)),
     }
     let judgement = judge(seen, subject, &asked, &connection.terms, held, &mut plan.steps);
-    plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
     let published = held.secret.password().is_some();
+    plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
+    if !seen.opted_in && !published && plan.obstacle.is_none() {
+        let message = format!("namespace {} is not opted in", seen.key.0);
+        plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
+    }
     if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
         provide(seen, subject, &judgement, connection, held, &mut plan);
+    } else {
+        // Nothing is handed out; what is not given any more is taken all the same.
+        revoke(seen, subject, &judgement, held, &mut plan.steps);
     }
     if published && plan.obstacle.is_none() || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
         plan.steps.extend(gated(seen, &members).map(|pods| Step::OpenGates { pods }));
@@ -172,8 +181,11 @@ fn strangers(seen: &Observation, subject: &Subject) -> BTreeMap<String, Unusable
 /// The union of what the Pods ask for; what the claim says where there is no Pod at all.
 fn asked(seen: &Observation, members: &[&Ask]) -> Wishes {
     let intents: Vec<_> = members.iter().filter_map(|ask| ask.intent.as_ref().ok()).collect();
+    let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
     match &seen.claim {
         Some(claim) if intents.is_empty() => Wishes::of_claim(&claim.spec),
+        // Rights never shrink while a Pod lives that cannot be read.
+        Some(claim) if unreadable => Wishes::of_intents(intents).union(Wishes::of_claim(&claim.spec)),
         _ => Wishes::of_intents(intents),
     }
 }
@@ -222,7 +234,15 @@ fn judge(
                 let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
                 Standing::Refused(Reason::ClusterNotAllowed, message)
             }
-            None => standing_of(seen, terms, held, name, right, has),
+            None => match standing_of(seen, terms, held, name, right, has) {
+                refused @ Standing::Refused(..) => refused,
+                // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
+                _ if !seen.opted_in && !has => {
+                    let message = format!("namespace {} is not opted in", seen.key.0);
+                    Standing::Pending(Reason::NotOptedIn, message)
+                }
+                stands => stands,
+            },
         };
         let (gets, refusal) = match stands {
             Standing::Own => (true, None),

@@ -64,11 +64,20 @@ fn unclaimed(question: &Question<'_>) -> Standing {
     let Question { namespace, topic, view, held, undeclared, .. } = *question;
     if let Some(other) = view.own_namespace.as_deref().filter(|other| *other != namespace) {
         let message = format!("topic {topic} bears a name of namespace {other}'s own, which has not claimed it");
-        return Standing::Refused(Reason::TopicOwnedElsewhere, message);
+        // What is missing may have been lost: a right that was lent stays until its owner is there to be asked.
+        return if held {
+            Standing::Pending(Reason::TopicOwnedElsewhere, message)
+        } else {
+            Standing::Refused(Reason::TopicOwnedElsewhere, message)
+        };
     }
     // Claims can be lost, with their definition or in a restore; a right that the user holds shows that there was one.
     if held {
-        return Standing::Nobodys;
+        let lent = question.before.iter().find(|grant| grant.name == topic && grant.right == question.right);
+        return lent.map_or(Standing::Nobodys, |grant| {
+            let message = format!("topic {topic} has lost its claim in namespace {}", grant.namespace);
+            Standing::Pending(Reason::TopicUnclaimed, message)
+        });
     }
     if view.exists {
         return Standing::Refused(

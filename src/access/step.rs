@@ -79,6 +79,10 @@ pub enum Step {
 /// When a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// What is to end is looked at once more.
+    Confirm,
+    /// What is not given any more is taken, whatever comes of the rest.
+    Revoke,
     /// What is decided is on record before anything is done about it.
     Record,
     /// Kafka is brought to it.
@@ -97,8 +101,17 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Record, Self::Provide, Self::Prove, Self::Publish, Self::Withdraw, Self::Unpublish, Self::Forget];
+    pub const ALL: [Self; 9] = [
+        Self::Confirm,
+        Self::Revoke,
+        Self::Record,
+        Self::Provide,
+        Self::Prove,
+        Self::Publish,
+        Self::Withdraw,
+        Self::Unpublish,
+        Self::Forget,
+    ];
 }
 
 impl Step {
@@ -106,12 +119,12 @@ impl Step {
     #[must_use]
     pub const fn stage(&self) -> Stage {
         match self {
-            Self::ConfirmEnd
-            | Self::CreateClaim(_)
-            | Self::UpdateClaim(_)
-            | Self::ClaimTopic { .. }
-            | Self::RecordRotation { .. } => Stage::Record,
-            Self::Grant(_) | Self::Revoke(_) | Self::SetCredential { .. } => Stage::Provide,
+            Self::ConfirmEnd => Stage::Confirm,
+            Self::Revoke(_) => Stage::Revoke,
+            Self::CreateClaim(_) | Self::UpdateClaim(_) | Self::ClaimTopic { .. } | Self::RecordRotation { .. } => {
+                Stage::Record
+            }
+            Self::Grant(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
             Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,

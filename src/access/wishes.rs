@@ -69,6 +69,17 @@ impl Wishes {
         consumed.chain(produced).chain(self.groups.iter().map(|group| (group, Right::Join)))
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn union(mut self, other: Self) -> Self {
+        self.consumes.extend(other.consumes);
+        self.produces.extend(other.produces);
+        self.groups.extend(other.groups);
+        self.transactions |= other.transactions;
+        self.streams.extend(other.streams);
+        self
+    }
+
     /// Notes a right.
     pub fn add(&mut self, name: &str, right: Right) {
         let names = match right {

@@ -106,6 +106,8 @@ reasons! {
     GroupUnclaimed => "Use a group <namespace>.…, or have the BrokerCluster's groups.adopt set to Any while it is taken over.",
     /// The cluster's policy allows groups under the namespace's own name only.
     GroupNotAllowed => "Use a group <namespace>.….",
+    /// The namespace is not opted in: nothing new is given there.
+    NotOptedIn => "Label the namespace kafka.admittance.dev/injection=enabled.",
     /// The BrokerCluster is not for workloads of this namespace.
     ClusterNotAllowed => "Ask for a label that the BrokerCluster's clients.namespaceSelector selects, or for another cluster.",
     /// The topic exists in Kafka and no TopicClaim covers it.

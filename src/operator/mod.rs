@@ -91,7 +91,12 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         clusters: clusters.clone(),
         recorder: recorder.clone(),
     };
-    let sweep_context = sweep::Context { client: client.clone(), world: world.clone(), clusters: clusters.clone() };
+    let sweep_context = sweep::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        accesses: queues.accesses.clone(),
+    };
     let access_context = access::Context {
         client: client.clone(),
         world: world.clone(),
@@ -173,6 +178,8 @@ async fn watches(client: Client, world: &World, queues: &Queues) {
                 let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
                 pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
                     .for_each(|pod| queues.accesses.push(pod.access_key()));
+                let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
+                claims.for_each(|claim| queues.accesses.push(claim));
             }
         ),
         follow(

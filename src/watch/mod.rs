@@ -64,6 +64,16 @@ impl Default for World {
 }
 
 impl World {
+    /// Notes an access as a write of ours returned it, unless a newer one is known.
+    pub fn renew_access(&self, key: &AccessKey, mut written: AccessClaim) {
+        fn version(claim: &AccessClaim) -> Option<u64> {
+            claim.metadata.resource_version.as_ref()?.parse().ok()
+        }
+        written.metadata.managed_fields = None;
+        let ours = version(&written);
+        self.accesses.renew(key, written, |there| version(there) < ours);
+    }
+
     /// Waits until every table has been filled once.
     pub async fn complete(&self) {
         tokio::join!(

@@ -24,10 +24,10 @@ fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
 }
 
 /// Sets the cluster's patience, and puts it back with the guard.
-struct IdleAfter;
+pub(crate) struct IdleAfter;
 
 impl IdleAfter {
-    fn set(text: &str) -> Self {
+    pub(crate) fn set(text: &str) -> Self {
         let patch = json!({"spec": {"credentials": {"idleAfter": text}}}).to_string();
         kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
         Self

@@ -12,6 +12,7 @@ mod chart;
 mod crash;
 mod life;
 mod outage;
+mod rights;
 mod rotation;
 mod tenancy;
 mod trust;

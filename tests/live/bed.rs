@@ -188,6 +188,25 @@ pub(crate) fn kafka_logs() -> String {
         .concat()
 }
 
+/// How many logins the brokers have refused since they started.
+pub(crate) fn failed_logins() -> usize {
+    kafka_logs().lines().filter(|line| line.contains("Failed authentication")).count()
+}
+
+/// The credential Secret of an access.
+pub(crate) fn secret_of(namespace: &str, access: &str) -> Value {
+    get(&["secret", &format!("{access}-kafka-credentials"), "--namespace", namespace])
+}
+
+/// Waits until the credential Secret of an access has another password than it had; the Secret.
+pub(crate) fn wait_new_password(namespace: &str, access: &str, before: &Value) -> Value {
+    wait_for(&format!("access {namespace}/{access} has a new password"), || {
+        let secret = secret_of(namespace, access);
+        let new = secret["data"]["password"] != before["data"]["password"];
+        if new { Ok(secret) } else { Err("the same password".to_owned()) }
+    })
+}
+
 /// Waits until the condition `Ready` of an object has a reason.
 pub(crate) fn wait_reason(kind: &str, namespace: &str, name: &str, reason: &str) {
     wait_for(&format!("{kind} {namespace}/{name} says {reason}"), || {

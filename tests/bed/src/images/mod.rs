@@ -1,5 +1,6 @@
 //! Container images without a registry and without a builder: each is an OCI archive in the cache, made of tar files.
 
+pub mod golang;
 pub mod kafka;
 pub mod oci;
 pub mod pause;
@@ -68,7 +69,12 @@ fn archive(
 /// # Errors
 /// When one cannot be built.
 pub fn ensure_own(cache: &Cache, progress: &Progress) -> Result<Vec<Archive>> {
-    Ok(vec![pause::ensure(cache, progress)?, kafka::ensure(cache, progress)?, python::ensure(cache, progress)?])
+    Ok(vec![
+        pause::ensure(cache, progress)?,
+        kafka::ensure(cache, progress)?,
+        python::ensure(cache, progress)?,
+        golang::ensure(cache, progress)?,
+    ])
 }
 
 /// Loads an image into a cluster, unless it is there.

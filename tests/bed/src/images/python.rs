@@ -1,4 +1,4 @@
-//! An image with a librdkafka client: Python and the wheel of confluent-kafka, which carries its own librdkafka.
+//! An image with two clients of Python: confluent-kafka, whose wheel carries its own librdkafka, and kafka-python, which has no C.
 //!
 //! Debian 12's librdkafka (2.0.2) repeats its SCRAM nonce and cannot log in to Kafka 4; that was fixed in 2.6.1.
 
@@ -17,6 +17,9 @@ use crate::progress::Progress;
 /// The version of confluent-kafka; its librdkafka is 2.12.1.
 const VERSION: &str = "2.12.2";
 
+/// What else is installed, each without what it would bring: none needs anything.
+const BESIDE: &str = "kafka-python==3.0.12";
+
 /// The image's name.
 pub const REFERENCE: &str = "localhost/clients-python:2.12.2";
 
@@ -27,8 +30,8 @@ const PYTHON: Rootfs = Rootfs { name: "python", packages: &["python3", "dash", "
 /// # Errors
 /// When packages or the wheel cannot be fetched.
 pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
-    let recipe =
-        Recipe { name: "image-clients-python".into(), version: VERSION.into(), inputs: vec![PYTHON.recipe().key()] };
+    let inputs = vec![PYTHON.recipe().key(), BESIDE.to_owned()];
+    let recipe = Recipe { name: "image-clients-python".into(), version: VERSION.into(), inputs };
     let image = Image {
         reference: REFERENCE,
         entrypoint: &["/usr/bin/python3"],
@@ -37,22 +40,41 @@ pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
         folder: "/tmp",
     };
     let python = PYTHON.ensure(cache, progress)?;
-    archive(cache, progress, recipe, "image clients-python: the wheel of confluent-kafka", &image, |folder, step| {
-        let (packages, layer_file) = (folder.join("packages"), folder.join("layer.tar"));
-        let mut pip = Command::new("pip3");
-        // For the Python of the image, whatever this machine runs.
-        pip.args(["install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--python-version=3.11"]);
-        pip.args(["--implementation=cp", "--target"]).arg(&packages).arg(format!("confluent-kafka=={VERSION}"));
-        step.run(&mut pip, &cache.log("clients-python"))?;
-        let mut layer = Layer::create(&layer_file)?;
-        layer.folder("tmp", 0o1777)?;
-        layer.text("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\nappuser:x:1000:1000:appuser:/tmp:/bin/sh\n")?;
-        layer.text("etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nhosts: files dns\n")?;
-        add_tree(&mut layer, &packages, "opt/clients")?;
-        layer.finish()?;
-        fs::remove_dir_all(packages)?;
-        Ok(vec![python, layer_file])
-    })
+    archive(
+        cache,
+        progress,
+        recipe,
+        "image clients-python: confluent-kafka and kafka-python",
+        &image,
+        |folder, step| {
+            let (packages, layer_file) = (folder.join("packages"), folder.join("layer.tar"));
+            let mut pip = Command::new("pip3");
+            // For the Python of the image, whatever this machine runs.
+            pip.args([
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--no-compile",
+                "--only-binary=:all:",
+                "--python-version=3.11",
+            ]);
+            pip.args(["--implementation=cp", "--target"]).arg(&packages);
+            pip.arg(format!("confluent-kafka=={VERSION}")).arg(BESIDE);
+            step.run(&mut pip, &cache.log("clients-python"))?;
+            let mut layer = Layer::create(&layer_file)?;
+            layer.folder("tmp", 0o1777)?;
+            layer.text(
+                "etc/passwd",
+                0o644,
+                "root:x:0:0:root:/root:/bin/sh\nappuser:x:1000:1000:appuser:/tmp:/bin/sh\n",
+            )?;
+            layer.text("etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nhosts: files dns\n")?;
+            add_tree(&mut layer, &packages, "opt/clients")?;
+            layer.finish()?;
+            fs::remove_dir_all(packages)?;
+            Ok(vec![python, layer_file])
+        },
+    )
 }
 
 fn add_tree(layer: &mut Layer, source: &Path, target: &str) -> Result<()> {

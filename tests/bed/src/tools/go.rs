@@ -11,7 +11,7 @@ use crate::progress::{Progress, Step};
 
 /// Where the source comes from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A module of our own that requires pinned versions, for programs that cannot be installed by version. It builds to one
     /// file, which acts by the name it is called by.
     Module {
@@ -27,23 +27,23 @@ pub(super) enum Source {
 
 /// One program, or a family that shares a version.
 #[derive(Debug)]
-pub(super) struct GoProgram {
-    pub(super) name: &'static str,
-    pub(super) version: &'static str,
-    pub(super) source: Source,
+pub(crate) struct GoProgram {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) source: Source,
     /// For the linker.
-    pub(super) flags: &'static str,
+    pub(crate) flags: &'static str,
     /// About how many packages are compiled: the length of the progress bar.
-    pub(super) packages: u64,
+    pub(crate) packages: u64,
     /// About how long it takes on two cores.
-    pub(super) cost: &'static str,
+    pub(crate) cost: &'static str,
     /// The commands it brings.
-    pub(super) commands: &'static [&'static str],
+    pub(crate) commands: &'static [&'static str],
 }
 
 impl GoProgram {
     /// The name of the file behind a command: a module of ours builds to one file for all its commands.
-    pub(super) fn file(&self, command: &'static str) -> &'static str {
+    pub(crate) fn file(&self, command: &'static str) -> &'static str {
         match self.source {
             Source::Module { .. } => self.name,
             Source::Install { .. } => command,
@@ -51,7 +51,7 @@ impl GoProgram {
     }
 
     /// The folder with the program's files, built now if the cache lacks it.
-    pub(super) fn ensure(&self, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
+    pub(crate) fn ensure(&self, cache: &Cache, progress: &Progress) -> Result<PathBuf> {
         let label = format!("{} {}: compiled once, about {}", self.name, self.version, self.cost);
         let folder = cache.make(
             progress,
@@ -62,7 +62,7 @@ impl GoProgram {
         Ok(folder)
     }
 
-    fn recipe(&self) -> Recipe {
+    pub(crate) fn recipe(&self) -> Recipe {
         let mut inputs = vec![self.flags.to_owned()];
         match self.source {
             Source::Module { files } => inputs.extend(files.iter().map(|(name, text)| format!("{name}\n{text}"))),

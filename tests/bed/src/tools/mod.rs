@@ -1,6 +1,6 @@
 //! The programs a cluster is made of, compiled from pinned versions of their published sources into the cache.
 
-mod go;
+pub(crate) mod go;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

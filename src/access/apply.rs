@@ -16,7 +16,7 @@ use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation, ResourceType};
+use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
@@ -243,7 +243,11 @@ impl Work<'_> {
         });
         let of = |operation| {
             let rules = rules.into_iter().flatten();
-            let topics = rules.filter(|rule| rule.operation == operation && rule.resource_type == ResourceType::Topic);
+            let topics = rules.filter(|rule| {
+                rule.operation == operation
+                    && rule.resource_type == ResourceType::Topic
+                    && rule.pattern_type == PatternType::Literal
+            });
             topics.map(|rule| rule.resource_name.clone()).collect::<Vec<_>>()
         };
         (of(Operation::Read), of(Operation::Write))

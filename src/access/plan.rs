@@ -68,7 +68,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     match life_of(seen, !members.is_empty(), connection.terms.lifetimes.idle_after) {
         // The end of an owner without Pods is no event.
         Life::Wanted if members.is_empty() && !seen.owners.is_empty() => {
-            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after))
+            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
         }
         Life::Wanted => {}
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),

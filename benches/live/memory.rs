@@ -10,7 +10,9 @@ pub(crate) struct Readings(Vec<(&'static str, Memory)>);
 
 impl Readings {
     pub(crate) fn take(&mut self, when: &'static str) {
-        let replicas = pods("webhook").iter().map(|pod| Process::of_pod(pod).memory()).collect::<Vec<_>>();
+        // The process of one that terminates may be gone already.
+        let pods = pods("webhook").into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let replicas = pods.map(|pod| Process::of_pod(&pod).memory()).collect::<Vec<_>>();
         let most = |of: fn(&Memory) -> f64| replicas.iter().map(of).fold(0.0, f64::max);
         self.0.push((when, Memory { resident: most(|memory| memory.resident), peak: most(|memory| memory.peak) }));
     }

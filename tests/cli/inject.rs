@@ -53,7 +53,7 @@ fn webhook(pod: &Value) -> Result<Value, String> {
 }
 
 fn inject(arguments: &[&str], input: &str) -> Ended {
-    run(&[&["inject", "--namespace", "shop", "--probe-image", IMAGE], arguments].concat(), input)
+    run(&[&["inject", "--namespace", "shop", "--gates", "--probe-image", IMAGE], arguments].concat(), input)
 }
 
 #[test]

@@ -1,49 +1,14 @@
 //! The operator stopped right after each of its writes, in turn: the end is the same every time.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, scale, try_kubectl, wait_for, wait_ready};
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, wait_for, wait_ready};
+use crate::operator::{Operator, without_operator};
 
 /// One access's life has about ten writes; more than this many and something writes without end.
 const MOST_WRITES: usize = 40;
-
-struct Operator(Child);
-
-impl Operator {
-    /// An operator of the test's own, from the binary that can stop after its n-th write.
-    fn start(stop_after: Option<usize>) -> Self {
-        let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
-        operator.args([
-            "operator",
-            "--namespace",
-            HOME,
-            "--identity",
-            "crash-test",
-            "--health-port",
-            "18099",
-            "--log",
-            "warn",
-        ]);
-        if let Some(writes) = stop_after {
-            operator.env("ADMITTANCE_STOP_AFTER_WRITE", writes.to_string());
-        }
-        Self(operator.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    fn has_stopped(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What an access comes to, without what differs by nature: uids, times, passwords.
 fn end_state(namespace: &str, round: &str) -> Value {
@@ -77,12 +42,7 @@ fn end_state(namespace: &str, round: &str) -> Value {
 
 #[test]
 fn stopped_after_any_write_it_ends_the_same() {
-    scale(HOME, "deployment/admittance-operator", 0);
-    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
-    let outcome = std::panic::catch_unwind(every_write);
-    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
-    scale(HOME, "deployment/admittance-operator", 2);
-    outcome.unwrap();
+    without_operator(every_write);
 }
 
 fn every_write() {
@@ -103,7 +63,7 @@ fn every_write() {
 fn round(stop_after: Option<usize>) -> Option<Value> {
     let name = format!("crash-{}", stop_after.unwrap_or(0));
     let space = Namespace::opted_in(&name);
-    let mut first = Operator::start(stop_after);
+    let mut first = Operator::start(HOME, "crash-test", stop_after);
     apply(&idle_pod(
         &space.0,
         "app",
@@ -128,7 +88,7 @@ fn round(stop_after: Option<usize>) -> Option<Value> {
             return None;
         }
         drop(first);
-        let _again = Operator::start(None);
+        let _again = Operator::start(HOME, "crash-test", None);
         return Some(end_state(&space.0, &name));
     }
     Some(end_state(&space.0, &name))

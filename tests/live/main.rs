@@ -12,6 +12,7 @@ mod chart;
 mod clients;
 mod crash;
 mod disaster;
+mod leaders;
 mod life;
 mod operator;
 mod outage;

@@ -13,9 +13,9 @@ use crate::bed::{HOME, kubectl, scale, try_kubectl};
 
 const DEPLOYMENT: &str = "deployment/admittance-operator";
 /// Whom its replicas act as.
-const ACCOUNT: &str = "admittance-operator";
+pub(crate) const ACCOUNT: &str = "admittance-operator";
 /// The Lease by which one replica leads.
-const LEASE: &str = "admittance-operator";
+pub(crate) const LEASE: &str = "admittance-operator";
 
 /// An operator of the test's own, from the binary that can stop after its n-th write; stopped with the guard, by force.
 ///

@@ -181,6 +181,26 @@ pub(crate) fn slots_of(user: &str) -> String {
     kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "users", "--entity-name", user])
 }
 
+/// The Kafka user of an access, once that is ready.
+pub(crate) fn user_of(namespace: &str, access: &str) -> String {
+    wait_ready("accessclaim", namespace, access)["status"]["username"].as_str().unwrap().to_owned()
+}
+
+/// Waits until nothing is left of an access, in Kafka or in its namespace.
+pub(crate) fn nothing_is_left(namespace: &str, access: &str, user: &str) {
+    wait_for("rules, user, Secret and claim are gone", || left_of(namespace, access, user));
+}
+
+/// What is left of an access, as the error.
+pub(crate) fn left_of(namespace: &str, access: &str, user: &str) -> Result<(), String> {
+    let (rules, slots) = (rules_of(user), slots_of(user));
+    let objects = get(&["accessclaims,secrets", "--namespace", namespace]);
+    let named = |item: &Value| item["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(access));
+    let objects = objects["items"].as_array().unwrap().iter().any(named);
+    let left = rules.contains("ALLOW") || slots.contains("iterations=") || objects;
+    if left { Err(format!("{rules}{slots}objects: {objects}")) } else { Ok(()) }
+}
+
 /// What the brokers have logged since they started.
 pub(crate) fn kafka_logs() -> String {
     ["kafka-0", "kafka-1", "kafka-2"]

@@ -1,53 +1,16 @@
 //! The operator stopped right after each of its writes, in turn: the end is the same every time.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kafka_tool, kubectl, rules_of, scale, slots_of, try_kubectl, unique,
-    wait_for, wait_ready,
+    HOME, Namespace, apply, get, idle_pod, kafka_tool, kubectl, left_of, rules_of, unique, wait_for, wait_ready,
 };
-use crate::life::IdleAfter;
+use crate::operator::{Lifetime, Operator, without_operator};
 
 /// One access's life has about ten writes; more than this many and something writes without end.
 const MOST_WRITES: usize = 40;
-
-struct Operator(Child);
-
-impl Operator {
-    /// An operator of the test's own, from the binary that can stop after its n-th write.
-    fn start(stop_after: Option<usize>) -> Self {
-        let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
-        operator.args([
-            "operator",
-            "--namespace",
-            HOME,
-            "--identity",
-            "crash-test",
-            "--health-port",
-            "18099",
-            "--log",
-            "warn",
-        ]);
-        if let Some(writes) = stop_after {
-            operator.env("ADMITTANCE_STOP_AFTER_WRITE", writes.to_string());
-        }
-        Self(operator.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    fn has_stopped(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What an access comes to, without what differs by nature: uids, times, passwords.
 fn end_state(namespace: &str, round: &str) -> Value {
@@ -79,25 +42,15 @@ fn end_state(namespace: &str, round: &str) -> Value {
     serde_json::from_str(&state.to_string().replace(round, "ROUND").replace(namespace, "NAMESPACE")).unwrap()
 }
 
-/// Runs a test in which the installed operator rests.
-fn with_an_operator_of_our_own(test: impl FnOnce() + std::panic::UnwindSafe) {
-    scale(HOME, "deployment/admittance-operator", 0);
-    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
-    let outcome = std::panic::catch_unwind(test);
-    let _ = try_kubectl(&["delete", "lease", "admittance-operator", "--namespace", HOME]);
-    scale(HOME, "deployment/admittance-operator", 2);
-    outcome.unwrap();
-}
-
 #[test]
 fn stopped_after_any_write_it_ends_the_same() {
-    with_an_operator_of_our_own(every_write);
+    without_operator(every_write);
 }
 
 #[test]
 fn stopped_after_any_write_of_a_change_a_rotation_and_the_end_nothing_is_left() {
-    with_an_operator_of_our_own(|| {
-        let _patience = IdleAfter::set("1s");
+    without_operator(|| {
+        let _patience = Lifetime::set("idleAfter", "1s");
         let mut stops = 0;
         for writes in 1..=MOST_WRITES {
             if !later_life(writes) {
@@ -112,6 +65,11 @@ fn stopped_after_any_write_of_a_change_a_rotation_and_the_end_nothing_is_left() 
     });
 }
 
+/// An operator that leads in the installation's place.
+fn ours(stop_after: Option<usize>) -> Operator {
+    Operator::start(HOME, "crash-test", stop_after)
+}
+
 /// An operator that is started anew, undisturbed, once it has stopped.
 struct Mortal {
     operator: Operator,
@@ -123,7 +81,7 @@ impl Mortal {
         wait_for(what, || {
             if !self.stopped && self.operator.has_stopped() {
                 self.stopped = true;
-                self.operator = Operator::start(None);
+                self.operator = ours(None);
             }
             ask()
         })
@@ -135,12 +93,12 @@ fn later_life(stop_after: usize) -> bool {
     let name = format!("crash-later-{stop_after}");
     let (space, first, second) = (Namespace::opted_in(&name), unique(&name), unique(&format!("{name}-more")));
     let asks = |topic: &str| format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: {topic}");
-    let born = Operator::start(None);
+    let born = ours(None);
     apply(&idle_pod(&space.0, "one", &asks(&first)));
     let user = wait_ready("accessclaim", &space.0, "app")["status"]["username"].as_str().unwrap().to_owned();
     drop(born);
 
-    let mut mortal = Mortal { operator: Operator::start(Some(stop_after)), stopped: false };
+    let mut mortal = Mortal { operator: ours(Some(stop_after)), stopped: false };
     apply(&idle_pod(&space.0, "two", &asks(&second)));
     mortal.wait_for("the user has the rights of both Pods", || {
         let rules = rules_of(&user);
@@ -169,14 +127,7 @@ fn later_life(stop_after: usize) -> bool {
         if done { Ok(()) } else { Err(format!("{rotations} {}", claim["status"])) }
     });
     kubectl(&["delete", "pod", "one", "two", "--namespace", &space.0]);
-    mortal.wait_for("nothing is left of the access", || {
-        let (rules, slots) = (rules_of(&user), slots_of(&user));
-        let objects = get(&["accessclaims,secrets", "--namespace", &space.0]);
-        let gone = !rules.contains("ALLOW")
-            && !slots.contains("iterations=")
-            && objects["items"].as_array().unwrap().is_empty();
-        if gone { Ok(()) } else { Err(format!("{rules}{slots}{}", objects["items"])) }
-    });
+    mortal.wait_for("nothing is left of the access", || left_of(&space.0, "app", &user));
     mortal.stopped
 }
 
@@ -198,7 +149,7 @@ fn every_write() {
 fn round(stop_after: Option<usize>) -> Option<Value> {
     let name = format!("crash-{}", stop_after.unwrap_or(0));
     let space = Namespace::opted_in(&name);
-    let mut first = Operator::start(stop_after);
+    let mut first = ours(stop_after);
     apply(&idle_pod(
         &space.0,
         "app",
@@ -223,7 +174,7 @@ fn round(stop_after: Option<usize>) -> Option<Value> {
             return None;
         }
         drop(first);
-        let _again = Operator::start(None);
+        let _again = ours(None);
         return Some(end_state(&space.0, &name));
     }
     Some(end_state(&space.0, &name))

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kubectl, rules_of, slots_of, try_kubectl, unique, wait_for, wait_ready,
+    Namespace, apply, get, idle_pod, kubectl, nothing_is_left, rules_of, unique, user_of, wait_for, wait_ready,
     wait_reason,
 };
+use crate::operator::Lifetime;
 
 /// A Deployment of one Pod that does nothing.
 fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
@@ -23,44 +24,10 @@ fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
     .to_string()
 }
 
-/// Sets the cluster's patience, and puts it back with the guard.
-pub(crate) struct IdleAfter;
-
-impl IdleAfter {
-    pub(crate) fn set(text: &str) -> Self {
-        let patch = json!({"spec": {"credentials": {"idleAfter": text}}}).to_string();
-        kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-        Self
-    }
-}
-
-impl Drop for IdleAfter {
-    fn drop(&mut self) {
-        let patch = json!({"spec": {"credentials": {"idleAfter": "24h"}}}).to_string();
-        let _ =
-            try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-    }
-}
-
-fn user_of(namespace: &str, access: &str) -> String {
-    wait_ready("accessclaim", namespace, access)["status"]["username"].as_str().unwrap().to_owned()
-}
-
-fn nothing_is_left(namespace: &str, access: &str, user: &str) {
-    wait_for("rules, user, Secret and claim are gone", || {
-        let (rules, slots) = (rules_of(user), slots_of(user));
-        let objects = get(&["accessclaims,secrets", "--namespace", namespace]);
-        let named = |item: &Value| item["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(access));
-        let objects = objects["items"].as_array().unwrap().iter().any(named);
-        let left = rules.contains("ALLOW") || slots.contains("iterations=") || objects;
-        if left { Err(format!("{rules}{slots}objects: {objects}")) } else { Ok(()) }
-    });
-}
-
 #[test]
 fn scaled_to_zero_it_stays_and_without_an_owner_it_ends() {
     let (space, topic) = (Namespace::opted_in("live-life"), unique("life"));
-    let _patience = IdleAfter::set("3s");
+    let _patience = Lifetime::set("idleAfter", "3s");
     apply(&deployment(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
     let user = user_of(&space.0, "app");
     kubectl(&["scale", "deployment/app", "--replicas=0", "--namespace", &space.0]);

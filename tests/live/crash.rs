@@ -148,12 +148,12 @@ fn every_write() {
 /// One life of an access; with a stop, nothing once the life has fewer writes than that.
 fn round(stop_after: Option<usize>) -> Option<Value> {
     let name = format!("crash-{}", stop_after.unwrap_or(0));
-    let space = Namespace::opted_in(&name);
+    let (space, topic) = (Namespace::opted_in(&name), unique(&name));
     let mut first = ours(stop_after);
     apply(&idle_pod(
         &space.0,
         "app",
-        &format!("kafka.admittance.dev/consumes: {name}-in, kafka.admittance.dev/produces: {name}-out"),
+        &format!("kafka.admittance.dev/consumes: {topic}-in, kafka.admittance.dev/produces: {topic}-out"),
     ));
     if stop_after.is_some() {
         let done = wait_for("the operator stops, or the access is complete", || {
@@ -175,7 +175,7 @@ fn round(stop_after: Option<usize>) -> Option<Value> {
         }
         drop(first);
         let _again = ours(None);
-        return Some(end_state(&space.0, &name));
+        return Some(end_state(&space.0, &topic));
     }
-    Some(end_state(&space.0, &name))
+    Some(end_state(&space.0, &topic))
 }

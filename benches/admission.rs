@@ -26,6 +26,7 @@ fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:bench".into(),
         probe_delivery: Delivery::Copy,
+        gates: true,
         version: env!("CARGO_PKG_VERSION"),
     }
 }

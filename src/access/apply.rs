@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
@@ -15,7 +16,7 @@ use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation, ResourceType};
+use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
@@ -76,11 +77,17 @@ impl Work<'_> {
         match step {
             Step::ConfirmEnd => objects::confirm_end(client, key, self.claim_seen()?).await,
             Step::CreateClaim(spec) => self.create_claim(spec).await,
-            Step::UpdateClaim { consumes, produces } => self.update_claim(consumes, produces).await,
+            Step::UpdateClaim(spec) => self.update_claim(spec).await,
             Step::ClaimTopic { topic, source } => {
                 objects::claim_topic(client, &key.0, &self.subject.cluster, topic, *source).await
             }
-            Step::RecordRotation { count, clear } => objects::record_rotation(client, key, *count, *clear).await,
+            Step::RecordRotation { count, clear } => {
+                let written = objects::record_rotation(client, self.claim_seen()?, *count, *clear).await?;
+                if let Some(written) = written {
+                    let _ = self.claim.set(written);
+                }
+                Ok(())
+            }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
@@ -92,6 +99,11 @@ impl Work<'_> {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
                 SecretView::Absent | SecretView::Foreign => Ok(()),
             },
+            Step::OpenGates { pods } => {
+                gates::open(client, &key.0, pods).await?;
+                self.context.gates.opened(key, pods);
+                Ok(())
+            }
             Step::RemoveCredential(slots) => self.remove_credential(slots).await,
             Step::Unpublish { uid, resource_version } => {
                 objects::unpublish(client, (&key.0, &self.subject.secret_name), uid, resource_version).await
@@ -118,9 +130,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn update_claim(&self, consumes: &[String], produces: &[String]) -> Result<(), Halt> {
-        let made = objects::update_claim(&self.context.client, self.claim_seen()?, consumes, produces).await?;
-        self.context.world.accesses.renew(&self.seen.key, made.clone());
+    async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
+        let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
+        self.context.world.renew_access(&self.seen.key, made.clone());
         let _ = self.claim.set(made);
         Ok(())
     }
@@ -231,7 +243,11 @@ impl Work<'_> {
         });
         let of = |operation| {
             let rules = rules.into_iter().flatten();
-            let topics = rules.filter(|rule| rule.operation == operation && rule.resource_type == ResourceType::Topic);
+            let topics = rules.filter(|rule| {
+                rule.operation == operation
+                    && rule.resource_type == ResourceType::Topic
+                    && rule.pattern_type == PatternType::Literal
+            });
             topics.map(|rule| rule.resource_name.clone()).collect::<Vec<_>>()
         };
         (of(Operation::Read), of(Operation::Write))

@@ -97,7 +97,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
+    use crate::api::resources::{GroupPolicy, Restart, SaslMechanism, TopicPolicy};
     use crate::clusters::{Lifetimes, SecurityProtocol};
     use std::time::Duration;
 
@@ -114,6 +114,7 @@ mod tests {
             mechanisms: vec![SaslMechanism::ScramSha512],
             namespaces: None,
             topics: TopicPolicy::default(),
+            groups: GroupPolicy::default(),
             lifetimes: Lifetimes {
                 idle_after: Duration::ZERO,
                 absent_after: Duration::ZERO,

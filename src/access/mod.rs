@@ -5,6 +5,9 @@
 
 pub mod apply;
 pub mod credentials;
+mod foreign;
+pub mod gates;
+pub mod groups;
 pub mod life;
 pub mod objects;
 pub mod observe;
@@ -18,6 +21,7 @@ pub mod rights;
 pub mod rotation;
 pub mod standing;
 pub mod step;
+pub mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +65,8 @@ pub struct Context {
     pub told: Arc<report::Told>,
     /// The service accounts behind the Pods.
     pub accounts: Arc<reviews::Accounts>,
+    /// The Pods that were let through the gate.
+    pub gates: Arc<gates::Gates>,
 }
 
 /// Why a reconciliation stopped before its end.
@@ -131,7 +137,8 @@ async fn reconcile(context: &Context, key: &AccessKey) -> Next {
         match pass(context, key, doubted).await {
             // A published credential that does not log in is written again, once.
             Err(Halt::Unproven(_)) if !doubted => doubted = true,
-            Err(halt) if halt.is_conflict() => return Next::After(SOON),
+            // Looked at afresh, less and less soon: what keeps conflicting is no race.
+            Err(halt) if halt.is_conflict() => return Next::Failed,
             Err(halt) => {
                 tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
                 report::halted(context, key, &halt.unusable()).await;

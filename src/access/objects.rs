@@ -14,8 +14,9 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::Halt;
+use super::rotation::WELL_AFTER;
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
-use crate::api::names::TopicName;
+use crate::api::names::{TopicName, distinct_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource, WorkloadOwner};
 use crate::api::secret::Secret;
@@ -43,16 +44,18 @@ pub async fn create_claim(client: &Client, key: &AccessKey, spec: &AccessClaimSp
 ///
 /// # Errors
 /// The API server refused, as it does where the claim changed meanwhile.
-pub async fn update_claim(
-    client: &Client,
-    claim: &AccessClaim,
-    consumes: &[String],
-    produces: &[String],
-) -> Result<AccessClaim, Halt> {
+pub async fn update_claim(client: &Client, claim: &AccessClaim, spec: &AccessClaimSpec) -> Result<AccessClaim, Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
     let version = &claim.metadata.resource_version;
-    let patch = json!({"metadata": {"resourceVersion": version}, "spec": {"consumes": consumes, "produces": produces}});
-    let patch = Patch::Merge(patch);
+    // A merge leaves what it does not name, so everything that Pods can ask for is named.
+    let wishes = json!({
+        "consumes": spec.consumes,
+        "produces": spec.produces,
+        "groups": spec.groups,
+        "transactions": spec.transactions,
+        "streams": spec.streams,
+    });
+    let patch = Patch::Merge(json!({"metadata": {"resourceVersion": version}, "spec": wishes}));
     let mut made =
         call(CALL, "update the AccessClaim", api.patch(&claim.name_any(), &PatchParams::default(), &patch)).await?;
     writes::done("access_claim_update");
@@ -82,7 +85,23 @@ pub async fn claim_topic(
         source,
     };
     let api = Api::<TopicClaim>::namespaced(client.clone(), namespace);
-    call(CALL, "create the TopicClaim", api.create(&PostParams::default(), &TopicClaim::new(&name, spec))).await?;
+    let params = PostParams::default();
+    let claim = TopicClaim::new(&name, spec.clone());
+    match call(CALL, "create the TopicClaim", api.create(&params, &claim)).await {
+        Err(error) if error.code() == Some(409) => {}
+        made => {
+            made?;
+            writes::done("topic_claim_create");
+            return Ok(());
+        }
+    }
+    let there = call(CALL, "read the TopicClaim", api.get_opt(&name)).await?;
+    if there.is_none_or(|there| (&there.spec.topic_name, &there.spec.cluster) == (&spec.topic_name, &spec.cluster)) {
+        return Err(Halt::Changed);
+    }
+    // The name is another topic's, or that of the same topic on another cluster.
+    let name = distinct_name(&name, &format!("{cluster}/{topic}"));
+    call(CALL, "create the TopicClaim", api.create(&params, &TopicClaim::new(&name, spec))).await?;
     writes::done("topic_claim_create");
     Ok(())
 }
@@ -91,20 +110,29 @@ pub async fn claim_topic(
 ///
 /// # Errors
 /// The API server refused; what is on record stays so.
-pub async fn record_rotation(client: &Client, key: &AccessKey, count: Option<i64>, clear: bool) -> Result<(), Halt> {
-    let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
+pub async fn record_rotation(
+    client: &Client,
+    claim: &AccessClaim,
+    count: Option<i64>,
+    clear: bool,
+) -> Result<Option<AccessClaim>, Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+    let (name, uid) = (claim.name_any(), &claim.metadata.uid);
+    let mut written = None;
     if let Some(count) = count {
-        let patch = Patch::Merge(json!({"status": {"rotations": count}}));
-        call(CALL, "record the rotation", api.patch_status(&key.1, &PatchParams::default(), &patch)).await?;
+        let patch = Patch::Merge(json!({"metadata": {"uid": uid}, "status": {"rotations": count}}));
+        written =
+            Some(call(CALL, "record the rotation", api.patch_status(&name, &PatchParams::default(), &patch)).await?);
         writes::done("access_claim_rotation");
     }
     if clear {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {(ROTATE): null}}}));
-        call(CALL, "take the annotation from the AccessClaim", api.patch(&key.1, &PatchParams::default(), &patch))
-            .await?;
+        let patch = Patch::Merge(json!({"metadata": {"uid": uid, "annotations": {(ROTATE): null}}}));
+        let params = PatchParams::default();
+        let patched = call(CALL, "take the annotation from the AccessClaim", api.patch(&name, &params, &patch));
+        written = Some(patched.await?);
         writes::done("access_claim_annotation");
     }
-    Ok(())
+    Ok(written)
 }
 
 /// What a credential Secret is to be.
@@ -234,13 +262,21 @@ pub async fn restart(client: &Client, namespace: &str, owner: &WorkloadOwner, pu
         let pointer = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
         let found = serde_json::to_value(&found).map_err(|error| Halt::Failed(error.to_string()))?;
         let last = found.pointer(pointer).and_then(|text| text.as_str()?.parse::<Timestamp>().ok());
-        if last.is_some_and(|last| last >= published.0) {
+        // Pods of a rollout right after the publication may have been given the old Secret.
+        if last.is_some_and(|last| last.duration_since(published.0) >= WELL_AFTER) {
             return Ok(());
         }
         let now = Timestamp::now().to_string();
         let patch = json!({"spec": {"template": {"metadata": {"annotations": {(RESTARTED): now}}}}});
-        call(CALL, "restart a workload", api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await?;
-        writes::done("workload_restart");
+        let params = PatchParams::default();
+        match call(CALL, "restart a workload", api.patch(name, &params, &Patch::Merge(patch))).await {
+            Ok(_) => writes::done("workload_restart"),
+            // Everything else goes on; who has the old password is reported all the same.
+            Err(error) if error.code() == Some(403) => {
+                tracing::warn!(namespace, name, %error, "no right to restart: see the chart's operator.restartsWorkloads");
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
     match owner.kind.as_str() {

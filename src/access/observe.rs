@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
+use super::foreign;
+use super::groups::GroupView;
 use super::life::Ownership;
 use super::owners;
 use super::readers;
-use super::reviews::{self, Verdict};
+use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
+use super::wishes::{Wishes, fault};
 use super::{Context, Halt};
 use crate::api::annotations::{MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{ClusterRef, WorkloadName};
@@ -28,9 +31,9 @@ use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::kafka::admin::users::StoredCredential;
 use crate::kafka::scram::Mechanism;
-use crate::ownership::{own_namespace, owner};
+use crate::ownership::own_namespace;
 use crate::runtime::kubernetes::call;
-use crate::watch::{AccessKey, PodFacts};
+use crate::watch::{AccessKey, PodFacts, group_key};
 
 /// The deadline of one read.
 const CALL: Duration = Duration::from_secs(5);
@@ -103,6 +106,8 @@ pub struct Held {
     pub secret: SecretView,
     /// The topics that are asked for, or were granted.
     pub topics: BTreeMap<String, TopicView>,
+    /// The groups that are asked for beyond those of the namespace.
+    pub groups: BTreeMap<String, GroupView>,
     /// The Pods that read the Secret, where it matters: while the user has two passwords.
     pub readers: Option<Vec<Reader>>,
 }
@@ -126,6 +131,12 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// Whether the namespace is opted in.
+    pub opted_in: bool,
+    /// Whether the cluster is for workloads of this namespace.
+    pub admitted: bool,
+    /// Pods that were let through the gate, by uid.
+    pub let_through: BTreeSet<String>,
     /// The new password that people ask for.
     pub rotate: Option<Request>,
     /// When this was seen.
@@ -140,24 +151,43 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let claim = context.world.accesses.get(&(&key.0, &key.1));
     let asks = asks(context, key);
     let subject = subject(context, key, claim.as_deref(), &asks)?;
-    let mut accounts = BTreeSet::new();
+    let (mut accounts, mut admitted) = (BTreeSet::new(), true);
+    let opted_in = context.world.opted_in(&key.0);
     let owners = owners(context, key, claim.as_deref(), &asks).await?;
     let held = match &subject {
         None => Err(Unusable { reason: Reason::NoWorkload, message: "nobody asks for this access".to_owned() }),
         Some(subject) => match context.clusters.get(&subject.cluster) {
             Err(unusable) => Err(unusable),
             Ok(connection) => {
-                let topics = wanted(claim.as_deref(), &asks);
-                let mut held = held(context, &connection, &key.0, subject, topics).await?;
-                accounts = review_foreign(context, key, claim.as_deref(), &asks, &mut held.topics).await?;
+                let wishes = wanted(claim.as_deref(), &asks);
+                let mut held = held(context, &connection, &key.0, subject, &wishes).await?;
+                // The labels of a namespace that opted out are not watched.
+                admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
+                accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
                 Ok((connection, held))
             }
         },
     };
     let rotate = claim.as_deref().and_then(request);
     let now = Timestamp::now();
+    let living = asks.iter().map(|ask| ask.pod.uid.clone()).collect();
+    let let_through = context.gates.let_through(key, &living);
     let key = key.clone();
-    Ok(Observation { key, claim, asks, subject, accounts, held, credential_doubted, owners, rotate, now })
+    Ok(Observation {
+        key,
+        claim,
+        asks,
+        subject,
+        accounts,
+        held,
+        credential_doubted,
+        owners,
+        opted_in,
+        admitted,
+        let_through,
+        rotate,
+        now,
+    })
 }
 
 fn request(claim: &AccessClaim) -> Option<Request> {
@@ -181,50 +211,6 @@ async fn owners(
     }
 }
 
-/// Asks about topics that another namespace owns; returns the accounts that were asked about.
-async fn review_foreign(
-    context: &Context,
-    key: &AccessKey,
-    claim: Option<&AccessClaim>,
-    asks: &[Ask],
-    topics: &mut BTreeMap<String, TopicView>,
-) -> Result<BTreeSet<String>, Halt> {
-    let foreign = topics.values_mut().filter_map(|view| {
-        let claim = Arc::clone(owner(&view.claims)?);
-        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
-    });
-    let foreign: Vec<_> = foreign.collect();
-    if foreign.is_empty() {
-        context.accounts.forget(key);
-        return Ok(BTreeSet::new());
-    }
-    let pods: Vec<&PodFacts> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &*ask.pod).collect();
-    let mut accounts = context.accounts.of(&context.client, key, &pods).await?;
-    if let Some(stands_for) = claim.and_then(|claim| claim.spec.service_account.clone()) {
-        accounts = BTreeSet::from([stands_for]);
-    }
-    if accounts.is_empty() {
-        // Scaled to zero: those that asked last speak for the workload.
-        let last = claim.and_then(|claim| claim.status.as_ref());
-        accounts.extend(last.into_iter().flat_map(|status| status.service_accounts.iter().cloned()));
-    }
-    let reviews = foreign.into_iter().map(|(view, claim)| {
-        let accounts = &accounts;
-        async move {
-            let name = (
-                claim.metadata.namespace.as_deref().unwrap_or_default(),
-                claim.metadata.name.as_deref().unwrap_or_default(),
-            );
-            for right in [Right::Consume, Right::Produce] {
-                let said = reviews::review(&context.client, &key.0, accounts, right, name).await;
-                view.verdicts.extend(said.map(|verdict| (right, verdict)));
-            }
-        }
-    });
-    join_all(reviews).await;
-    Ok(accounts)
-}
-
 fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
     // A label can be set by hand: what counts is that the namespace is opted in, and what the Pod itself asks for.
     if !context.world.opted_in(&key.0) {
@@ -238,16 +224,13 @@ fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
     pods.filter_map(read).collect()
 }
 
-/// Nobody where the namespace is not opted in: what it was given stays, and nothing is done.
+/// Nobody where the namespace is not opted in and nothing was given before.
 fn subject(
     context: &Context,
     key: &AccessKey,
     claim: Option<&AccessClaim>,
     asks: &[Ask],
 ) -> Result<Option<Subject>, Halt> {
-    if !context.world.opted_in(&key.0) {
-        return Ok(None);
-    }
     let first = asks.iter().find_map(|ask| ask.intent.as_ref().ok().filter(|intent| intent.access_name() == key.1));
     let (workload, cluster) = match (claim, first) {
         (Some(claim), _) => {
@@ -266,8 +249,14 @@ fn subject(
             format!("the access of workload {workload} on {cluster} is named {name}"),
         ));
     }
-    let broker_cluster = context.world.clusters.get(&(&cluster.namespace, &cluster.name));
-    let scope = scope_of(broker_cluster.as_deref(), &context.scope);
+    // The connection's own scope, where there is one: the resource may be gone already.
+    let scope = match context.clusters.get(&cluster.to_string()) {
+        Ok(connection) => connection.claim.scope.clone(),
+        Err(_) => {
+            let resource = context.world.clusters.get(&(&cluster.namespace, &cluster.name));
+            scope_of(resource.as_deref(), &context.scope)
+        }
+    };
     Ok(Some(Subject {
         secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
         username: scope.username(&key.0, &key.1),
@@ -276,11 +265,13 @@ fn subject(
     }))
 }
 
-fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> BTreeSet<String> {
-    let asked = asks.iter().filter_map(|ask| ask.intent.as_ref().ok());
-    let asked = asked.flat_map(|intent| intent.consumes.iter().chain(&intent.produces)).map(ToString::to_string);
-    let recorded = claim.into_iter().flat_map(|claim| claim.spec.consumes.iter().chain(&claim.spec.produces)).cloned();
-    asked.chain(recorded).collect()
+fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
+    let mut wishes = Wishes::of_intents(asks.iter().filter_map(|ask| ask.intent.as_ref().ok()));
+    if let Some(claim) = claim {
+        let recorded = Wishes::of_claim(&claim.spec);
+        recorded.rights().for_each(|(name, right)| wishes.add(name, right));
+    }
+    wishes
 }
 
 async fn held(
@@ -288,20 +279,31 @@ async fn held(
     connection: &Connection,
     namespace: &str,
     subject: &Subject,
-    topics: BTreeSet<String>,
+    wishes: &Wishes,
 ) -> Result<Held, Halt> {
     let filter = AclFilter::Principal(principal(&subject.username));
     let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
+    let groups = try_join_all(wishes.groups.iter().map(|name| async move {
+        let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
+        let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
+        // Only a name that nobody has claimed may be one that lives already.
+        let exists = claims.is_empty() && own_namespace.is_none() && connection.admin.group_exists(name).await?;
+        Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
+    }));
+    // Kafka answers a question about what is no name at all with an error, which would end every look.
+    let legal = |name: &&String| fault(name, Right::Consume).is_none();
+    let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
     let topics = try_join_all(topics.into_iter().map(|name| async {
         let exists = connection.batcher.describe_topic(name.clone()).await?.is_some();
         let claims = context.world.topics.of(&(subject.cluster.clone(), name.clone()));
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
         Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists, own_namespace, ..TopicView::default() }))
     }));
-    let (rules, slots, topics, secret) = tokio::join!(
+    let (rules, slots, topics, groups, secret) = tokio::join!(
         connection.admin.describe_acls(&filter, At::Any),
         connection.batcher.describe_user(subject.username.clone()),
         topics,
+        groups,
         call(CALL, "read the credential Secret", secrets.get_opt(&subject.secret_name)),
     );
     let (secret, slots) = (secret.map_err(Halt::from)?.map_or(SecretView::Absent, view), slots?);
@@ -312,7 +314,14 @@ async fn held(
         }
         _ => None,
     };
-    Ok(Held { rules: rules?.into_iter().collect(), slots, secret, topics: topics?.into_iter().collect(), readers })
+    Ok(Held {
+        rules: rules?.into_iter().collect(),
+        slots,
+        secret,
+        topics: topics?.into_iter().collect(),
+        groups: groups?.into_iter().collect(),
+        readers,
+    })
 }
 
 fn view(secret: KubeSecret) -> SecretView {

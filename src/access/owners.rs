@@ -11,6 +11,7 @@ use kube::Client;
 use kube::api::Api;
 
 use super::life::Ownership;
+use crate::api::annotations::INJECTION;
 use crate::api::resources::WorkloadOwner;
 use crate::intent::{self, PodMeta};
 use crate::runtime::kubernetes::{CallError, call};
@@ -48,11 +49,10 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
         let found = found.filter(|found| found.meta().deletion_timestamp.is_none());
         let Some((template, replicas)) = found.and_then(parts) else { return Ok(Ownership::Gone) };
         let meta = template.metadata.unwrap_or_default();
-        let asks = intent::request::asks(&PodMeta {
-            labels: pairs(meta.labels.as_ref()),
-            annotations: pairs(meta.annotations.as_ref()),
-            ..PodMeta::default()
-        });
+        let labels = pairs(meta.labels.as_ref());
+        let opted_out = labels.get(INJECTION) == Some(&"disabled");
+        let annotations = pairs(meta.annotations.as_ref());
+        let asks = !opted_out && intent::request::asks(&PodMeta { labels, annotations, ..PodMeta::default() });
         // Scaled to zero, its Pods may still be patched to ask when they come.
         Ok(if asks || replicas == 0 { Ownership::Asks } else { Ownership::Silent })
     }

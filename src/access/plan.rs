@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::groups::{self, GroupQuestion, GroupView};
 use super::life::{Life, life, owner_of};
 use super::observe::{Ask, Held, Observation, SecretView, Subject, TopicView};
-use super::provision::provide;
+use super::provision::{provide, revoke};
 use super::rights::rule;
 use super::rotation::Overlap;
 use super::standing::{Question, Standing, standing};
 use super::step::Step;
+use super::wishes::{Wishes, fault};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Refusal, Right, TopicSource, WorkloadOwner};
 use crate::clusters::{Terms, Unusable};
+use crate::intent::Wait;
+use crate::ownership::own_name;
 
 /// The decision about one access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,7 +69,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Ok((connection, held)) => (connection, held),
         Err(unusable) => return Some(Plan { obstacle: Some(unusable.clone()), ..plan }),
     };
-    match life_of(seen, !members.is_empty(), connection.terms.lifetimes.idle_after) {
+    // A Pod that cannot be read lives all the same: it may be one that another version let in.
+    let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
+    match life_of(seen, !members.is_empty() || unreadable, connection.terms.lifetimes.idle_after) {
         // The end of an owner without Pods is no event.
         Life::Wanted if members.is_empty() && !seen.owners.is_empty() => {
             plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
@@ -75,15 +81,33 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Life::Ended => return Some(end(held, plan)),
     }
     let judgement = judge(seen, subject, &asked, &connection.terms, held, &mut plan.steps);
-    plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
     let published = held.secret.password().is_some();
+    plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
+    if !seen.opted_in && !published && plan.obstacle.is_none() {
+        let message = format!("namespace {} is not opted in", seen.key.0);
+        plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
+    }
     if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
         provide(seen, subject, &judgement, connection, held, &mut plan);
+    } else {
+        // Nothing is handed out; what is not given any more is taken all the same.
+        revoke(seen, subject, &judgement, held, &mut plan.steps);
+    }
+    if published && plan.obstacle.is_none() || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
+        plan.steps.extend(gated(seen, &members).map(|pods| Step::OpenGates { pods }));
     }
     plan.refused = judgement.refused;
     plan.grants = judgement.grants;
     plan.steps.sort_by_key(Step::stage);
     Some(plan)
+}
+
+/// The Pods that wait at a scheduling gate and have not been let through.
+fn gated(seen: &Observation, members: &[&Ask]) -> Option<Vec<(String, String)>> {
+    let waits = |ask: &&&Ask| ask.intent.as_ref().is_ok_and(|intent| intent.wait == Wait::Gate);
+    let waiting = members.iter().filter(waits).filter(|ask| !seen.let_through.contains(&ask.pod.uid));
+    let pods: Vec<_> = waiting.map(|ask| (ask.pod.name.clone(), ask.pod.uid.clone())).collect();
+    (!pods.is_empty()).then_some(pods)
 }
 
 /// How often the owner of an access without Pods is looked for: as often as the patience afterwards makes sense of.
@@ -126,20 +150,6 @@ fn owners(seen: &Observation, members: &[&Ask]) -> Vec<WorkloadOwner> {
     owners.into_iter().collect()
 }
 
-/// What is asked for, sorted.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Asked {
-    consumes: BTreeSet<String>,
-    produces: BTreeSet<String>,
-}
-
-impl Asked {
-    fn rights(&self) -> impl Iterator<Item = (&String, Right)> {
-        let consumed = self.consumes.iter().map(|topic| (topic, Right::Consume));
-        consumed.chain(self.produces.iter().map(|topic| (topic, Right::Produce)))
-    }
-}
-
 /// Pods whose own words do not lead to this access.
 fn strangers(seen: &Observation, subject: &Subject) -> BTreeMap<String, Unusable> {
     let manual = seen.claim.as_ref().is_some_and(|claim| claim.spec.source == AccessSource::Manual);
@@ -169,101 +179,141 @@ fn strangers(seen: &Observation, subject: &Subject) -> BTreeMap<String, Unusable
 }
 
 /// The union of what the Pods ask for; what the claim says where there is no Pod at all.
-fn asked(seen: &Observation, members: &[&Ask]) -> Asked {
+fn asked(seen: &Observation, members: &[&Ask]) -> Wishes {
     let intents: Vec<_> = members.iter().filter_map(|ask| ask.intent.as_ref().ok()).collect();
+    let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
     match &seen.claim {
-        Some(claim) if intents.is_empty() => Asked {
-            consumes: claim.spec.consumes.iter().cloned().collect(),
-            produces: claim.spec.produces.iter().cloned().collect(),
-        },
-        _ => Asked {
-            consumes: intents.iter().flat_map(|intent| &intent.consumes).map(ToString::to_string).collect(),
-            produces: intents.iter().flat_map(|intent| &intent.produces).map(ToString::to_string).collect(),
-        },
+        Some(claim) if intents.is_empty() => Wishes::of_claim(&claim.spec),
+        // Rights never shrink while a Pod lives that cannot be read.
+        Some(claim) if unreadable => Wishes::of_intents(intents).union(Wishes::of_claim(&claim.spec)),
+        _ => Wishes::of_intents(intents),
     }
 }
 
-fn record(seen: &Observation, subject: &Subject, asked: &Asked, steps: &mut Vec<Step>) {
-    let (consumes, produces) = (asked.consumes.iter().cloned().collect(), asked.produces.iter().cloned().collect());
+fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec<Step>) {
     match &seen.claim {
-        None => steps.push(Step::CreateClaim(Box::new(AccessClaimSpec {
-            source: AccessSource::Pods,
-            workload: subject.workload.clone(),
-            cluster: subject.cluster.clone(),
-            consumes,
-            produces,
-            service_account: None,
-        }))),
+        None => {
+            let (workload, cluster) = (subject.workload.clone(), subject.cluster.clone());
+            let spec = AccessClaimSpec { workload, cluster, ..AccessClaimSpec::empty() };
+            steps.push(Step::CreateClaim(Box::new(asked.clone().into_claim(spec))));
+        }
         // What people wrote is theirs.
         Some(claim) if claim.spec.source == AccessSource::Manual => {}
-        Some(claim) if claim.spec.consumes != consumes || claim.spec.produces != produces => {
-            steps.push(Step::UpdateClaim { consumes, produces });
+        Some(claim) => {
+            let spec = asked.clone().into_claim(claim.spec.clone());
+            if spec != claim.spec {
+                steps.push(Step::UpdateClaim(Box::new(spec)));
+            }
         }
-        Some(_) => {}
     }
 }
 
 /// What the workload is to have, and what it is not given.
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
-    pub(super) consumes: Vec<String>,
-    pub(super) produces: Vec<String>,
+    pub(super) given: Wishes,
     grants: Vec<Grant>,
     refused: Vec<Refusal>,
 }
 
-/// Whose each topic is: claims those that are nobody's, and refuses what is another's.
+/// Whose everything is: claims topics that are nobody's, and refuses what is another's.
 fn judge(
     seen: &Observation,
     subject: &Subject,
-    asked: &Asked,
+    asked: &Wishes,
     terms: &Terms,
     held: &Held,
     steps: &mut Vec<Step>,
 ) -> Judgement {
     let mut judgement = Judgement::default();
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    let before = before.map_or(&[][..], |status| &status.grants);
-    for (topic, right) in asked.rights() {
-        let unknown = TopicView::default();
-        let question = Question {
-            namespace: &seen.key.0,
-            topic,
-            right,
-            view: held.topics.get(topic).unwrap_or(&unknown),
-            held: held.rules.contains(&rule(&subject.username, right, topic)),
-            before,
-            undeclared: terms.topics.undeclared,
+    for (name, right) in asked.rights() {
+        let has = held.rules.contains(&rule(&subject.username, right, name));
+        let stands = match fault(name, right) {
+            Some((reason, message)) => Standing::Refused(reason, message),
+            None if !seen.admitted => {
+                let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
+                Standing::Refused(Reason::ClusterNotAllowed, message)
+            }
+            None => match standing_of(seen, terms, held, name, right, has) {
+                refused @ Standing::Refused(..) => refused,
+                // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
+                _ if !seen.opted_in && !has => {
+                    let message = format!("namespace {} is not opted in", seen.key.0);
+                    Standing::Pending(Reason::NotOptedIn, message)
+                }
+                stands => stands,
+            },
         };
-        let (gets, refusal) = match standing(&question) {
+        let (gets, refusal) = match stands {
             Standing::Own => (true, None),
             Standing::Lent(grant) => {
                 judgement.grants.push(grant);
                 (true, None)
             }
             Standing::Nobodys => {
-                let source = if asked.produces.contains(topic) { TopicSource::Producer } else { TopicSource::Consumer };
-                let claim = Step::ClaimTopic { topic: topic.clone(), source };
+                let source = if asked.produces.contains(name) { TopicSource::Producer } else { TopicSource::Consumer };
+                let claim = Step::ClaimTopic { topic: name.clone(), source };
                 if !steps.contains(&claim) {
                     steps.push(claim);
                 }
                 (true, None)
             }
-            Standing::Pending(reason, message) => (question.held, Some((reason, message))),
+            Standing::Pending(reason, message) => (has, Some((reason, message))),
             Standing::Refused(reason, message) => (false, Some((reason, message))),
         };
         if gets {
-            let rights = if right == Right::Consume { &mut judgement.consumes } else { &mut judgement.produces };
-            rights.push(topic.clone());
+            judgement.given.add(name, right);
         }
         judgement.refused.extend(refusal.map(|(reason, message)| Refusal {
             right,
-            topic: topic.clone(),
+            name: name.clone(),
             reason: reason.code().to_owned(),
             message,
         }));
     }
+    judgement.given.transactions = asked.transactions && seen.admitted;
+    judgement.own_applications(seen, asked);
     judgement
+}
+
+impl Judgement {
+    /// An application's internal topics begin with its id: it must be the namespace's own.
+    fn own_applications(&mut self, seen: &Observation, asked: &Wishes) {
+        for application in &asked.streams {
+            let own = own_name(application, &seen.key.0);
+            match fault(application, Right::Join) {
+                None if own && seen.admitted => _ = self.given.streams.insert(application.clone()),
+                None if own => {}
+                _ => self.refused.push(Refusal {
+                    right: Right::Join,
+                    name: application.clone(),
+                    reason: Reason::GroupNotAllowed.code().to_owned(),
+                    message: format!("the id of the application {application} does not begin with {}.", seen.key.0),
+                }),
+            }
+        }
+    }
+}
+
+fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right: Right, has: bool) -> Standing {
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let before = before.map_or(&[][..], |status| &status.grants);
+    if right == Right::Join {
+        let unknown = GroupView::default();
+        let view = held.groups.get(name).unwrap_or(&unknown);
+        let us = (seen.key.0.as_str(), seen.key.1.as_str());
+        return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
+    }
+    let unknown = TopicView::default();
+    standing(&Question {
+        namespace: &seen.key.0,
+        topic: name,
+        right,
+        view: held.topics.get(name).unwrap_or(&unknown),
+        held: has,
+        before,
+        undeclared: terms.topics.undeclared,
+    })
 }
 
 fn obstacle(refused: &[Refusal], secret: &SecretView, subject: &Subject) -> Option<Unusable> {

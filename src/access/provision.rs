@@ -1,6 +1,7 @@
 //! Rights, credential, proof and Secret of an access that is wanted. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
 use super::observe::{Held, Observation, SecretView, Subject};
@@ -8,11 +9,14 @@ use super::plan::{Judgement, Plan};
 use super::rights::rights;
 use super::rotation::{self, Decision, Facts};
 use super::step::Step;
+use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition, holds};
-use crate::clusters::Connection;
+use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition};
 use crate::clusters::observe::mechanism;
+use crate::clusters::{Connection, Lifetimes};
+use crate::kafka::acl::Permission;
 use crate::kafka::scram::Mechanism;
+use crate::watch::AccessKey;
 
 /// Plans what brings Kafka and the Secret to what was judged.
 pub(super) fn provide(
@@ -23,17 +27,15 @@ pub(super) fn provide(
     held: &Held,
     plan: &mut Plan,
 ) {
-    let Judgement { consumes, produces, .. } = judgement;
-    let (reads, writes) = (consumes.iter().map(String::as_str), produces.iter().map(String::as_str));
-    let wanted = rights(&subject.username, &seen.key.0, reads, writes);
+    let given = &judgement.given;
+    let (consumes, produces): (Vec<String>, Vec<String>) =
+        (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
+    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, given);
     let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
-    let extra: Vec<_> = held.rules.difference(&wanted).cloned().collect();
     if !missing.is_empty() {
         plan.steps.push(Step::Grant(missing));
     }
-    if !extra.is_empty() {
-        plan.steps.push(Step::Revoke(extra));
-    }
+    revoke(seen, subject, judgement, held, &mut plan.steps);
     let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
     let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
@@ -48,8 +50,8 @@ pub(super) fn provide(
                 workload: &subject.workload,
                 username: &subject.username,
                 mechanism,
-                consumes,
-                produces,
+                consumes: &consumes,
+                produces: &produces,
             };
             let right = held.secret.password().is_some_and(|password| {
                 let wanted = data(subject, password, &connection.terms);
@@ -63,12 +65,25 @@ pub(super) fn provide(
     let at_work = plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_)));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     if at_work || replaces.is_some() || unproven {
-        let topics = consumes.iter().chain(produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
         plan.steps.push(Step::Prove { rules: wanted.into_iter().collect(), topics, mechanism });
     }
-    let number = rotation.renew.map(|(_, number)| number);
+    // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
+    let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
+    let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
+    let number = rotation.renew.map(|(_, number)| number).or(again);
     plan.steps.extend(replaces.map(|replaces| Step::Publish { replaces, mechanism, rotation: number }));
     withdraw(rotation, connection, plan);
+}
+
+/// Plans to take what is held and not given. A rule that denies is somebody's emergency brake, and stays.
+pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, steps: &mut Vec<Step>) {
+    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, &judgement.given);
+    let extra = held.rules.difference(&wanted).filter(|rule| rule.permission == Permission::Allow);
+    let extra: Vec<_> = extra.cloned().collect();
+    if !extra.is_empty() {
+        steps.push(Step::Revoke(extra));
+    }
 }
 
 /// The slot to use: the one that the Secret tells clients of, while brokers take it. A Secret that was lost is made anew in the other
@@ -77,12 +92,9 @@ fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism
     let terms = &connection.terms;
     let offered: Vec<Mechanism> = terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
     let usual = mechanism(terms.mechanism);
-    let lost = matches!(held.secret, SecretView::Absent)
-        && seen
-            .claim
-            .as_ref()
-            .and_then(|claim| claim.status.as_ref())
-            .is_some_and(|status| holds(&status.conditions, READY));
+    let published =
+        seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
+    let lost = published && matches!(held.secret, SecretView::Absent);
     match held.slots.as_slice() {
         [only] if lost => offered.into_iter().find(|mechanism| *mechanism != only.mechanism).unwrap_or(usual),
         _ => held.secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
@@ -104,7 +116,7 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
         offered: &offered,
         readers: held.readers.as_deref(),
         manual: claim.spec.source == AccessSource::Manual,
-        lifetimes: &connection.terms.lifetimes,
+        lifetimes: &jittered(connection.terms.lifetimes, &seen.key),
         now: seen.now,
     });
     if decision.count.is_some() || decision.clear {
@@ -113,12 +125,20 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     decision
 }
 
+/// Up to a tenth earlier, by the access's name: what was made together must not be due together.
+fn jittered(lifetimes: Lifetimes, key: &AccessKey) -> Lifetimes {
+    let part = u32::from_str_radix(&short_hash(&format!("{}/{}", key.0, key.1), 4), 16).unwrap_or_default();
+    let earlier = |every: Duration| every - every / 10 * part / 0xffff;
+    Lifetimes { rotate_every: lifetimes.rotate_every.map(earlier), ..lifetimes }
+}
+
 /// What is left of an earlier password.
 fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
     if !rotation.retire.is_empty() {
         plan.steps.push(Step::RemoveCredential(rotation.retire));
     }
-    if rotation.overlap.is_some() && connection.terms.lifetimes.restart == Restart::Rollout {
+    let settled = rotation.overlap.as_ref().is_some_and(|overlap| overlap.settled);
+    if settled && connection.terms.lifetimes.restart == Restart::Rollout {
         plan.steps.extend(plan.owners.iter().cloned().map(Step::Restart));
     }
     plan.overlap = rotation.overlap;

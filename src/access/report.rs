@@ -64,7 +64,11 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     };
     if let Some(subject) = &seen.subject {
         status.username = Some(subject.username.clone());
-        status.secret_name = Some(subject.secret_name.clone());
+        // A Secret that was published once, and is not there, was lost: its password is still in use.
+        let published = seen.held.as_ref().is_ok_and(|(_, held)| held.secret.password().is_some());
+        if published || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
+            status.secret_name = Some(subject.secret_name.clone());
+        }
     }
     let (reason, message) = match (&plan.obstacle, proof) {
         (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
@@ -132,8 +136,9 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     let before = claim.status.clone().unwrap_or_default();
     // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
     let mut status = before.clone();
-    let said =
-        condition(&before.conditions, READY).filter(|said| said.reason == why.reason.code() || said.status == "True");
+    let passing = matches!(why.reason, Reason::KafkaUnreachable | Reason::Provisioning | Reason::ReviewFailed);
+    let said = condition(&before.conditions, READY)
+        .filter(|said| said.reason == why.reason.code() || (said.status == "True" && passing));
     if said.is_none() {
         let generation = claim.metadata.generation;
         set_condition(
@@ -176,9 +181,10 @@ async fn write(
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
-    let patch = Patch::Merge(json!({"status": status}));
+    let (uid, version) = (&claim.metadata.uid, &claim.metadata.resource_version);
+    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": status}));
     let params = PatchParams::default();
-    let mut written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
+    let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("access_claim_status");
     let reference = written.object_ref(&());
     let said = |status: &AccessClaimStatus| {
@@ -190,8 +196,7 @@ async fn write(
         let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
         tell(context, &reference, kind, &ready.reason, &ready.message).await;
     }
-    written.metadata.managed_fields = None;
-    context.world.accesses.renew(&name, written);
+    context.world.renew_access(&name, written);
     Ok(())
 }
 

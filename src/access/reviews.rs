@@ -94,17 +94,28 @@ async fn account(api: &Api<Pod>, facts: &PodFacts) -> Result<Option<String>, Cal
     Ok(Some(named.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())))
 }
 
-/// Whether any of a namespace's service accounts may do something with a claim of another namespace.
+/// An object of another namespace that stands for what is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'o> {
+    /// Its kind, in lower case and the plural.
+    pub resource: &'static str,
+    /// Its namespace.
+    pub namespace: &'o str,
+    /// Its name.
+    pub name: &'o str,
+}
+
+/// Whether any of a namespace's service accounts may do something with an object of another namespace.
 pub async fn review(
     client: &Client,
     namespace: &str,
     accounts: &BTreeSet<String>,
     right: Right,
-    claim: (&str, &str),
+    object: Object<'_>,
 ) -> Option<Verdict> {
     let mut said = None;
     for account in accounts {
-        match one(client, namespace, account, right, claim).await {
+        match one(client, namespace, account, right, object).await {
             granted @ Verdict::Granted { .. } => return Some(granted),
             unknown @ Verdict::Unknown(_) => said = Some(unknown),
             denied @ Verdict::Denied { .. } => said = said.or(Some(denied)),
@@ -113,7 +124,7 @@ pub async fn review(
     said
 }
 
-async fn one(client: &Client, namespace: &str, account: &str, right: Right, claim: (&str, &str)) -> Verdict {
+async fn one(client: &Client, namespace: &str, account: &str, right: Right, object: Object<'_>) -> Verdict {
     let review = SubjectAccessReview {
         metadata: ObjectMeta::default(),
         spec: SubjectAccessReviewSpec {
@@ -126,9 +137,9 @@ async fn one(client: &Client, namespace: &str, account: &str, right: Right, clai
             resource_attributes: Some(ResourceAttributes {
                 group: Some(GROUP.to_owned()),
                 version: Some("*".to_owned()),
-                resource: Some("topicclaims".to_owned()),
-                namespace: Some(claim.0.to_owned()),
-                name: Some(claim.1.to_owned()),
+                resource: Some(object.resource.to_owned()),
+                namespace: Some(object.namespace.to_owned()),
+                name: Some(object.name.to_owned()),
                 verb: Some(right.verb().to_owned()),
                 ..ResourceAttributes::default()
             }),
@@ -137,7 +148,8 @@ async fn one(client: &Client, namespace: &str, account: &str, right: Right, clai
         status: None,
     };
     let api = Api::<SubjectAccessReview>::all(client.clone());
-    let answer = call(CALL, "ask who may use the topic", api.create(&PostParams::default(), &review)).await;
+    let answer =
+        call(CALL, "ask who may use what is another namespace's", api.create(&PostParams::default(), &review)).await;
     match answer.map(|answer| answer.status.unwrap_or_default()) {
         Ok(status) if status.allowed => Verdict::Granted { via: binding(&status.reason.unwrap_or_default()) },
         // Kubernetes: with an error on record, a "no" may be a "not known".

@@ -2,40 +2,49 @@
 
 use std::collections::BTreeSet;
 
+use super::wishes::Wishes;
 use crate::api::resources::Right;
 use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 
-/// Read on what it consumes, Write on what it produces, and, for a consumer, Read on the groups of its namespace. Each of them
-/// implies Describe (Kafka's `StandardAuthorizer`). No Create, no wildcard; the group's prefix ends in a dot, so that no other
-/// namespace's name can continue it.
+/// Read on what it consumes, Write on what it produces, and, for a consumer, Read on the groups of its namespace; what transactions and
+/// Kafka Streams need where they are asked for. Read and Write imply Describe (Kafka's `StandardAuthorizer`).
+///
+/// No wildcard. A prefix ends in `.` or `_` after a full name, so that no other Kubernetes name can continue it; that of a Streams
+/// application ends in `-`, as Kafka has it, inside a name of the namespace's own. Create is given for these internal topics alone:
+/// the application makes them itself.
 #[must_use]
-pub fn rights<'t>(
-    username: &str,
-    namespace: &str,
-    consumes: impl IntoIterator<Item = &'t str>,
-    produces: impl IntoIterator<Item = &'t str>,
-) -> BTreeSet<AclBinding> {
-    let groups = || {
-        let prefix = format!("{namespace}.");
-        AclBinding::allow(principal(username), Operation::Read, ResourceType::Group, PatternType::Prefixed, prefix)
-    };
-    let mut rights = BTreeSet::new();
-    for topic in consumes {
-        rights.insert(rule(username, Right::Consume, topic));
-        rights.insert(groups());
+pub fn rights(username: &str, namespace: &str, workload: &str, given: &Wishes) -> BTreeSet<AclBinding> {
+    let principal = principal(username);
+    let allow = |operation, kind, pattern, name: &str| AclBinding::allow(&principal, operation, kind, pattern, name);
+    let mut rights: BTreeSet<AclBinding> = given.rights().map(|(name, right)| rule(username, right, name)).collect();
+    if !given.consumes.is_empty() || !given.streams.is_empty() {
+        rights.insert(allow(Operation::Read, ResourceType::Group, PatternType::Prefixed, &format!("{namespace}.")));
     }
-    rights.extend(produces.into_iter().map(|topic| rule(username, Right::Produce, topic)));
+    if given.transactions {
+        let id = format!("{namespace}.{workload}");
+        for (pattern, id) in [(PatternType::Literal, id.clone()), (PatternType::Prefixed, format!("{id}_"))] {
+            rights.insert(allow(Operation::Write, ResourceType::TransactionalId, pattern, &id));
+        }
+    }
+    for application in &given.streams {
+        let prefix = format!("{application}-");
+        for operation in [Operation::Read, Operation::Write, Operation::Create, Operation::Delete] {
+            rights.insert(allow(operation, ResourceType::Topic, PatternType::Prefixed, &prefix));
+        }
+        rights.insert(allow(Operation::Write, ResourceType::TransactionalId, PatternType::Prefixed, &prefix));
+    }
     rights
 }
 
-/// The rule that gives a user a right on one topic.
+/// The rule that gives a user a right on one topic or group.
 #[must_use]
-pub fn rule(username: &str, right: Right, topic: &str) -> AclBinding {
-    let operation = match right {
-        Right::Consume => Operation::Read,
-        Right::Produce => Operation::Write,
+pub fn rule(username: &str, right: Right, name: &str) -> AclBinding {
+    let (operation, kind) = match right {
+        Right::Consume => (Operation::Read, ResourceType::Topic),
+        Right::Produce => (Operation::Write, ResourceType::Topic),
+        Right::Join => (Operation::Read, ResourceType::Group),
     };
-    AclBinding::allow(principal(username), operation, ResourceType::Topic, PatternType::Literal, topic)
+    AclBinding::allow(principal(username), operation, kind, PatternType::Literal, name)
 }
 
 /// A user as Kafka's access rules name it.
@@ -48,12 +57,20 @@ pub fn principal(username: &str) -> String {
 mod tests {
     use super::*;
 
+    fn of(given: &Wishes) -> BTreeSet<AclBinding> {
+        rights("u", "shop", "web", given)
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn a_producer_has_no_group_and_a_consumer_no_write() {
-        let producer = rights("u", "shop", [], ["orders"]);
+        let producer = of(&Wishes { produces: names(&["orders"]), ..Wishes::default() });
         assert_eq!(producer.len(), 1);
         assert!(producer.iter().all(|right| right.operation == Operation::Write && right.resource_name == "orders"));
-        let consumer = rights("u", "shop", ["a", "b"], []);
+        let consumer = of(&Wishes { consumes: names(&["a", "b"]), ..Wishes::default() });
         assert_eq!(consumer.len(), 3);
         assert!(consumer.iter().all(|right| right.operation == Operation::Read));
         let group = consumer.iter().find(|right| right.resource_type == ResourceType::Group).unwrap();
@@ -62,6 +79,32 @@ mod tests {
 
     #[test]
     fn nothing_asked_is_nothing_granted() {
-        assert!(rights("u", "shop", [], []).is_empty());
+        assert!(of(&Wishes::default()).is_empty());
+    }
+
+    #[test]
+    fn no_prefix_can_be_continued_by_another_kubernetes_name() {
+        let all = of(&Wishes {
+            consumes: names(&["in"]),
+            groups: names(&["legacy"]),
+            transactions: true,
+            streams: names(&["shop.app"]),
+            ..Wishes::default()
+        });
+        let prefixed: BTreeSet<&str> = all
+            .iter()
+            .filter(|right| right.pattern_type == PatternType::Prefixed)
+            .map(|right| right.resource_name.as_str())
+            .collect();
+        assert_eq!(prefixed, BTreeSet::from(["shop.", "shop.app-", "shop.web_"]));
+        assert!(all.iter().all(|right| right.resource_name != "*"));
+    }
+
+    #[test]
+    fn create_is_for_the_internal_topics_of_streams_alone() {
+        let streams = of(&Wishes { consumes: names(&["in"]), streams: names(&["shop.app"]), ..Wishes::default() });
+        let create: Vec<_> = streams.iter().filter(|right| right.operation == Operation::Create).collect();
+        assert_eq!(create.len(), 1);
+        assert_eq!(create[0].resource_name, "shop.app-");
     }
 }

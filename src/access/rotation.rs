@@ -12,7 +12,7 @@ use crate::clusters::Lifetimes;
 use crate::kafka::scram::Mechanism;
 
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
-const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How often the Pods are looked at while an old password is in use.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Pods that a message names.
@@ -87,6 +87,8 @@ pub struct Overlap {
     pub by: String,
     /// Whether it lasts longer than the policy has it.
     pub overdue: bool,
+    /// Whether a Pod that is made now is sure to get the new one, and somebody has the old one.
+    pub settled: bool,
 }
 
 /// Whether the Pods have to be looked at before anything can be decided.
@@ -138,24 +140,27 @@ fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
     let overdue = Duration::try_from(age).unwrap_or_default() > facts.lifetimes.max_overlap;
     // Nobody can be asked whether such a client has the new one: it has as long as the policy gives.
     if facts.manual {
-        return (!overdue).then(|| Overlap { by: "clients that are not Pods".to_owned(), overdue });
+        return (!overdue).then(|| Overlap { by: "clients that are not Pods".to_owned(), overdue, settled: false });
     }
     let Some(readers) = facts.readers else {
-        return Some(Overlap { by: "Pods that could not be looked at".to_owned(), overdue });
+        return Some(Overlap { by: "Pods that could not be looked at".to_owned(), overdue, settled: false });
     };
     let early = |reader: &&Reader| reader.created.duration_since(facts.published) <= WELL_AFTER;
     let names: Vec<&str> = readers.iter().filter(early).map(|reader| reader.name.as_str()).collect();
     // Pods that are on their way may have been given the old Secret as well.
     if names.is_empty() {
-        return (age <= WELL_AFTER)
-            .then(|| Overlap { by: "nobody that is known; it was published just now".to_owned(), overdue });
+        return (age <= WELL_AFTER).then(|| Overlap {
+            by: "nobody that is known; it was published just now".to_owned(),
+            overdue,
+            settled: false,
+        });
     }
     let more = names.len().saturating_sub(NAMED);
     let mut by = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
     if more > 0 {
         by = format!("{by} and {more} more");
     }
-    Some(Overlap { by: format!("Pods {by}"), overdue })
+    Some(Overlap { by: format!("Pods {by}"), overdue, settled: age > WELL_AFTER })
 }
 
 #[cfg(test)]

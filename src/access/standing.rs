@@ -64,11 +64,20 @@ fn unclaimed(question: &Question<'_>) -> Standing {
     let Question { namespace, topic, view, held, undeclared, .. } = *question;
     if let Some(other) = view.own_namespace.as_deref().filter(|other| *other != namespace) {
         let message = format!("topic {topic} bears a name of namespace {other}'s own, which has not claimed it");
-        return Standing::Refused(Reason::TopicOwnedElsewhere, message);
+        // What is missing may have been lost: a right that was lent stays until its owner is there to be asked.
+        return if held {
+            Standing::Pending(Reason::TopicOwnedElsewhere, message)
+        } else {
+            Standing::Refused(Reason::TopicOwnedElsewhere, message)
+        };
     }
     // Claims can be lost, with their definition or in a restore; a right that the user holds shows that there was one.
     if held {
-        return Standing::Nobodys;
+        let lent = question.before.iter().find(|grant| grant.name == topic && grant.right == question.right);
+        return lent.map_or(Standing::Nobodys, |grant| {
+            let message = format!("topic {topic} has lost its claim in namespace {}", grant.namespace);
+            Standing::Pending(Reason::TopicUnclaimed, message)
+        });
     }
     if view.exists {
         return Standing::Refused(
@@ -111,18 +120,14 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
 
 fn lent(question: &Question<'_>, claim: &TopicClaim, owner_namespace: &str) -> Standing {
     let Question { topic, right, view, before, .. } = *question;
-    let grant = |via: &str| Grant {
-        right,
-        topic: topic.to_owned(),
-        namespace: owner_namespace.to_owned(),
-        via: via.to_owned(),
-    };
+    let grant =
+        |via: &str| Grant { right, name: topic.to_owned(), namespace: owner_namespace.to_owned(), via: via.to_owned() };
     match view.verdicts.get(&right) {
         Some(Verdict::Granted { via }) => Standing::Lent(grant(via)),
         Some(Verdict::Unknown(error)) => {
             let stands = before
                 .iter()
-                .find(|grant| grant.right == right && grant.topic == topic && grant.namespace == owner_namespace);
+                .find(|grant| grant.right == right && grant.name == topic && grant.namespace == owner_namespace);
             stands.map_or_else(
                 || {
                     let message = format!("whether topic {topic} of namespace {owner_namespace} may be used: {error}");
@@ -217,7 +222,7 @@ mod tests {
             Standing::Pending(Reason::ReviewFailed, _)
         ));
         let before =
-            [Grant { right: Right::Consume, topic: "orders".into(), namespace: "shop".into(), via: "x".into() }];
+            [Grant { right: Right::Consume, name: "orders".into(), namespace: "shop".into(), via: "x".into() }];
         let question = Question {
             namespace: "web",
             topic: "orders",

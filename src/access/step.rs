@@ -12,12 +12,7 @@ pub enum Step {
     /// Make the claim.
     CreateClaim(Box<AccessClaimSpec>),
     /// Write what the Pods ask for now.
-    UpdateClaim {
-        /// Consumed topics.
-        consumes: Vec<String>,
-        /// Produced topics.
-        produces: Vec<String>,
-    },
+    UpdateClaim(Box<AccessClaimSpec>),
     /// Claim a topic that nobody has declared.
     ClaimTopic {
         /// Its name.
@@ -61,6 +56,11 @@ pub enum Step {
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
     },
+    /// Take the scheduling gate from Pods: names and uids.
+    OpenGates {
+        /// The Pods.
+        pods: Vec<(String, String)>,
+    },
     /// Roll out anew what still has an old password.
     Restart(WorkloadOwner),
     /// Take slots of the user from Kafka.
@@ -79,6 +79,10 @@ pub enum Step {
 /// When a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// What is to end is looked at once more.
+    Confirm,
+    /// What is not given any more is taken, whatever comes of the rest.
+    Revoke,
     /// What is decided is on record before anything is done about it.
     Record,
     /// Kafka is brought to it.
@@ -97,8 +101,17 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Record, Self::Provide, Self::Prove, Self::Publish, Self::Withdraw, Self::Unpublish, Self::Forget];
+    pub const ALL: [Self; 9] = [
+        Self::Confirm,
+        Self::Revoke,
+        Self::Record,
+        Self::Provide,
+        Self::Prove,
+        Self::Publish,
+        Self::Withdraw,
+        Self::Unpublish,
+        Self::Forget,
+    ];
 }
 
 impl Step {
@@ -106,15 +119,15 @@ impl Step {
     #[must_use]
     pub const fn stage(&self) -> Stage {
         match self {
-            Self::ConfirmEnd
-            | Self::CreateClaim(_)
-            | Self::UpdateClaim { .. }
-            | Self::ClaimTopic { .. }
-            | Self::RecordRotation { .. } => Stage::Record,
-            Self::Grant(_) | Self::Revoke(_) | Self::SetCredential { .. } => Stage::Provide,
+            Self::ConfirmEnd => Stage::Confirm,
+            Self::Revoke(_) => Stage::Revoke,
+            Self::CreateClaim(_) | Self::UpdateClaim(_) | Self::ClaimTopic { .. } | Self::RecordRotation { .. } => {
+                Stage::Record
+            }
+            Self::Grant(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
-            Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
+            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
             Self::Unpublish { .. } => Stage::Unpublish,
             Self::DeleteClaim => Stage::Forget,
         }

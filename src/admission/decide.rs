@@ -21,6 +21,8 @@ pub struct Settings {
     pub probe_image: String,
     /// How the probe comes out of it.
     pub probe_delivery: Delivery,
+    /// Whether the operator may open scheduling gates: without, a Pod that asks for one would wait for ever.
+    pub gates: bool,
     /// The version that is written into patched Pods.
     pub version: &'static str,
 }
@@ -137,8 +139,8 @@ pub fn decide<'s>(
     let Some(intent) = intent::request::read(&pod.meta(namespace), &settings.default_cluster)? else {
         return Ok(None);
     };
-    let install =
-        Install { probe_image: &settings.probe_image, delivery: settings.probe_delivery, version: settings.version };
+    let Settings { probe_image, probe_delivery, gates, version, .. } = settings;
+    let install = Install { probe_image, delivery: *probe_delivery, gates: *gates, version };
     let (operations, warnings) = additions(pod, &intent, install)?;
     // A patch that the API server cannot apply refuses the Pod whatever the `failurePolicy`, with a text that helps nobody.
     operation::check(pod, &operations).map_err(|error| {

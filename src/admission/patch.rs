@@ -22,6 +22,8 @@ pub struct Install<'a> {
     pub probe_image: &'a str,
     /// How the probe comes out of it.
     pub delivery: Delivery,
+    /// Whether scheduling gates are opened here.
+    pub gates: bool,
     /// The version that is written into the annotation.
     pub version: &'a str,
 }
@@ -114,6 +116,11 @@ impl<'s> Patch<'_, '_, 's> {
     /// Keeps the Pod from being given a node. A Pod that has one cannot have gates: the API server would refuse it in its own words.
     fn gate(&mut self) {
         let spec = &self.pod.spec;
+        if !self.install.gates {
+            let rule = "is not offered by this installation (the chart's gates.enabled): use \"secret\"";
+            self.problems.push(Problem::new(Reason::InvalidValue, WAIT, "gate", rule));
+            return;
+        }
         if let Some(node) = spec.node_name.as_deref().filter(|node| !node.is_empty()) {
             let rule = format!("needs the scheduler, and spec.nodeName is \"{}\" already: use \"secret\"", shown(node));
             self.problems.push(Problem::new(Reason::InvalidValue, WAIT, "gate", rule));

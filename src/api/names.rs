@@ -276,6 +276,12 @@ fn cut_with_hash(plain: &str, whole: &str, limit: usize) -> String {
     format!("{}-{}", kept.trim_end_matches(['-', '.']), short_hash(whole, HASH))
 }
 
+/// A name like `name` that a hash of `whole` tells from others of that name.
+#[must_use]
+pub fn distinct_name(name: &str, whole: &str) -> String {
+    cut_with_hash(name, whole, MAX_OBJECT)
+}
+
 /// The first digits of a text's SHA-256, in lower-case hexadecimal (64 at most).
 #[must_use]
 pub fn short_hash(text: &str, digits: usize) -> String {

@@ -100,6 +100,16 @@ reasons! {
     TopicNotDeclared => "Declare a TopicClaim for it; the BrokerCluster's topics.undeclared says which topics need one.",
     /// The API server could not say whether the workload may use another namespace's topic.
     ReviewFailed => "Look at the API server and at the operator's rights; what was granted before stays.",
+    /// Another namespace owns the consumer group.
+    GroupOwnedElsewhere => "Ask the owner for the RoleBinding that the message names, or use a group <namespace>.….",
+    /// The consumer group lives in Kafka, and nobody has claimed it.
+    GroupUnclaimed => "Use a group <namespace>.…, or have the BrokerCluster's groups.adopt set to Any while it is taken over.",
+    /// The cluster's policy allows groups under the namespace's own name only.
+    GroupNotAllowed => "Use a group <namespace>.….",
+    /// The namespace is not opted in: nothing new is given there.
+    NotOptedIn => "Label the namespace kafka.admittance.dev/injection=enabled.",
+    /// The BrokerCluster is not for workloads of this namespace.
+    ClusterNotAllowed => "Ask for a label that the BrokerCluster's clients.namespaceSelector selects, or for another cluster.",
     /// The topic exists in Kafka and no TopicClaim covers it.
     TopicUnclaimed => "Declare a TopicClaim for it under a name that the policy allows you to adopt.",
     /// Two TopicClaims name one topic; the older one has it.

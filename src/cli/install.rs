@@ -61,6 +61,9 @@ pub struct Install {
     /// How the probe comes into a Pod.
     #[arg(long, value_enum, default_value_t = Way::Copy)]
     pub probe_delivery: Way,
+    /// Pods may wait at a scheduling gate.
+    #[arg(long)]
+    pub gates: bool,
     /// What becomes of a Pod whose annotations cannot be understood.
     #[arg(long, value_enum, default_value_t = Invalid::Deny)]
     pub on_invalid: Invalid,
@@ -79,6 +82,7 @@ impl Install {
             on_invalid: self.on_invalid.into(),
             probe_image: self.probe_image.clone(),
             probe_delivery: self.probe_delivery.into(),
+            gates: self.gates,
             version: env!("CARGO_PKG_VERSION"),
         })
     }

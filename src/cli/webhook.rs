@@ -55,6 +55,9 @@ pub struct WebhookArgs {
     /// How the probe comes into a Pod.
     #[arg(long, value_enum, default_value_t = Way::Copy)]
     probe_delivery: Way,
+    /// Pods may wait at a scheduling gate: the operator was given the right to open it.
+    #[arg(long)]
+    gates: bool,
     /// What becomes of a Pod whose annotations cannot be understood.
     #[arg(long, value_enum, default_value_t = Invalid::Deny)]
     on_invalid: Invalid,
@@ -117,6 +120,7 @@ fn settings(args: &WebhookArgs) -> anyhow::Result<Settings> {
         on_invalid: args.on_invalid.into(),
         probe_image: args.probe_image.clone(),
         probe_delivery: args.probe_delivery.into(),
+        gates: args.gates,
         version: env!("CARGO_PKG_VERSION"),
     })
 }

@@ -82,6 +82,7 @@ pub async fn observe(
         mechanisms: Vec::new(),
         namespaces: clients.namespace_selector,
         topics: cluster.spec.topics.clone(),
+        groups: cluster.spec.groups,
         lifetimes: lifetimes(&cluster.spec.credentials)?,
     };
     let credential = Credential {

@@ -47,7 +47,7 @@ mod tests {
         let before = BrokerClusterStatus { adopted: Some("a".into()), brokers: Some(1), ..Default::default() };
         let after = BrokerClusterStatus { brokers: Some(2), ..Default::default() };
         let merged = merge(json!(Some(before)), json!(after));
-        assert_eq!(merged, json!({"conditions": [], "adopted": null, "brokers": 2}));
+        assert_eq!(merged, json!({"conditions": [], "absent": [], "adopted": null, "brokers": 2}));
         assert_eq!(merge(Value::Null, json!({"a": 1})), json!({"a": 1}));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::resources::{Restart, SaslMechanism, TopicPolicy};
+use crate::api::resources::{GroupPolicy, Restart, SaslMechanism, TopicPolicy};
 use crate::api::selector::{NamespaceSelector, admits};
 
 /// The terms of a cluster.
@@ -23,6 +23,8 @@ pub struct Terms {
     pub namespaces: Option<NamespaceSelector>,
     /// What becomes of topics that nobody declared.
     pub topics: TopicPolicy,
+    /// Whose consumer groups are that bear no namespace's name.
+    pub groups: GroupPolicy,
     /// How long users and passwords live.
     pub lifetimes: Lifetimes,
 }

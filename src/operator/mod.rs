@@ -23,7 +23,7 @@ use crate::sweep;
 use crate::topics;
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, PodFacts, World};
+use crate::watch::{AccessKey, PodFacts, World, is_group};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -91,7 +91,12 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         clusters: clusters.clone(),
         recorder: recorder.clone(),
     };
-    let sweep_context = sweep::Context { client: client.clone(), world: world.clone(), clusters: clusters.clone() };
+    let sweep_context = sweep::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        accesses: queues.accesses.clone(),
+    };
     let access_context = access::Context {
         client: client.clone(),
         world: world.clone(),
@@ -100,6 +105,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         default_cluster: settings.default_cluster.clone(),
         told: Arc::new(Told::new(recorder)),
         accounts: Arc::default(),
+        gates: Arc::default(),
     };
     let controllers = async {
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
@@ -172,6 +178,8 @@ async fn watches(client: Client, world: &World, queues: &Queues) {
                 let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
                 pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
                     .for_each(|pod| queues.accesses.push(pod.access_key()));
+                let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
+                claims.for_each(|claim| queues.accesses.push(claim));
             }
         ),
         follow(
@@ -201,7 +209,14 @@ async fn watches(client: Client, world: &World, queues: &Queues) {
             accesses,
             &world.accesses,
             |claim| readable("AccessClaim", claim),
-            |name, _| queues.accesses.push(name.clone())
+            |name, groups| {
+                queues.accesses.push(name.clone());
+                // Rivals of one consumer group look again.
+                for group in groups.iter().filter(|key| is_group(key)) {
+                    let rivals = world.accesses.of(group);
+                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
+                }
+            }
         ),
         follow(
             clusters,

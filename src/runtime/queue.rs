@@ -98,17 +98,26 @@ impl<K: Clone + Eq + Hash + Ord + Send + 'static> Queue<K> {
         W: Future<Output = Next> + Send + 'static,
     {
         let mut running = JoinSet::new();
+        let mut keys = HashMap::new();
         loop {
             while running.len() < concurrency
                 && let Some(key) = self.state().start()
             {
-                let future = work(key.clone());
-                running.spawn(async move { (key, future.await) });
+                let task = running.spawn(work(key.clone()));
+                keys.insert(task.id(), key);
             }
             let due = self.state().next_due();
             tokio::select! {
-                Some(finished) = running.join_next(), if !running.is_empty() => {
-                    if let Ok((key, next)) = finished {
+                Some(finished) = running.join_next_with_id(), if !running.is_empty() => {
+                    let (id, next) = match finished {
+                        Ok(finished) => finished,
+                        // A key whose work broke off is tried again, or nobody would look at it any more.
+                        Err(broken) => {
+                            tracing::error!(error = %broken, "a reconciliation broke off");
+                            (broken.id(), Next::Failed)
+                        }
+                    };
+                    if let Some(key) = keys.remove(&id) {
                         self.state().finish(key, next, Instant::now());
                     }
                 }
@@ -232,6 +241,23 @@ mod tests {
         };
         let _ = tokio::time::timeout(Duration::from_secs(130), async { tokio::join!(worker, events) }).await;
         assert_eq!(runs.load(Ordering::SeqCst), 7, "five events, and one look after each full minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_breaks_off_is_tried_again() {
+        let queue = Queue::<u8>::default();
+        let runs = Arc::new(AtomicUsize::new(0));
+        queue.push(1);
+        let worker = queue.clone().run(1, |_| {
+            let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                assert!(!first, "the first one breaks off");
+                Next::Idle
+            }
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(5), worker).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+        assert_eq!(queue.depth(), 0);
     }
 
     #[tokio::test(start_paused = true)]

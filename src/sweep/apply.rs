@@ -36,6 +36,12 @@ pub async fn apply(context: &Context, connection: &Connection, seen: &Observatio
 }
 
 async fn sweep(context: &Context, connection: &Connection, user: &str, holding: &Holding) -> Result<(), Halt> {
+    let Some((namespace, access)) = connection.claim.scope.access_of(user) else { return Ok(()) };
+    let key = (namespace.to_owned(), access.to_owned());
+    // Somebody may have come back since the lists were read.
+    if context.world.accesses.get(&(namespace, access)).is_some() || !context.world.pods.of(&key).is_empty() {
+        return Ok(());
+    }
     if !holding.rules.is_empty() {
         connection.batcher.delete_acls(holding.rules.clone()).await?;
         writes::done("acls_delete");
@@ -45,9 +51,8 @@ async fn sweep(context: &Context, connection: &Connection, user: &str, holding: 
         connection.batcher.alter_user(change).await?;
         writes::done("scram_delete");
     }
-    if let Some((namespace, access)) = connection.claim.scope.access_of(user) {
-        secret(context, namespace, access).await?;
-    }
+    secret(context, namespace, access).await?;
+    context.accesses.push(key);
     tracing::info!(user, "removed a user that nobody stands for any more");
     Ok(())
 }

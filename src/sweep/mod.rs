@@ -18,8 +18,9 @@ use kube::Client;
 use crate::clusters::{Clusters, Unusable};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
-use crate::watch::World;
+use crate::runtime::queue::Queue;
 use crate::watch::table::Name;
+use crate::watch::{AccessKey, World};
 
 /// How often a cluster is looked at. Reads only, unless something is missing.
 const EVERY: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
+    /// The accesses that are to be looked at: somebody may have come back while theirs was swept.
+    pub accesses: Queue<AccessKey>,
 }
 
 /// Why a look stopped before its end.
@@ -71,8 +74,8 @@ async fn look(context: &Context, name: &Name) -> Result<(), Halt> {
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { return Ok(()) };
     // What cannot be worked with is not swept either.
     let Ok(connection) = context.clusters.get(&format!("{}/{}", name.0, name.1)) else { return Ok(()) };
-    let seen = observe::observe(context, name, &cluster, &connection).await?;
+    let seen = observe::observe(context, &cluster, &connection).await?;
     let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
-    report::report(context, name, &cluster, &plan).await?;
-    apply::apply(context, &connection, &seen, &plan).await
+    apply::apply(context, &connection, &seen, &plan).await?;
+    report::report(context, name, &cluster, &plan).await
 }

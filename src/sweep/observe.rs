@@ -18,7 +18,6 @@ use crate::kafka::admin::At;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::AccessKey;
-use crate::watch::table::Name;
 
 const CALL: Duration = Duration::from_secs(20);
 /// Objects that one answer lists.
@@ -52,26 +51,18 @@ pub struct Observation {
 ///
 /// # Errors
 /// A list is not complete.
-pub async fn observe(
-    context: &Context,
-    name: &Name,
-    cluster: &BrokerCluster,
-    connection: &Connection,
-) -> Result<Observation, Halt> {
+pub async fn observe(context: &Context, cluster: &BrokerCluster, connection: &Connection) -> Result<Observation, Halt> {
     let scope = &connection.claim.scope;
     let mut holdings = holdings(connection, scope).await?;
     let users = holdings.len();
-    let id = format!("{}/{}", name.0, name.1);
     let key_of =
         |user: &str| scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
-    let known = |key: &AccessKey| {
-        let claim = context.world.accesses.get(&(&key.0, &key.1));
-        claim.is_some_and(|claim| claim.spec.cluster == id)
-    };
+    // Whatever cluster a claim names: two BrokerClusters may lead to one Kafka.
+    let known = |key: &AccessKey| context.world.accesses.get(&(&key.0, &key.1)).is_some();
     holdings.retain(|user, _| key_of(user).is_some_and(|key| !known(&key)));
     if !holdings.is_empty() {
         // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
-        let live = live(&context.client, &id).await?;
+        let live = live(&context.client).await?;
         holdings.retain(|user, _| key_of(user).is_some_and(|key| !live.contains(&key)));
     }
     let status = cluster.status.as_ref();
@@ -103,15 +94,14 @@ async fn holdings(connection: &Connection, scope: &Scope) -> Result<BTreeMap<Str
     Ok(holdings)
 }
 
-/// Every access that a claim on this cluster or a living Pod stands for. Pods lead to claims: what has a Pod is not missing.
-async fn live(client: &Client, cluster: &str) -> Result<BTreeSet<AccessKey>, CallError> {
+/// Every access that a claim or a living Pod stands for. Pods lead to claims: what has a Pod is not missing.
+async fn live(client: &Client) -> Result<BTreeSet<AccessKey>, CallError> {
     let mut keys = BTreeSet::new();
     let claims = Api::<AccessClaim>::all(client.clone());
     let mut params = ListParams::default().limit(PAGE);
     loop {
         let page = call(CALL, "list AccessClaims", claims.list(&params)).await?;
-        let here = page.items.into_iter().filter(|claim| claim.spec.cluster == cluster);
-        keys.extend(here.filter_map(|claim| Some((claim.metadata.namespace?, claim.metadata.name?))));
+        keys.extend(page.items.into_iter().filter_map(|claim| Some((claim.metadata.namespace?, claim.metadata.name?))));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => break,

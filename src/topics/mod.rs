@@ -21,6 +21,8 @@ use crate::watch::table::Name;
 
 /// Claims that are worked on at the same time: enough to fill Kafka's batches.
 const CONCURRENCY: usize = 256;
+/// How often a claim is compared with Kafka though nothing happened.
+const RESYNC: Duration = Duration::from_secs(600);
 /// One reconciliation ends after this, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -58,7 +60,7 @@ pub async fn run(context: Context, queue: Queue<Name>) {
             let context = context.clone();
             async move {
                 match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(())) => Next::Idle,
+                    Ok(Ok(())) => Next::After(RESYNC),
                     Ok(Err(halt)) => failed(&context, &name, halt).await,
                     Err(_) => {
                         tracing::warn!(
@@ -96,9 +98,13 @@ async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
     if let Halt::Kafka(error) = &halt
         && let Some(claim) = context.world.topics.get(&(&name.0, &name.1))
-        && let facts = claim.status.clone().unwrap_or_default()
+        && let mut facts = claim.status.clone().unwrap_or_default()
         && !holds(&facts.conditions, READY)
     {
+        if !error.is_retriable() {
+            // Kafka said no: what comes to be under this name later is not of our making.
+            facts.creating = None;
+        }
         let obstacle = crate::clusters::Unusable { reason: error.into(), message: error.to_string() };
         let verdict = plan::Verdict { obstacle: Some(obstacle), message: String::new(), facts };
         if let Err(error) = report::report(context, &claim, verdict).await {

@@ -12,6 +12,21 @@ use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 
 /// A topic on a cluster: `namespace/name` of the `BrokerCluster`, and the topic's name.
 pub type TopicKey = (String, String);
+/// What stands before a group's name where it is a key among topics: no topic's name has it.
+const GROUP_MARK: &str = "group:";
+
+/// The key of a consumer group on a cluster.
+#[must_use]
+pub fn group_key(cluster: &str, group: &str) -> TopicKey {
+    (cluster.to_owned(), format!("{GROUP_MARK}{group}"))
+}
+
+/// Whether a key is a consumer group's.
+#[must_use]
+pub fn is_group(key: &TopicKey) -> bool {
+    key.1.starts_with(GROUP_MARK)
+}
+
 /// The namespace and the value of the access label.
 pub type AccessKey = (String, String);
 /// A namespace's labels.
@@ -22,7 +37,7 @@ pub type Labels = std::collections::BTreeMap<String, String>;
 pub struct World {
     /// Pods that carry an access label and have not ended, by access.
     pub pods: Table<PodFacts, AccessKey>,
-    /// Accesses, by the topics that they name.
+    /// Accesses, by the topics and groups that they name.
     pub accesses: Table<AccessClaim, TopicKey>,
     /// Claims on topics, by topic.
     pub topics: Table<TopicClaim, TopicKey>,
@@ -38,7 +53,8 @@ impl Default for World {
             pods: Table::new(|pod: &PodFacts| vec![pod.access_key()]),
             accesses: Table::new(|claim: &AccessClaim| {
                 let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
-                topics.map(|topic| (claim.spec.cluster.clone(), topic.clone())).collect()
+                let topics = topics.map(|topic| (claim.spec.cluster.clone(), topic.clone()));
+                topics.chain(claim.spec.groups.iter().map(|group| group_key(&claim.spec.cluster, group))).collect()
             }),
             topics: Table::new(|claim: &TopicClaim| vec![(claim.spec.cluster.clone(), claim.spec.topic_name.clone())]),
             clusters: Table::new(|_| Vec::new()),
@@ -48,6 +64,16 @@ impl Default for World {
 }
 
 impl World {
+    /// Notes an access as a write of ours returned it, unless a newer one is known.
+    pub fn renew_access(&self, key: &AccessKey, mut written: AccessClaim) {
+        fn version(claim: &AccessClaim) -> Option<u64> {
+            claim.metadata.resource_version.as_ref()?.parse().ok()
+        }
+        written.metadata.managed_fields = None;
+        let ours = version(&written);
+        self.accesses.renew(key, written, |there| version(there) < ours);
+    }
+
     /// Waits until every table has been filled once.
     pub async fn complete(&self) {
         tokio::join!(
@@ -57,6 +83,12 @@ impl World {
             self.clusters.complete(),
             self.namespaces.complete(),
         );
+    }
+
+    /// The labels of a namespace that is opted in.
+    #[must_use]
+    pub fn labels_of(&self, namespace: &str) -> Labels {
+        self.namespaces.get(&("", namespace)).map(|labels| Labels::clone(&labels)).unwrap_or_default()
     }
 
     /// Whether a namespace is opted in.

@@ -102,9 +102,11 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         touched
     }
 
-    /// Replaces an object by what a write of ours returned, ahead of the watch; one that the watch does not know is left to it.
-    pub fn renew(&self, name: &Name, object: T) {
-        if self.read().objects.contains_key(name) {
+    /// Replaces an object by what a write of ours returned, ahead of the watch, where `is_newer` says so of the one that is there; one
+    /// that the watch does not know is left to it.
+    pub fn renew(&self, name: &Name, object: T, is_newer: impl FnOnce(&T) -> bool) {
+        let stale = self.read().objects.get(name).is_some_and(|there| is_newer(there));
+        if stale {
             self.put(name.clone(), object);
         }
     }

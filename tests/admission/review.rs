@@ -20,6 +20,7 @@ pub fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:test".into(),
         probe_delivery: Delivery::Copy,
+        gates: true,
         version: "0.0.0-test",
     }
 }

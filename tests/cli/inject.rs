@@ -29,6 +29,7 @@ fn webhook(pod: &Value) -> Result<Value, String> {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_delivery: admittance::admission::delivery::Delivery::Copy,
+        gates: true,
         probe_image: IMAGE.into(),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -52,7 +53,7 @@ fn webhook(pod: &Value) -> Result<Value, String> {
 }
 
 fn inject(arguments: &[&str], input: &str) -> Ended {
-    run(&[&["inject", "--namespace", "shop", "--probe-image", IMAGE], arguments].concat(), input)
+    run(&[&["inject", "--namespace", "shop", "--gates", "--probe-image", IMAGE], arguments].concat(), input)
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_topic_of_another_namespace_is_refused_and_the_pod_says_so() {
         events["items"].as_array().unwrap().iter().any(told).then_some(()).ok_or_else(|| events["items"].to_string())
     });
     let claim = get(&["accessclaim", "thief", "--namespace", &other.0]);
-    assert_eq!(claim["status"]["refused"][0]["topic"], "owned");
+    assert_eq!(claim["status"]["refused"][0]["name"], "owned");
     assert!(get(&["secrets", "--namespace", &other.0])["items"].as_array().unwrap().is_empty());
 }
 

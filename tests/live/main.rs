@@ -16,6 +16,7 @@ mod leaders;
 mod life;
 mod operator;
 mod outage;
+mod rights;
 mod rotation;
 mod steady;
 mod tenancy;

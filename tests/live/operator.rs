@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,10 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts one. Its Lease lies in a namespace: in that of the installation it leads in the installation's place, elsewhere beside it.
     pub(crate) fn start(namespace: &str, identity: &str, stop_after: Option<usize>) -> Self {
-        let kubeconfig = std::env::temp_dir().join(format!("admittance-live-{}-{identity}.json", std::process::id()));
+        // One each: an operator may be started before its predecessor, which takes its own away, is dropped.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let (run, number) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let kubeconfig = std::env::temp_dir().join(format!("admittance-live-{run}-{number}.json"));
         write_kubeconfig(&kubeconfig);
         let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
         operator.args(["operator", "--health-port", "18099", "--log", "warn"]);

@@ -44,7 +44,7 @@ fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a
     assert_eq!(asked.trim(), "yes");
     let claim = wait_ready("accessclaim", &borrower.0, "reader");
     let grant = &claim["status"]["grants"][0];
-    assert_eq!((&grant["topic"], &grant["right"]), (&Value::from(topic.as_str()), &Value::from("consume")));
+    assert_eq!((&grant["name"], &grant["right"]), (&Value::from(topic.as_str()), &Value::from("consume")));
     assert_eq!(grant["via"], format!("RoleBinding {}/consume-{topic}-{}", owner.0, borrower.0));
     wait_ready("pod", &borrower.0, "reader");
     let user = claim["status"]["username"].as_str().unwrap().to_owned();

@@ -13,6 +13,7 @@ pub fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "probe:1".into(),
         probe_delivery: Delivery::Copy,
+        gates: true,
         version: "1",
     }
 }

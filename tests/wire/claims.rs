@@ -71,6 +71,7 @@ fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
         mechanisms: vec![],
         namespaces: None,
         topics: Default::default(),
+        groups: Default::default(),
         lifetimes: Lifetimes {
             idle_after: Duration::ZERO,
             absent_after: Duration::ZERO,

@@ -48,17 +48,46 @@ pub struct AccessClaimSpec {
     pub cluster: String,
     /// Topics that it reads, sorted.
     #[serde(default)]
-    #[schemars(length(max = 1000), inner(length(min = 1, max = 249)))]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 249), regex(pattern = r"^[a-zA-Z0-9._-]+$")))]
     pub consumes: Vec<String>,
     /// Topics that it writes, sorted.
     #[serde(default)]
-    #[schemars(length(max = 1000), inner(length(min = 1, max = 249)))]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 249), regex(pattern = r"^[a-zA-Z0-9._-]+$")))]
     pub produces: Vec<String>,
+    /// Consumer groups that it joins beyond `<namespace>.…`, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200), inner(length(min = 1, max = 249), regex(pattern = r"^[a-zA-Z0-9._-]+$")))]
+    pub groups: Vec<String>,
+    /// Whether it uses the transactional ids `<namespace>.<workload>` and `<namespace>.<workload>_…`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transactions: bool,
+    /// Kafka Streams applications that it is part of, each beginning with `<namespace>.`, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 249), regex(pattern = r"^[a-zA-Z0-9._-]+$")))]
+    pub streams: Vec<String>,
     /// Of a manual claim: the service account of this namespace that the client stands for. It needs the grants on topics of other
     /// namespaces, and whoever writes the claim must be allowed to impersonate it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account: Option<String>,
+}
+
+impl AccessClaimSpec {
+    /// A claim that follows Pods and asks for nothing yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            source: AccessSource::Pods,
+            workload: String::new(),
+            cluster: String::new(),
+            consumes: Vec::new(),
+            produces: Vec::new(),
+            groups: Vec::new(),
+            transactions: false,
+            streams: Vec::new(),
+            service_account: None,
+        }
+    }
 }
 
 /// Where the intent of an access comes from.
@@ -70,7 +99,7 @@ pub enum AccessSource {
     Manual,
 }
 
-/// What may be done with a topic; the verb by which its owner grants it to another namespace.
+/// What may be done with a topic or a group; the verb by which its owner grants it to another namespace.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "camelCase")]
 pub enum Right {
@@ -78,6 +107,8 @@ pub enum Right {
     Consume,
     /// Write a topic.
     Produce,
+    /// Join a consumer group.
+    Join,
 }
 
 impl Right {
@@ -87,18 +118,19 @@ impl Right {
         match self {
             Self::Consume => "consume",
             Self::Produce => "produce",
+            Self::Join => "join",
         }
     }
 }
 
-/// A right on a topic of another namespace, and what gave it.
+/// A right on what is another namespace's, and what gave it.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// The right.
     pub right: Right,
-    /// The topic.
-    pub topic: String,
+    /// The topic, or the group.
+    pub name: String,
     /// The namespace that owns it.
     pub namespace: String,
     /// What Kubernetes says it was allowed by: a RoleBinding or ClusterRoleBinding.
@@ -111,8 +143,8 @@ pub struct Grant {
 pub struct Refusal {
     /// The right.
     pub right: Right,
-    /// The topic.
-    pub topic: String,
+    /// The topic, or the group.
+    pub name: String,
     /// The reason code.
     pub reason: String,
     /// What is in the way, and who can change it.

@@ -55,6 +55,9 @@ pub struct BrokerClusterSpec {
     /// What is made of topics that Pods name and nobody declared.
     #[serde(default)]
     pub topics: TopicPolicy,
+    /// Whose consumer groups are that bear no namespace's name.
+    #[serde(default)]
+    pub groups: GroupPolicy,
     /// How long users and passwords live.
     #[serde(default)]
     pub credentials: CredentialPolicy,
@@ -226,6 +229,18 @@ pub enum Adoption {
     OwnNames,
     /// Every one that no other claim covers.
     Any,
+}
+
+/// Whose consumer groups are that bear no namespace's name. Groups `<namespace>.…` are always that namespace's.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupPolicy {
+    /// `Any`: such a group belongs to the namespace that asks first. Else it is refused.
+    #[serde(default)]
+    pub undeclared: Undeclared,
+    /// Whether who asks first may have a group that was in Kafka before.
+    #[serde(default)]
+    pub adopt: Adoption,
 }
 
 /// What is made of topics that Pods name and nobody declared.

@@ -9,7 +9,7 @@ pub use access_claim::{
 };
 pub use broker_cluster::{
     AbsentUser, Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External,
-    Neighbour, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
+    GroupPolicy, Neighbour, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
 };
 pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};
 

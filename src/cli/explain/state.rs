@@ -138,7 +138,7 @@ impl Story {
         let ready = self.ready("AccessClaim", &name, &status.conditions);
         for refusal in &status.refused {
             let remedy = Reason::of_code(&refusal.reason).map(|reason| format!("→ {}", reason.remedy()));
-            let says = format!("{} is refused: {}: {}", refusal.topic, refusal.reason, refusal.message);
+            let says = format!("{} is refused: {}: {}", refusal.name, refusal.reason, refusal.message);
             self.steps.push(Step::new("Topic", Sign::Problem, says).with(remedy.into_iter().collect()));
         }
         if !ready || !status.refused.is_empty() {

@@ -249,6 +249,7 @@ mod tests {
             on_invalid,
             probe_image: "p".into(),
             probe_delivery: crate::admission::delivery::Delivery::Copy,
+            gates: true,
             version: "0",
         };
         let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);

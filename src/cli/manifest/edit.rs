@@ -45,11 +45,17 @@ pub fn document(text: &str, wanted: &Node) -> String {
 /// Finds where the additions of a node and of all below it go; nothing where one has no place.
 fn gather(node: &Node, text: &str, inline: Inline, found: &mut Vec<Insertion>) -> Option<()> {
     let children = members(node);
-    let old = children.iter().take_while(|child| child.place != Place::New).count();
-    if children.iter().skip(old).any(|child| child.place != Place::New) {
+    let is_old = |child: &&&Node| child.place != Place::New;
+    // What comes before the first that stands there; a collection where nothing does is appended to.
+    let early = children.iter().position(|child| is_old(&child)).unwrap_or(0);
+    let old = early + children.iter().skip(early).take_while(is_old).count();
+    if children.iter().skip(old).any(|child| is_old(&child)) {
         return None;
     }
-    for child in children.iter().take(old) {
+    if early > 0 {
+        found.push(prepend(node, early, text, inline)?);
+    }
+    for child in children.iter().take(old).skip(early) {
         match &child.place {
             Place::Instead(range) => {
                 // A value that is not written at all ends right behind the colon.
@@ -63,6 +69,26 @@ fn gather(node: &Node, text: &str, inline: Inline, found: &mut Vec<Insertion>) -
         found.push(append(node, old, text, inline)?);
     }
     Some(())
+}
+
+/// The first elements of a list, as an insertion before those that stand there.
+fn prepend(node: &Node, early: usize, text: &str, inline: Inline) -> Option<Insertion> {
+    let Value::List(elements) = &node.value else { return None };
+    match &node.place {
+        Place::Flow(range) => {
+            let added: Vec<String> = elements.iter().take(early).map(inline).collect();
+            let at = range.start + 1;
+            Some(Insertion { from: at, to: at, text: format!("{}, ", added.join(", ")) })
+        }
+        Place::Block { column } => {
+            let first = start(elements.get(early)?)?;
+            let at = text.get(..first)?.rfind('\n').map_or(0, |found| found + 1);
+            let mut lines = String::new();
+            write::list(elements.iter().take(early), *column, &mut lines);
+            Some(Insertion { from: at, to: at, text: lines })
+        }
+        Place::New | Place::Instead(_) => None,
+    }
 }
 
 /// What a collection says beyond its first `old` members, as an insertion behind them.
@@ -119,12 +145,21 @@ fn members(node: &Node) -> Vec<&Node> {
     }
 }
 
+/// Where a node begins in the text, as far as its scalars tell.
+fn start(node: &Node) -> Option<usize> {
+    match &node.place {
+        Place::Flow(range) | Place::Instead(range) => Some(range.start),
+        Place::Block { .. } => members(node).into_iter().filter_map(start).min(),
+        Place::New => None,
+    }
+}
+
 /// Where a node ends in the text, without what is new in it.
 fn end(node: &Node) -> Option<usize> {
     match &node.place {
         Place::Flow(range) | Place::Instead(range) => Some(range.end),
         Place::Block { .. } => {
-            let old = members(node).into_iter().take_while(|child| child.place != Place::New);
+            let old = members(node).into_iter().filter(|child| child.place != Place::New);
             old.map(end).collect::<Option<Vec<usize>>>()?.into_iter().max()
         }
         Place::New => None,
@@ -158,6 +193,16 @@ mod tests {
         );
         let wanted = "# head\nspec:   # here\n  list:\n    - name: 'a'   # first\n      value: \"yes\"\n      x:\n      - 1\n    - name: b\n\n  # below\n  z: 0x1f\n  new: \"n\"\nkind: Pod\n";
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn an_element_can_come_before_others() {
+        assert_eq!(add("a:\n- k\n- l\n", &[("a/0", json!("j"))]), "a:\n- j\n- k\n- l\n");
+        assert_eq!(
+            add("a:\n  # first\n  - n: k # here\n", &[("a/0", json!("j")), ("a/1/m", json!(1))]),
+            "a:\n  # first\n  - j\n  - n: k # here\n    m: 1\n"
+        );
+        assert_eq!(add("a: [k]\n", &[("a/0", json!("j"))]), "a: [j, k]\n");
     }
 
     #[test]

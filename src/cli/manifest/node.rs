@@ -144,6 +144,11 @@ impl Node {
                 elements.push(added);
                 Ok(())
             }
+            Value::List(elements) if rest.is_empty() => {
+                let index = key.parse().ok().filter(|index| *index <= elements.len());
+                elements.insert(index.ok_or_else(|| format!("there is no place {key}"))?, added);
+                Ok(())
+            }
             Value::List(elements) => {
                 let element = key.parse().ok().and_then(|index: usize| elements.get_mut(index));
                 element.ok_or_else(|| format!("there is no element {key}"))?.add(rest, added)

@@ -26,6 +26,7 @@ pub fn run(bed: &Bed, progress: &Progress) -> Result<()> {
     let measured = bed
         .enter_command(live)
         .current_dir(&workspace)
+        .env("BED_AUDIT_LOG", bed.audit_log())
         .env("BED_PROBE", project::program("probe", "admittance-probe")?)
         .status()?;
     ensure!(measured.success(), "the benchmark on the cluster failed ({measured})");

@@ -38,6 +38,8 @@ pub fn install(bed: &Bed, progress: &Progress) -> Result<()> {
     ];
     let mut helm = bed.enter_command("helm");
     helm.args(["upgrade", "--install", NAMESPACE, &text(&chart), "--namespace", NAMESPACE, "--wait", "--timeout=3m"]);
+    // Everything that can be tried on the testbed is on.
+    helm.args(["--set", "gates.enabled=true", "--set", "operator.restartsWorkloads=true"]);
     helm.args(values.iter().flat_map(|(key, value)| ["--set-string".to_owned(), format!("{key}={value}")]));
     output(&mut helm)?;
     wait_until("the operator reaches Kafka", Duration::from_secs(60), || {

@@ -1,0 +1,83 @@
+//! Asks the API server about everything that an access wants of other namespaces. I/O; decides nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::observe::{Ask, Held};
+use super::reviews::{self, Object};
+use super::{Context, Halt};
+use crate::api::resources::{AccessClaim, Right};
+use crate::ownership::owner;
+use crate::watch::{AccessKey, PodFacts};
+
+/// Adds the verdicts on foreign topics and groups; returns the accounts that were asked about, none where nothing is foreign.
+///
+/// # Errors
+/// The API server did not tell whose Pods these are.
+pub async fn review(
+    context: &Context,
+    key: &AccessKey,
+    claim: Option<&AccessClaim>,
+    asks: &[Ask],
+    held: &mut Held,
+) -> Result<BTreeSet<String>, Halt> {
+    let topics = held.topics.values_mut().filter_map(|view| {
+        let claim = Arc::clone(owner(&view.claims)?);
+        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
+    });
+    let topics: Vec<_> = topics.collect();
+    let groups = held.groups.iter_mut().filter_map(|(group, view)| {
+        let (namespace, access) = view.owner(group, (&key.0, &key.1))?;
+        let owner = (namespace.to_owned(), access.to_owned());
+        Some((view, owner))
+    });
+    let groups: Vec<_> = groups.collect();
+    if topics.is_empty() && groups.is_empty() {
+        context.accounts.forget(key);
+        return Ok(BTreeSet::new());
+    }
+    let accounts = accounts(context, key, claim, asks).await?;
+    let topics = topics.into_iter().map(|(view, claim)| {
+        let accounts = &accounts;
+        async move {
+            let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+            let name = claim.metadata.name.as_deref().unwrap_or_default();
+            for right in [Right::Consume, Right::Produce] {
+                let object = Object { resource: "topicclaims", namespace, name };
+                let said = reviews::review(&context.client, &key.0, accounts, right, object).await;
+                view.verdicts.extend(said.map(|verdict| (right, verdict)));
+            }
+        }
+    });
+    let groups = groups.into_iter().map(|(view, (namespace, name))| {
+        let accounts = &accounts;
+        async move {
+            let object = Object { resource: "accessclaims", namespace: &namespace, name: &name };
+            view.verdict = reviews::review(&context.client, &key.0, accounts, Right::Join, object).await;
+        }
+    });
+    tokio::join!(join_all(topics), join_all(groups));
+    Ok(accounts)
+}
+
+/// Whom the access stands for: the service accounts of its Pods, or the one that a manual claim names.
+async fn accounts(
+    context: &Context,
+    key: &AccessKey,
+    claim: Option<&AccessClaim>,
+    asks: &[Ask],
+) -> Result<BTreeSet<String>, Halt> {
+    if let Some(stands_for) = claim.and_then(|claim| claim.spec.service_account.clone()) {
+        return Ok(BTreeSet::from([stands_for]));
+    }
+    let pods: Vec<&PodFacts> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &*ask.pod).collect();
+    let mut accounts = context.accounts.of(&context.client, key, &pods).await?;
+    if accounts.is_empty() {
+        // Scaled to zero: those that asked last speak for the workload.
+        let last = claim.and_then(|claim| claim.status.as_ref());
+        accounts.extend(last.into_iter().flat_map(|status| status.service_accounts.iter().cloned()));
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,178 @@
+//! How a workload stands to one consumer group beyond those of its namespace. Pure.
+
+use std::sync::Arc;
+
+use super::reviews::Verdict;
+use super::standing::Standing;
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaim, Adoption, Grant, GroupPolicy, Right, Undeclared};
+use crate::ownership::own_name;
+
+/// One group that is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct GroupView {
+    /// The claims that name it, in every namespace.
+    pub claims: Vec<Arc<AccessClaim>>,
+    /// Whether Kafka knows it.
+    pub exists: bool,
+    /// The opted-in namespace whose own name it bears.
+    pub own_namespace: Option<String>,
+    /// What the API server says of joining it, where it is another namespace's.
+    pub verdict: Option<Verdict>,
+}
+
+impl GroupView {
+    /// Whose the group is, where it is another's: the namespace, and the access there whose group it is.
+    #[must_use]
+    pub fn owner<'g>(&'g self, group: &'g str, us: (&str, &str)) -> Option<(&'g str, &'g str)> {
+        if let Some(namespace) = self.own_namespace.as_deref() {
+            let access = group.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+            return (namespace != us.0).then_some((namespace, access));
+        }
+        // Who asked first has it: by the claims' age, and where that is the same, by their uids.
+        let first = self.claims.iter().min_by_key(|claim| (&claim.metadata.creation_timestamp, &claim.metadata.uid))?;
+        let name = (first.metadata.namespace.as_deref()?, first.metadata.name.as_deref()?);
+        (name.0 != us.0).then_some(name)
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupQuestion<'q> {
+    /// Namespace and name of the access.
+    pub us: (&'q str, &'q str),
+    /// The group.
+    pub group: &'q str,
+    /// What is known of it.
+    pub view: &'q GroupView,
+    /// Whether the workload's user has the right in Kafka.
+    pub held: bool,
+    /// The grants that were reported last.
+    pub before: &'q [Grant],
+    /// The cluster's policy.
+    pub policy: GroupPolicy,
+}
+
+/// Answers.
+#[must_use]
+pub fn standing(question: &GroupQuestion<'_>) -> Standing {
+    let GroupQuestion { us, group, view, held, policy, .. } = *question;
+    if own_name(group, us.0) {
+        return Standing::Own;
+    }
+    if let Some((namespace, access)) = view.owner(group, us) {
+        return lent(question, namespace, access);
+    }
+    if policy.undeclared != Undeclared::Any {
+        let message = format!("group {group} does not begin with {}., and the cluster allows no other", us.0);
+        return Standing::Refused(Reason::GroupNotAllowed, message);
+    }
+    if view.exists && !held && policy.adopt == Adoption::OwnNames {
+        let message = format!("group {group} lives in Kafka already, and no AccessClaim that is older names it");
+        return Standing::Refused(Reason::GroupUnclaimed, message);
+    }
+    Standing::Own
+}
+
+fn lent(question: &GroupQuestion<'_>, owner: &str, access: &str) -> Standing {
+    let GroupQuestion { us, group, view, before, .. } = *question;
+    let said = match &view.verdict {
+        Some(Verdict::Granted { via }) => {
+            return Standing::Lent(Grant {
+                right: Right::Join,
+                name: group.to_owned(),
+                namespace: owner.to_owned(),
+                via: via.clone(),
+            });
+        }
+        Some(Verdict::Unknown(error)) => {
+            let stands = before.iter().find(|grant| grant.right == Right::Join && grant.name == group);
+            return stands.map_or_else(
+                || {
+                    let message = format!("whether group {group} of namespace {owner} may be joined: {error}");
+                    Standing::Pending(Reason::ReviewFailed, message)
+                },
+                |stands| Standing::Lent(stands.clone()),
+            );
+        }
+        Some(Verdict::Denied { account }) => account.as_str(),
+        None => "default",
+    };
+    let namespace = us.0;
+    Standing::Refused(
+        Reason::GroupOwnedElsewhere,
+        format!(
+            "group {group} belongs to namespace {owner}; who administers it can grant it: kubectl create role join-{access} -n {owner} \
+             --verb=join --resource=accessclaims.kafka.admittance.dev --resource-name={access} && kubectl create rolebinding \
+             join-{access}-{namespace} -n {owner} --role=join-{access} --serviceaccount={namespace}:{said}"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::api::resources::{AccessClaimSpec, AccessSource};
+
+    fn claim(namespace: &str, created: i64) -> Arc<AccessClaim> {
+        let spec = AccessClaimSpec {
+            source: AccessSource::Pods,
+            workload: "app".into(),
+            cluster: "a/b".into(),
+            ..AccessClaimSpec::empty()
+        };
+        let mut claim = AccessClaim::new("app", spec);
+        claim.metadata.namespace = Some(namespace.to_owned());
+        claim.metadata.creation_timestamp = Some(Time(Timestamp::from_second(created).unwrap()));
+        Arc::new(claim)
+    }
+
+    fn ask(view: &GroupView, group: &str, held: bool, policy: GroupPolicy) -> Standing {
+        standing(&GroupQuestion { us: ("web", "app"), group, view, held, before: &[], policy })
+    }
+
+    #[test]
+    fn who_asked_first_has_a_free_name() {
+        let both = GroupView { claims: vec![claim("web", 1), claim("shop", 2)], ..GroupView::default() };
+        assert_eq!(ask(&both, "legacy", false, GroupPolicy::default()), Standing::Own);
+        let late = GroupView { claims: vec![claim("web", 2), claim("shop", 1)], ..GroupView::default() };
+        let Standing::Refused(Reason::GroupOwnedElsewhere, message) =
+            ask(&late, "legacy", true, GroupPolicy::default())
+        else {
+            panic!()
+        };
+        assert!(message.contains("--resource-name=app") && message.contains("-n shop"), "{message}");
+    }
+
+    #[test]
+    fn a_group_of_another_namespaces_name_is_that_namespaces() {
+        let view = GroupView { own_namespace: Some("shop".into()), ..GroupView::default() };
+        assert!(matches!(
+            ask(&view, "shop.checkout", false, GroupPolicy::default()),
+            Standing::Refused(Reason::GroupOwnedElsewhere, _)
+        ));
+        let granted = GroupView { verdict: Some(Verdict::Granted { via: "RoleBinding shop/x".into() }), ..view };
+        assert!(matches!(ask(&granted, "shop.checkout", false, GroupPolicy::default()), Standing::Lent(_)));
+    }
+
+    #[test]
+    fn a_group_that_lives_unclaimed_is_not_taken_over_by_asking() {
+        let view = GroupView { exists: true, ..GroupView::default() };
+        let said = ask(&view, "legacy", false, GroupPolicy::default());
+        assert!(matches!(said, Standing::Refused(Reason::GroupUnclaimed, _)));
+        assert_eq!(ask(&view, "legacy", true, GroupPolicy::default()), Standing::Own, "its members make it live");
+        let adopt = GroupPolicy { adopt: Adoption::Any, ..GroupPolicy::default() };
+        assert_eq!(ask(&view, "legacy", false, adopt), Standing::Own);
+    }
+
+    #[test]
+    fn a_strict_house_has_own_names_only() {
+        let strict = GroupPolicy { undeclared: Undeclared::OwnNames, ..GroupPolicy::default() };
+        let view = GroupView::default();
+        assert!(matches!(ask(&view, "legacy", false, strict), Standing::Refused(Reason::GroupNotAllowed, _)));
+        assert_eq!(ask(&view, "web.legacy", false, strict), Standing::Own);
+    }
+}

@@ -1,0 +1,121 @@
+//! What a workload asks for, and what of it it is to have. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::api::names::{GroupName, NameError, TopicName};
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaimSpec, Right};
+use crate::intent::Intent;
+
+/// Topics, groups and ids, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Topics to read.
+    pub consumes: BTreeSet<String>,
+    /// Topics to write.
+    pub produces: BTreeSet<String>,
+    /// Groups to join beyond those of the namespace.
+    pub groups: BTreeSet<String>,
+    /// Whether its own transactional ids may be used.
+    pub transactions: bool,
+    /// Kafka Streams applications to be part of.
+    pub streams: BTreeSet<String>,
+}
+
+impl Wishes {
+    /// The union of what Pods ask for.
+    #[must_use]
+    pub fn of_intents<'i>(intents: impl IntoIterator<Item = &'i Intent>) -> Self {
+        let mut wishes = Self::default();
+        for intent in intents {
+            wishes.consumes.extend(intent.consumes.iter().map(ToString::to_string));
+            wishes.produces.extend(intent.produces.iter().map(ToString::to_string));
+            wishes.groups.extend(intent.groups.iter().map(ToString::to_string));
+            wishes.transactions |= intent.transactions;
+            wishes.streams.extend(intent.streams.iter().map(ToString::to_string));
+        }
+        wishes
+    }
+
+    /// What a claim asks for.
+    #[must_use]
+    pub fn of_claim(spec: &AccessClaimSpec) -> Self {
+        Self {
+            consumes: spec.consumes.iter().cloned().collect(),
+            produces: spec.produces.iter().cloned().collect(),
+            groups: spec.groups.iter().cloned().collect(),
+            transactions: spec.transactions,
+            streams: spec.streams.iter().cloned().collect(),
+        }
+    }
+
+    /// Writes them into a claim.
+    #[must_use]
+    pub fn into_claim(self, spec: AccessClaimSpec) -> AccessClaimSpec {
+        AccessClaimSpec {
+            consumes: self.consumes.into_iter().collect(),
+            produces: self.produces.into_iter().collect(),
+            groups: self.groups.into_iter().collect(),
+            transactions: self.transactions,
+            streams: self.streams.into_iter().collect(),
+            ..spec
+        }
+    }
+
+    /// Everything that has an owner, by name and right.
+    pub fn rights(&self) -> impl Iterator<Item = (&String, Right)> {
+        let consumed = self.consumes.iter().map(|topic| (topic, Right::Consume));
+        let produced = self.produces.iter().map(|topic| (topic, Right::Produce));
+        consumed.chain(produced).chain(self.groups.iter().map(|group| (group, Right::Join)))
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn union(mut self, other: Self) -> Self {
+        self.consumes.extend(other.consumes);
+        self.produces.extend(other.produces);
+        self.groups.extend(other.groups);
+        self.transactions |= other.transactions;
+        self.streams.extend(other.streams);
+        self
+    }
+
+    /// Notes a right.
+    pub fn add(&mut self, name: &str, right: Right) {
+        let names = match right {
+            Right::Consume => &mut self.consumes,
+            Right::Produce => &mut self.produces,
+            Right::Join => &mut self.groups,
+        };
+        names.insert(name.to_owned());
+    }
+}
+
+/// What is wrong with a name that a claim carries: people write claims too, and a rule on `*` would be one on everything.
+#[must_use]
+pub fn fault(name: &str, right: Right) -> Option<(Reason, String)> {
+    let checked = match right {
+        Right::Consume | Right::Produce => TopicName::parse(name).map(|_| ()),
+        Right::Join => GroupName::parse(name).map(|_| ()),
+    };
+    let error = checked.err()?;
+    let reason = match (right, error) {
+        (_, NameError::Internal) => Reason::InternalTopic,
+        (Right::Join, _) => Reason::InvalidGroupName,
+        _ => Reason::InvalidTopicName,
+    };
+    Some((reason, format!("\"{name}\" {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_means_everything_is_no_name() {
+        assert_eq!(fault("*", Right::Consume).unwrap().0, Reason::InvalidTopicName);
+        assert_eq!(fault("*", Right::Join).unwrap().0, Reason::InvalidGroupName);
+        assert_eq!(fault("__consumer_offsets", Right::Produce).unwrap().0, Reason::InternalTopic);
+        assert_eq!(fault("orders", Right::Produce), None);
+    }
+}

@@ -1,5 +1,6 @@
 //! The product on a real Kubernetes with a real Kafka. Run by `cargo bed test live`, inside the testbed's network, on an installation
-//! made by the chart; one test at a time, since some of them stop what the others use.
+//! made by the chart; one test at a time, since some of them stop what the others use. Those of `siege` are long, and run by
+//! `cargo bed test siege`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![allow(missing_docs, reason = "a test's name is its documentation")]
@@ -11,13 +12,12 @@ mod bed;
 mod chart;
 mod clients;
 mod crash;
-mod disaster;
-mod leaders;
 mod life;
 mod operator;
 mod outage;
 mod rights;
 mod rotation;
+mod siege;
 mod steady;
 mod tenancy;
 mod trust;

@@ -1,6 +1,7 @@
 //! Topics as claimed: observe → plan → apply → report, a claim at a time. A topic stays when its claim goes.
 
 pub mod apply;
+pub mod holders;
 pub mod observe;
 pub mod plan;
 pub mod report;

@@ -1,12 +1,12 @@
 //! Reads everything that a decision about one claim needs. I/O; decides nothing.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Context;
+use super::holders::Holders;
 use crate::api::resources::TopicClaim;
 use crate::clusters::{Connection, Unusable};
-use crate::kafka::acl::{AclFilter, PatternType, ResourceType};
+use crate::kafka::acl::{AclFilter, ResourceType};
 use crate::kafka::admin::At;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
@@ -21,9 +21,8 @@ pub struct Observation {
     pub owner: Arc<TopicClaim>,
     /// Ids under which any claim has made or taken over the topic.
     pub known_ids: Vec<String>,
-    /// Whether users of this namespace, and of no other, hold rights on the topic in Kafka: its claim was lost, and this one takes its
-    /// place. Looked at only where nothing else says whose the topic is.
-    pub held: bool,
+    /// Who holds rights on the topic in Kafka. Looked at only where nothing else says whose it is.
+    pub holders: Holders,
     /// The topic as Kafka has it, or why Kafka cannot be asked.
     pub topic: Result<(Arc<Connection>, Option<Topic>), Unusable>,
 }
@@ -36,7 +35,7 @@ pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observ
     let claims = context.world.topics.of(&(claim.spec.cluster.clone(), claim.spec.topic_name.clone()));
     let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(&claim));
     let known_ids: Vec<String> = claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
-    let mut held = false;
+    let mut holders = Holders::default();
     let topic = match context.clusters.get(&claim.spec.cluster) {
         Err(unusable) => Err(unusable),
         Ok(connection) => {
@@ -44,21 +43,19 @@ pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observ
             let on_record =
                 claim.status.as_ref().is_some_and(|status| status.creating.is_some()) || !known_ids.is_empty();
             if topic.is_some() && !on_record {
-                held = held_by_this_namespace(&connection, &claim).await?;
+                let filter = AclFilter::Affecting(ResourceType::Topic, claim.spec.topic_name.clone());
+                let rules = connection.admin.describe_acls(&filter, At::Any).await?;
+                holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &claim));
             }
             Ok((connection, topic))
         }
     };
-    Ok(Observation { claim, owner, known_ids, held, topic })
+    Ok(Observation { claim, owner, known_ids, holders, topic })
 }
 
-/// Whether workloads of the claim's namespace hold rights on the topic, and those of no other namespace do.
-async fn held_by_this_namespace(connection: &Connection, claim: &TopicClaim) -> Result<bool, Error> {
-    let filter = AclFilter::Affecting(ResourceType::Topic, claim.spec.topic_name.clone());
-    let rules = connection.admin.describe_acls(&filter, At::Any).await?;
-    let named = rules.iter().filter(|rule| rule.pattern_type == PatternType::Literal && rule.resource_name != "*");
-    let holders: BTreeSet<&str> = named
-        .filter_map(|rule| Some(connection.claim.scope.access_of(rule.principal.strip_prefix("User:")?)?.0))
-        .collect();
-    Ok(holders.len() == 1 && holders.contains(claim.metadata.namespace.as_deref().unwrap_or_default()))
+/// The scopes that other Kubernetes clusters claim in the Kafka of a claim.
+fn neighbours(context: &Context, claim: &TopicClaim) -> Vec<String> {
+    let cluster = claim.spec.cluster.split_once('/').and_then(|name| context.world.clusters.get(&name));
+    let status = cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+    status.into_iter().flat_map(|status| &status.neighbours).map(|neighbour| neighbour.scope.clone()).collect()
 }

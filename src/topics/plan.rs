@@ -88,7 +88,7 @@ pub fn made(topic: &CreatedTopic) -> Verdict {
 
 /// A topic that is there: is it this claim's, and as it says?
 fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicClaimStatus) -> Verdict {
-    let Observation { claim, known_ids, held, .. } = seen;
+    let Observation { claim, known_ids, holders, .. } = seen;
     let id = topic.id.to_string();
     let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     let replicas = topic.partitions.first().map(|partition| partition.replicas.len());
@@ -110,9 +110,15 @@ fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicCla
             || known_ids.contains(&id) => {}
         None => {
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+            if let Some(neighbour) = holders.neighbour.as_ref().filter(|_| adopt != Adoption::Any) {
+                let message = format!(
+                    "topic {name} is used by workloads of another Kubernetes cluster, whose scope in this Kafka is {neighbour}"
+                );
+                return refused(status, Reason::TopicOwnedElsewhere, message);
+            }
             let free = own_name(name, namespace) || adopt == Adoption::Any;
             let declared = free && claim.spec.source == TopicSource::Declared;
-            if !declared && !*held {
+            if !declared && !holders.are_only(namespace) {
                 let message = format!(
                     "topic {name} was in Kafka before this claim; a declared TopicClaim may adopt it under a name of its own, {namespace}.…, or where the BrokerCluster has topics.adopt: Any"
                 );

@@ -1,0 +1,70 @@
+//! Who holds rights on a topic that no claim is on record for. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::api::names::Scope;
+use crate::kafka::acl::{AclBinding, PatternType};
+
+/// The holders of rules on exactly this topic: those of prefixes and wildcards say nothing of whose it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// Namespaces of ours whose workloads do.
+    pub namespaces: BTreeSet<String>,
+    /// A scope of another Kubernetes cluster whose workloads do.
+    pub neighbour: Option<String>,
+}
+
+impl Holders {
+    /// Reads them from rules. `neighbours` are the scopes that other Kubernetes clusters claim in this Kafka.
+    #[must_use]
+    pub fn of(rules: &[AclBinding], ours: &Scope, neighbours: &[String]) -> Self {
+        let named = rules.iter().filter(|rule| rule.pattern_type == PatternType::Literal && rule.resource_name != "*");
+        let users: Vec<&str> = named.filter_map(|rule| rule.principal.strip_prefix("User:")).collect();
+        let of_scope = |scope: &&String| {
+            users.iter().any(|user| user.strip_prefix(scope.as_str()).is_some_and(|rest| rest.starts_with('.')))
+        };
+        let namespaces =
+            users.iter().filter_map(|user| ours.access_of(user)).map(|(namespace, _)| namespace.to_owned());
+        Self { namespaces: namespaces.collect(), neighbour: neighbours.iter().find(of_scope).cloned() }
+    }
+
+    /// Whether workloads of this namespace hold rights, and nobody else's do: its claim was lost.
+    #[must_use]
+    pub fn are_only(&self, namespace: &str) -> bool {
+        self.neighbour.is_none() && self.namespaces.len() == 1 && self.namespaces.contains(namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::acl::{Operation, ResourceType};
+
+    fn holders(principals: &[String]) -> Holders {
+        let rule = |principal: &String| {
+            let kind = (ResourceType::Topic, PatternType::Literal);
+            AclBinding::allow(format!("User:{principal}"), Operation::Read, kind.0, kind.1, "orders")
+        };
+        let rules: Vec<_> = principals.iter().map(rule).collect();
+        Holders::of(&rules, &Scope::from_cluster_uid("a"), &["prod".to_owned()])
+    }
+
+    fn ours(namespace: &str) -> String {
+        Scope::from_cluster_uid("a").username(namespace, "app")
+    }
+
+    #[test]
+    fn one_namespace_of_ours_alone_has_lost_its_claim() {
+        assert!(holders(&[ours("shop"), "admin".into()]).are_only("shop"));
+        assert!(!holders(&[ours("shop"), ours("web")]).are_only("shop"));
+        assert!(!holders(&[]).are_only("shop"));
+    }
+
+    #[test]
+    fn another_kubernetes_clusters_workloads_are_seen() {
+        let shared = holders(&[ours("shop"), "prod.shop.app".into()]);
+        assert_eq!(shared.neighbour.as_deref(), Some("prod"));
+        assert!(!shared.are_only("shop"));
+        assert_eq!(holders(&["production.shop.app".into()]).neighbour, None, "a scope that begins the same");
+    }
+}

@@ -16,7 +16,7 @@ use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
+use crate::kafka::acl::{AclBinding, Operation};
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
@@ -32,7 +32,6 @@ struct Work<'w> {
     context: &'w Context,
     seen: &'w Observation,
     subject: &'w Subject,
-    plan: &'w Plan,
     credential: OnceCell<(Credential, ScramKeys, Ticket)>,
     rules: OnceCell<Option<Ticket>>,
     proof: OnceCell<Proof>,
@@ -58,7 +57,6 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         context,
         seen,
         subject,
-        plan,
         credential: OnceCell::new(),
         rules: OnceCell::new(),
         proof: OnceCell::new(),
@@ -92,8 +90,8 @@ impl Work<'_> {
             Step::Revoke(rules) => self.revoke(rules).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
-            Step::Publish { replaces, mechanism, rotation } => {
-                self.publish(replaces.as_deref(), *mechanism, *rotation).await
+            Step::Publish { replaces, mechanism, rotation, consumes, produces } => {
+                self.publish(replaces.as_deref(), *mechanism, *rotation, (consumes, produces)).await
             }
             Step::Restart(owner) => match &self.kafka()?.1.secret {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
@@ -207,21 +205,26 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn publish(&self, replaces: Option<&str>, mechanism: Mechanism, rotation: Option<i64>) -> Result<(), Halt> {
+    async fn publish(
+        &self,
+        replaces: Option<&str>,
+        mechanism: Mechanism,
+        rotation: Option<i64>,
+        (consumes, produces): (&[String], &[String]),
+    ) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let Some(password) =
             self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
         else {
             return Ok(());
         };
-        let (consumes, produces) = self.granted();
         let subject = CredentialSubject {
             namespace: &self.seen.key.0,
             workload: &self.subject.workload,
             username: &self.subject.username,
             mechanism,
-            consumes: &consumes,
-            produces: &produces,
+            consumes,
+            produces,
         };
         let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
         let data = data(subject, password, &connection.terms);
@@ -233,23 +236,5 @@ impl Work<'_> {
         };
         let publication = Publication { name, replaces, data, foreign, rotation };
         objects::publish(&self.context.client, publication).await
-    }
-
-    /// The topics that the proven rules are about, by what they allow.
-    fn granted(&self) -> (Vec<String>, Vec<String>) {
-        let rules = self.plan.steps.iter().find_map(|step| match step {
-            Step::Prove { rules, .. } => Some(rules),
-            _ => None,
-        });
-        let of = |operation| {
-            let rules = rules.into_iter().flatten();
-            let topics = rules.filter(|rule| {
-                rule.operation == operation
-                    && rule.resource_type == ResourceType::Topic
-                    && rule.pattern_type == PatternType::Literal
-            });
-            topics.map(|rule| rule.resource_name.clone()).collect::<Vec<_>>()
-        };
-        (of(Operation::Read), of(Operation::Write))
     }
 }

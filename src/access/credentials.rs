@@ -97,9 +97,8 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{GroupPolicy, Restart, SaslMechanism, TopicPolicy};
+    use crate::api::resources::{GroupPolicy, SaslMechanism, TopicPolicy};
     use crate::clusters::{Lifetimes, SecurityProtocol};
-    use std::time::Duration;
 
     fn example() -> BTreeMap<&'static str, Secret> {
         of(SecurityProtocol::SaslSsl, Some("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"))
@@ -115,13 +114,7 @@ mod tests {
             namespaces: None,
             topics: TopicPolicy::default(),
             groups: GroupPolicy::default(),
-            lifetimes: Lifetimes {
-                idle_after: Duration::ZERO,
-                absent_after: Duration::ZERO,
-                rotate_every: None,
-                max_overlap: Duration::ZERO,
-                restart: Restart::None,
-            },
+            lifetimes: Lifetimes::default(),
         };
         let topics = ["in".to_owned()];
         let subject = Subject {

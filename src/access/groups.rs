@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::lending::{self, Lending};
 use super::reviews::Verdict;
 use super::standing::Standing;
 use crate::api::reasons::Reason;
@@ -61,7 +62,15 @@ pub fn standing(question: &GroupQuestion<'_>) -> Standing {
         return Standing::Own;
     }
     if let Some((namespace, access)) = view.owner(group, us) {
-        return lent(question, namespace, access);
+        return lending::judge(&Lending {
+            to: us.0,
+            name: group,
+            right: Right::Join,
+            owner: namespace,
+            object: access,
+            verdict: view.verdict.as_ref(),
+            before: question.before,
+        });
     }
     if policy.undeclared != Undeclared::Any {
         let message = format!("group {group} does not begin with {}., and the cluster allows no other", us.0);
@@ -72,41 +81,6 @@ pub fn standing(question: &GroupQuestion<'_>) -> Standing {
         return Standing::Refused(Reason::GroupUnclaimed, message);
     }
     Standing::Own
-}
-
-fn lent(question: &GroupQuestion<'_>, owner: &str, access: &str) -> Standing {
-    let GroupQuestion { us, group, view, before, .. } = *question;
-    let said = match &view.verdict {
-        Some(Verdict::Granted { via }) => {
-            return Standing::Lent(Grant {
-                right: Right::Join,
-                name: group.to_owned(),
-                namespace: owner.to_owned(),
-                via: via.clone(),
-            });
-        }
-        Some(Verdict::Unknown(error)) => {
-            let stands = before.iter().find(|grant| grant.right == Right::Join && grant.name == group);
-            return stands.map_or_else(
-                || {
-                    let message = format!("whether group {group} of namespace {owner} may be joined: {error}");
-                    Standing::Pending(Reason::ReviewFailed, message)
-                },
-                |stands| Standing::Lent(stands.clone()),
-            );
-        }
-        Some(Verdict::Denied { account }) => account.as_str(),
-        None => "default",
-    };
-    let namespace = us.0;
-    Standing::Refused(
-        Reason::GroupOwnedElsewhere,
-        format!(
-            "group {group} belongs to namespace {owner}; who administers it can grant it: kubectl create role join-{access} -n {owner} \
-             --verb=join --resource=accessclaims.kafka.admittance.dev --resource-name={access} && kubectl create rolebinding \
-             join-{access}-{namespace} -n {owner} --role=join-{access} --serviceaccount={namespace}:{said}"
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -138,7 +112,11 @@ mod tests {
     fn who_asked_first_has_a_free_name() {
         let both = GroupView { claims: vec![claim("web", 1), claim("shop", 2)], ..GroupView::default() };
         assert_eq!(ask(&both, "legacy", false, GroupPolicy::default()), Standing::Own);
-        let late = GroupView { claims: vec![claim("web", 2), claim("shop", 1)], ..GroupView::default() };
+        let late = GroupView {
+            claims: vec![claim("web", 2), claim("shop", 1)],
+            verdict: Some(Verdict::Denied { account: "default".into() }),
+            ..GroupView::default()
+        };
         let Standing::Refused(Reason::GroupOwnedElsewhere, message) =
             ask(&late, "legacy", true, GroupPolicy::default())
         else {

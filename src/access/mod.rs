@@ -8,6 +8,7 @@ pub mod credentials;
 mod foreign;
 pub mod gates;
 pub mod groups;
+pub mod lending;
 pub mod life;
 pub mod objects;
 pub mod observe;

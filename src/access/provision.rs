@@ -72,7 +72,8 @@ pub(super) fn provide(
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
     let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
     let number = rotation.renew.map(|(_, number)| number).or(again);
-    plan.steps.extend(replaces.map(|replaces| Step::Publish { replaces, mechanism, rotation: number }));
+    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, consumes, produces };
+    plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
 }
 

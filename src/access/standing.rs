@@ -1,9 +1,7 @@
 //! How a workload stands to one topic that it asks for. Pure.
 
-use std::collections::BTreeMap;
-
+use super::lending::{self, Lending};
 use super::observe::TopicView;
-use super::reviews::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
 use crate::ownership::{own_name, owner};
@@ -57,7 +55,15 @@ pub fn standing(question: &Question<'_>) -> Standing {
     if !ours && (own_name(topic, namespace) || (question.right == Right::Produce && yields)) {
         return Standing::Nobodys;
     }
-    lent(question, claim, owner_namespace)
+    lending::judge(&Lending {
+        to: namespace,
+        name: topic,
+        right: question.right,
+        owner: owner_namespace,
+        object: claim.metadata.name.as_deref().unwrap_or_default(),
+        verdict: view.verdicts.get(&question.right),
+        before: question.before,
+    })
 }
 
 fn unclaimed(question: &Question<'_>) -> Standing {
@@ -118,54 +124,13 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
     }
 }
 
-fn lent(question: &Question<'_>, claim: &TopicClaim, owner_namespace: &str) -> Standing {
-    let Question { topic, right, view, before, .. } = *question;
-    let grant =
-        |via: &str| Grant { right, name: topic.to_owned(), namespace: owner_namespace.to_owned(), via: via.to_owned() };
-    match view.verdicts.get(&right) {
-        Some(Verdict::Granted { via }) => Standing::Lent(grant(via)),
-        Some(Verdict::Unknown(error)) => {
-            let stands = before
-                .iter()
-                .find(|grant| grant.right == right && grant.name == topic && grant.namespace == owner_namespace);
-            stands.map_or_else(
-                || {
-                    let message = format!("whether topic {topic} of namespace {owner_namespace} may be used: {error}");
-                    Standing::Pending(Reason::ReviewFailed, message)
-                },
-                |stands| Standing::Lent(stands.clone()),
-            )
-        }
-        Some(Verdict::Denied { account }) => Standing::Refused(
-            Reason::TopicOwnedElsewhere,
-            help(question, owner_namespace, claim.metadata.name.as_deref().unwrap_or_default(), account),
-        ),
-        // No Pod asks, and none is remembered.
-        None => Standing::Refused(
-            Reason::TopicOwnedElsewhere,
-            format!("topic {topic} belongs to namespace {owner_namespace}"),
-        ),
-    }
-}
-
-/// What the owner would have to do, as commands that can be sent to it.
-fn help(question: &Question<'_>, owner: &str, claim: &str, account: &str) -> String {
-    let (verb, topic, namespace) = (question.right.verb(), question.topic, question.namespace);
-    format!(
-        "topic {topic} belongs to namespace {owner}; who administers it can grant it: kubectl create role {verb}-{claim} -n {owner} --verb={verb} \
-         --resource=topicclaims.kafka.admittance.dev --resource-name={claim} && kubectl create rolebinding {verb}-{claim}-{namespace} -n {owner} \
-         --role={verb}-{claim} --serviceaccount={namespace}:{account}"
-    )
-}
-
-/// The verdicts on one topic, by right.
-pub type Verdicts = BTreeMap<Right, Verdict>;
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
+    use crate::access::reviews::Verdict;
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
 
     fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {

@@ -55,6 +55,10 @@ pub enum Step {
         mechanism: Mechanism,
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
+        /// The topics that it tells to be readable, sorted.
+        consumes: Vec<String>,
+        /// The topics that it tells to be writable, sorted.
+        produces: Vec<String>,
     },
     /// Take the scheduling gate from Pods: names and uids.
     OpenGates {

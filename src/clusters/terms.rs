@@ -30,7 +30,7 @@ pub struct Terms {
 }
 
 /// How long users and passwords live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lifetimes {
     /// How long an access outlives its last Pod and its owner.
     pub idle_after: Duration,

@@ -3,12 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use admittance::{
-    api::{
-        names::Scope,
-        reasons::Reason,
-        resources::{BrokerCluster, Restart},
-        secret::Secret,
-    },
+    api::{names::Scope, reasons::Reason, resources::BrokerCluster, secret::Secret},
     clusters::{
         Clusters, Connection, Lifetimes, SecurityProtocol, Seen, Terms, Unusable, claim::Claim, observe, plan, settle,
         verify_claim,
@@ -72,13 +67,7 @@ fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
         namespaces: None,
         topics: Default::default(),
         groups: Default::default(),
-        lifetimes: Lifetimes {
-            idle_after: Duration::ZERO,
-            absent_after: Duration::ZERO,
-            rotate_every: None,
-            max_overlap: Duration::ZERO,
-            restart: Restart::None,
-        },
+        lifetimes: Lifetimes::default(),
     };
     Arc::new(Connection { batcher: Batcher::new(&admin), admin, credential, claim: claim(uid), terms })
 }

@@ -70,3 +70,14 @@ fn an_install_that_changes_its_mind_leaves_patched_pods_alone() {
         }
     }
 }
+
+#[test]
+fn a_container_of_the_installers_name_is_in_the_way_of_the_installer_alone() {
+    let pod = json!({
+        "metadata": {"name": "app", "annotations": {"kafka.admittance.dev/produces": "orders"}},
+        "spec": {"containers": [{"name": "app"}, {"name": "admittance-probe"}]},
+    });
+    let (copied, mounted) = (send(&pod), send_with(&pod, &mounting()));
+    assert!(!copied.allowed && copied.patch.is_empty(), "{:?}", copied.patch);
+    assert_eq!(mounted.outcome, Outcome::Injected);
+}

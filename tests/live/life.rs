@@ -9,7 +9,7 @@ use crate::bed::{
 use crate::operator::Lifetime;
 
 /// A Deployment of one Pod that does nothing.
-fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
+pub(crate) fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
     let pod: Value = serde_saphyr::from_str(&idle_pod(namespace, name, annotations)).unwrap();
     let template = json!({
         "metadata": {"labels": {"app": name}, "annotations": pod["metadata"]["annotations"]},

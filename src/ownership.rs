@@ -52,13 +52,7 @@ mod tests {
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
 
     fn claim(namespace: &str, source: TopicSource, created: i64) -> TopicClaim {
-        let spec = TopicClaimSpec {
-            topic_name: "shop.orders".into(),
-            cluster: "a/b".into(),
-            partitions: None,
-            replicas: None,
-            source,
-        };
+        let spec = TopicClaimSpec::of("shop.orders", "a/b", source);
         let mut claim = TopicClaim::new("orders", spec);
         claim.metadata.namespace = Some(namespace.to_owned());
         claim.metadata.uid = Some(format!("{namespace}-{created}"));

@@ -77,13 +77,7 @@ pub async fn claim_topic(
     let name = TopicName::parse(topic)
         .map_err(|error| Halt::refused(Reason::InvalidTopicName, format!("topic {topic}: {error}")))?
         .object_name();
-    let spec = TopicClaimSpec {
-        topic_name: topic.to_owned(),
-        cluster: cluster.to_owned(),
-        partitions: None,
-        replicas: None,
-        source,
-    };
+    let spec = TopicClaimSpec::of(topic, cluster, source);
     let api = Api::<TopicClaim>::namespaced(client.clone(), namespace);
     let params = PostParams::default();
     let claim = TopicClaim::new(&name, spec.clone());

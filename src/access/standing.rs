@@ -134,13 +134,7 @@ mod tests {
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
 
     fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {
-        let spec = TopicClaimSpec {
-            topic_name: topic.into(),
-            cluster: "a/b".into(),
-            partitions: None,
-            replicas: None,
-            source,
-        };
+        let spec = TopicClaimSpec::of(topic, "a/b", source);
         let mut claim = TopicClaim::new(topic, spec);
         claim.metadata.namespace = Some(namespace.to_owned());
         claim.status = Some(TopicClaimStatus { topic_id: Some("id".into()), ..TopicClaimStatus::default() });

@@ -131,7 +131,7 @@ fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicCla
         partitions: Some(partitions),
         replicas,
         creating: None,
-        conditions: status.conditions,
+        ..status
     };
     let drift: Vec<String> = [
         claim

@@ -5,6 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::quotas::Quotas;
+
 /// The access of one workload: one Kafka user, its rights, one Secret.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
@@ -27,7 +29,14 @@ use serde::{Deserialize, Serialize};
 )]
 #[x_kube(validation = Rule::new("self.source == oldSelf.source").message("source is immutable"))]
 #[x_kube(validation = Rule::new("self.workload == oldSelf.workload").message("workload is immutable"))]
-#[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster is immutable"))]
+#[x_kube(
+    validation = Rule::new("has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)")
+        .message("cluster is immutable")
+)]
+#[x_kube(
+    validation = Rule::new("!has(self.quotas) || self.source == 'Manual'")
+        .message("quotas belong to a manual claim; those of Pods are set by the BrokerCluster's quotas")
+)]
 #[x_kube(
     validation = Rule::new("has(self.serviceAccount) == (self.source == 'Manual')")
         .message("serviceAccount belongs to a manual claim, and to no other")
@@ -43,7 +52,8 @@ pub struct AccessClaimSpec {
     /// The workload's identity in its namespace.
     #[schemars(length(min = 1, max = 253))]
     pub workload: String,
-    /// The `BrokerCluster`, as `namespace/name`.
+    /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 3, max = 507))]
     pub cluster: String,
     /// Topics that it reads, sorted.
@@ -70,6 +80,9 @@ pub struct AccessClaimSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account: Option<String>,
+    /// Of a manual claim: less than the cluster's quotas allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<Quotas>,
 }
 
 impl AccessClaimSpec {
@@ -86,6 +99,7 @@ impl AccessClaimSpec {
             transactions: false,
             streams: Vec::new(),
             service_account: None,
+            quotas: None,
         }
     }
 }
@@ -179,6 +193,9 @@ pub struct AccessClaimStatus {
     /// Since when there is neither a Pod nor an owner. Written even where it is empty: a merge leaves what it does not name.
     #[serde(default)]
     pub idle_since: Option<Time>,
+    /// The quotas of the user in Kafka.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotas: Option<Quotas>,
     /// How many new passwords were asked for since the first. The Secret says how many it has seen.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rotations: i64,

@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::selector::NamespaceSelector;
+use super::policy::{GroupPolicy, TopicPolicy};
+use super::quotas::QuotaPolicy;
+use super::topic_claim::Drift;
 
 /// A Kafka cluster: where it is, and how the operator speaks to it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,9 @@ pub struct BrokerClusterSpec {
     /// How long users and passwords live.
     #[serde(default)]
     pub credentials: CredentialPolicy,
+    /// How much of the brokers a workload may use.
+    #[serde(default)]
+    pub quotas: QuotaPolicy,
 }
 
 /// How long users and passwords live. Durations are written as Kubernetes writes them: `90s`, `30m`, `24h`.
@@ -86,6 +92,9 @@ pub struct CredentialPolicy {
     /// What is done for Pods that still have the old password.
     #[serde(default)]
     pub restart: Restart,
+    /// What is done where a user's rules or passwords in Kafka are not those of its access.
+    #[serde(default)]
+    pub drift: Drift,
 }
 
 impl Default for CredentialPolicy {
@@ -96,15 +105,16 @@ impl Default for CredentialPolicy {
             rotate_every: None,
             max_overlap: a_day(),
             restart: Restart::default(),
+            drift: Drift::default(),
         }
     }
 }
 
-fn an_hour() -> String {
+pub(super) fn an_hour() -> String {
     "1h".to_owned()
 }
 
-fn a_day() -> String {
+pub(super) fn a_day() -> String {
     "24h".to_owned()
 }
 
@@ -209,75 +219,6 @@ impl SaslMechanism {
     }
 }
 
-/// What becomes of a topic that a Pod names, that nobody declared, and that Kafka does not have.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Undeclared {
-    /// It is made, and belongs to the namespace that asked first.
-    #[default]
-    Any,
-    /// It is made where its name is the namespace's own (`<namespace>.…`), else refused.
-    OwnNames,
-    /// It is refused: every topic needs a `TopicClaim` that somebody wrote.
-    Refuse,
-}
-
-/// Which topics a declared `TopicClaim` may take over that were in Kafka before it.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Adoption {
-    /// Those whose name is the namespace's own (`<namespace>.…`).
-    #[default]
-    OwnNames,
-    /// Every one that no other claim covers.
-    Any,
-}
-
-/// Whose consumer groups are that bear no namespace's name. Groups `<namespace>.…` are always that namespace's.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct GroupPolicy {
-    /// `Any`: such a group belongs to the namespace that asks first. Else it is refused.
-    #[serde(default)]
-    pub undeclared: Undeclared,
-    /// Whether who asks first may have a group that was in Kafka before.
-    #[serde(default)]
-    pub adopt: Adoption,
-}
-
-/// What is made of topics that Pods name and nobody declared.
-#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TopicPolicy {
-    /// What becomes of a topic that a Pod names, that nobody declared, and that Kafka does not have.
-    #[serde(default)]
-    pub undeclared: Undeclared,
-    /// Which topics a declared `TopicClaim` may take over that were in Kafka before it.
-    #[serde(default)]
-    pub adopt: Adoption,
-    /// Partitions of such a topic.
-    #[serde(default = "one_partition")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub default_partitions: i32,
-    /// Replicas of such a topic; absent, the brokers' own default (`default.replication.factor`) holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub default_replicas: Option<i32>,
-}
-
-impl Default for TopicPolicy {
-    fn default() -> Self {
-        Self {
-            undeclared: Undeclared::default(),
-            adopt: Adoption::default(),
-            default_partitions: one_partition(),
-            default_replicas: None,
-        }
-    }
-}
-
-fn one_partition() -> i32 {
-    1
-}
-
 /// What the operator saw.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -311,6 +252,10 @@ pub struct BrokerClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2))]
     pub mechanisms: Vec<SaslMechanism>,
+    /// Topics whose claims are gone and that wait for their deletion. Declaring a claim again keeps its topic.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub deletions: Vec<PendingDeletion>,
     /// How clients speak to it: `SASL_SSL`, or `SASL_PLAINTEXT` where it is insecure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
@@ -334,4 +279,27 @@ pub struct AbsentUser {
     pub user: String,
     /// Since when.
     pub since: Time,
+}
+
+/// A topic whose claim, with `deletion: Delete`, was deleted.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingDeletion {
+    /// The topic's name.
+    pub topic: String,
+    /// Its id in Kafka: nothing else is ever deleted under its name.
+    pub topic_id: String,
+    /// The namespace of the claim.
+    pub namespace: String,
+    /// The claim's name.
+    pub claim: String,
+    /// The uid of the definition of TopicClaims: a claim that went with its definition was not deleted by anybody.
+    pub definition: String,
+    /// When the claim was seen to be deleted.
+    pub since: Time,
+    /// When the topic may be deleted.
+    pub due: Time,
+    /// What keeps it from being deleted though it is due: a reason code and a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }

@@ -2,16 +2,22 @@
 
 mod access_claim;
 mod broker_cluster;
+mod policy;
+mod quotas;
 mod topic_claim;
 
 pub use access_claim::{
     AccessClaim, AccessClaimSpec, AccessClaimStatus, AccessSource, Grant, Refusal, Right, WorkloadOwner,
 };
 pub use broker_cluster::{
-    AbsentUser, Adoption, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External,
-    GroupPolicy, Neighbour, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls, TopicPolicy, Undeclared,
+    AbsentUser, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External, Neighbour,
+    PendingDeletion, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls,
 };
-pub use topic_claim::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource};
+pub use policy::{Adoption, DeletionPolicy, GroupPolicy, TopicLimits, TopicPolicy, Undeclared};
+pub use quotas::{QuotaPolicy, Quotas, WorkloadQuotas};
+pub use topic_claim::{
+    Deletion, Drift, Retention, TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource,
+};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

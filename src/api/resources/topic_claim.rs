@@ -1,5 +1,7 @@
 //! A namespace's claim on a topic, and what it should look like.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -19,7 +21,9 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Topic", type_ = "string", json_path = ".spec.topicName"),
     printcolumn(name = "Partitions", type_ = "integer", json_path = ".status.partitions"),
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
-    printcolumn(name = "Source", type_ = "string", json_path = ".spec.source"),
+    printcolumn(name = "Consumers", type_ = "integer", json_path = ".status.consumerCount"),
+    printcolumn(name = "Producers", type_ = "integer", json_path = ".status.producerCount"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.source", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Cluster", type_ = "string", json_path = ".spec.cluster", priority = 1),
@@ -27,7 +31,14 @@ use serde::{Deserialize, Serialize};
     selectable = ".spec.topicName"
 )]
 #[x_kube(validation = Rule::new("self.topicName == oldSelf.topicName").message("topicName is immutable: a topic cannot be renamed"))]
-#[x_kube(validation = Rule::new("self.cluster == oldSelf.cluster").message("cluster is immutable"))]
+#[x_kube(
+    validation = Rule::new("has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)")
+        .message("cluster is immutable")
+)]
+#[x_kube(
+    validation = Rule::new("!has(self.config) || !has(self.retention) || !('retention.ms' in self.config || 'retention.bytes' in self.config)")
+        .message("retention.ms and retention.bytes are said by retention, or by config, not by both")
+)]
 #[x_kube(
     validation = Rule::new("!has(oldSelf.partitions) || (has(self.partitions) && self.partitions >= oldSelf.partitions)")
         .message("partitions can only grow: Kafka cannot take one away")
@@ -46,20 +57,94 @@ pub struct TopicClaimSpec {
     #[x_kube(validation = Rule::new("!self.startsWith('__')").message("topics that begin with '__' belong to Kafka"))]
     #[schemars(length(min = 1, max = 249))]
     pub topic_name: String,
-    /// The `BrokerCluster`, as `namespace/name`.
+    /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 3, max = 507))]
     pub cluster: String,
     /// Partitions; absent, the cluster's default when the topic is made, and whatever it has afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub partitions: Option<i32>,
-    /// Replicas of each partition; absent, the cluster's default when the topic is made.
+    /// Replicas of each partition; absent, the cluster's default when the topic is made, and whatever it has afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replicas: Option<i32>,
+    /// Settings, as Kafka names them (`cleanup.policy`). Those that are not named here are left as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub config: BTreeMap<String, String>,
+    /// How long records are kept, and how much of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// What becomes of the topic when this claim is deleted.
+    #[serde(default)]
+    pub deletion: Deletion,
+    /// What is done where the topic in Kafka is not as this claim says.
+    #[serde(default)]
+    pub drift: Drift,
     /// Who wrote this claim.
     #[serde(default)]
     pub source: TopicSource,
+}
+
+impl TopicClaimSpec {
+    /// A claim on a topic that says nothing more of it.
+    #[must_use]
+    pub fn of(topic_name: impl Into<String>, cluster: impl Into<String>, source: TopicSource) -> Self {
+        Self {
+            topic_name: topic_name.into(),
+            cluster: cluster.into(),
+            partitions: None,
+            replicas: None,
+            config: BTreeMap::new(),
+            retention: None,
+            deletion: Deletion::default(),
+            drift: Drift::default(),
+            source,
+        }
+    }
+}
+
+/// How long records are kept, and how much of them: whichever is reached first.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+#[x_kube(
+    validation = Rule::new("!(has(self.size) && has(self.diskFraction))")
+        .message("size and diskFraction both set retention.bytes: name one of them")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Retention {
+    /// How long: a duration, with `d` for days as well (`7d`), or `forever`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(forever|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$"), length(max = 64))]
+    pub time: Option<String>,
+    /// How much of each partition: bytes, such as `512Mi` or `10G`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"), length(max = 32))]
+    pub size: Option<String>,
+    /// How much of the topic with all its replicas, as a share of all the brokers' disks together: `0.05`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^0\.[0-9]{1,6}$"))]
+    pub disk_fraction: Option<String>,
+}
+
+/// What becomes of a topic whose claim is deleted.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deletion {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is deleted once the cluster's `topics.deletion.undo` has passed and nobody uses it.
+    Delete,
+}
+
+/// What is done where Kafka is not as a resource says.
+#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drift {
+    /// It is brought to what the resource says.
+    #[default]
+    Revert,
+    /// It is told, and left as it is.
+    Report,
 }
 
 /// Who wrote a claim on a topic.
@@ -100,6 +185,27 @@ pub struct TopicClaimStatus {
     /// Replicas that its partitions have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// The settings that the topic has of its own, declared here or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, String>>,
+    /// What differs from the claim, in words: `partitions: 3 instead of 6`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Vec<String>>,
+    /// Workloads that read the topic, as `namespace/name`: some of them, where there are many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumers: Option<Vec<String>>,
+    /// Workloads that write the topic, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producers: Option<Vec<String>>,
+    /// How many read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer_count: Option<i32>,
+    /// How many write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub producer_count: Option<i32>,
+    /// Partitions whose replicas are being moved by us; gone when they have arrived and the throttle is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<i32>,
     /// Set before CreateTopics, gone once the topic's id is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creating: Option<TopicIntent>,

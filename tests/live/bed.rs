@@ -1,5 +1,6 @@
 //! The ways into the cluster that the tests share. `KUBECONFIG` and the network are the testbed's.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -208,9 +209,16 @@ pub(crate) fn kafka_logs() -> String {
         .concat()
 }
 
-/// How many logins the brokers have refused since they started.
-pub(crate) fn failed_logins() -> usize {
-    kafka_logs().lines().filter(|line| line.contains("Failed authentication")).count()
+/// The logins that the brokers have refused since they started, a line each.
+pub(crate) fn failed_logins() -> BTreeSet<String> {
+    kafka_logs().lines().filter(|line| line.contains("Failed authentication")).map(str::to_owned).collect()
+}
+
+/// Fails with the logins that the brokers have refused since then.
+pub(crate) fn no_login_failed_since(before: &BTreeSet<String>) {
+    let now = failed_logins();
+    let new: Vec<_> = now.difference(before).collect();
+    assert!(new.is_empty(), "brokers refused a login: {new:#?}");
 }
 
 /// The credential Secret of an access.

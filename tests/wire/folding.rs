@@ -184,3 +184,22 @@ async fn what_a_broker_does_not_serve_is_not_proven() {
     fakes[1].script.lock().unwrap().refused.clear();
     batcher.prove(claims, Duration::from_secs(5)).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_login_is_tried_while_a_broker_shows_the_password_before() {
+    let fake = Fake::start(Script::default()).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let password = Secret::new(PASSWORD);
+    let credential = Credential { mechanism: Mechanism::Sha256, username: "one".into(), password: password.clone() };
+    let login = |iterations: u32| {
+        let keys = ScramKeys::derive(Mechanism::Sha256, &password, b"salt", iterations.try_into().unwrap());
+        vec![Claim { what: Claimed::Login(credential.clone(), Some(keys)), ticket: None }]
+    };
+    let logins = || fake.seen(ApiKey::SaslAuthenticate).iter().flatten().filter(|said| said.contains("n=one,")).count();
+    // The fake shows every user with 4096 iterations.
+    let error = batcher.prove(login(4200), Duration::from_millis(200)).await.unwrap_err();
+    assert!(error.is_retriable(), "{error}");
+    assert_eq!(logins(), 0);
+    batcher.prove(login(4096), Duration::from_secs(5)).await.unwrap();
+    assert_eq!(logins(), 1);
+}

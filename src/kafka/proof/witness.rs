@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kafka::{
     acl::{AclBinding, AclFilter},
-    admin::{Admin, At, BrokerId, login::Prepared},
+    admin::{Admin, At, BrokerId, login::Prepared, users::StoredCredential},
     config::Credential,
     error::Error,
     scram::ScramKeys,
@@ -211,7 +211,12 @@ async fn seen(admin: &Admin, broker: BrokerId, other: Other) -> Result<bool, Err
             // Asked first, because a refused login takes 100 ms: metadata shows a user a moment before logins work.
             let found = admin.describe_users(std::slice::from_ref(&credential.username), at).await?;
             let slots = found.into_iter().next().transpose()?.unwrap_or_default();
-            if slots.iter().all(|slot| slot.mechanism != credential.mechanism) {
+            // A slot that is written anew shows its predecessor until then.
+            let iterations = keys.as_ref().and_then(|keys| i32::try_from(keys.iterations()).ok());
+            let shown = |slot: &StoredCredential| {
+                slot.mechanism == credential.mechanism && iterations.is_none_or(|wanted| slot.iterations == wanted)
+            };
+            if !slots.iter().any(shown) {
                 return Ok(false);
             }
             let prepared = match prepared {

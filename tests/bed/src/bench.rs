@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::bed::Bed;
 use crate::commands::{down, up};
 use crate::floors::build;
-use crate::images::project;
+use crate::images::project::{self, Optimised};
 use crate::install::install;
 use crate::progress::Progress;
 
@@ -18,7 +18,7 @@ use crate::progress::Progress;
 pub fn run(bed: &Bed, progress: &Progress) -> Result<()> {
     let admission = build(&["bench", "--no-run", "--bench", "admission"], progress, bed)?;
     up(bed, true, progress)?;
-    install(bed, progress)?;
+    install(bed, Optimised::Fully, progress)?;
     let live = build(&["bench", "--no-run", "--bench", "live"], progress, bed)?;
     let workspace = project::workspace();
     let alone = Command::new(admission).current_dir(&workspace).arg("--bench").status()?;

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::bed::Bed;
 use crate::cluster::{self, components, status};
 use crate::floors::Floor;
+use crate::images::project::Optimised;
 use crate::images::{self, project};
 use crate::progress::{Progress, note};
 use crate::tools::Tools;
@@ -140,7 +141,7 @@ fn perform(arguments: &Arguments) -> Result<()> {
         },
         Task::Images => {
             bed.ensure_exists()?;
-            let image = project::build_and_load(&bed, &progress)?;
+            let image = project::build_and_load(&bed, Optimised::Fully, &progress)?;
             print(&format!("{}\n", image.reference))
         }
         Task::ImageRef => print(&format!("{}\n", project::loaded(&bed)?.reference)),

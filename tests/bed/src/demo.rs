@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::bed::Bed;
 use crate::commands::up;
-use crate::images::project;
+use crate::images::project::{self, Optimised};
 use crate::install::install;
 use crate::progress::{Progress, note};
 
@@ -32,7 +32,7 @@ pub fn run(bed: &Bed, progress: &Progress) -> Result<()> {
     heading("1. A Kubernetes and a Kafka of your own");
     up(bed, true, progress)?;
     heading("2. Admittance, from this checkout");
-    install(bed, progress)?;
+    install(bed, Optimised::Little, progress)?;
     heading("3. Two Deployments that say what they consume and produce");
     let labels = "{kafka.admittance.dev/injection: enabled, pod-security.kubernetes.io/enforce: restricted}";
     bed.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}, labels: {labels}}}}}"))?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::bed::Bed;
 use crate::commands::{down, up};
-use crate::images::project;
+use crate::images::project::{self, Optimised};
 use crate::install::install;
 use crate::progress::{Progress, note};
 use crate::{selfcheck, tools};
@@ -86,7 +86,7 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 /// On a cluster of its own, which is removed after a success and kept for a look after a failure.
 fn live(bed: &Bed, which: &[&str], progress: &Progress) -> Result<()> {
     up(bed, true, progress)?;
-    install(bed, progress)?;
+    install(bed, Optimised::Little, progress)?;
     let program = build(&["test", "--no-run", "--test", "live"], progress, bed)?;
     let workspace = project::workspace();
     let mut tests = bed.enter_command(&program);

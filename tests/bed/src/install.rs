@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, output, wait_until};
-use crate::images::project;
+use crate::images::project::{self, Optimised};
 use crate::progress::Progress;
 
 /// The namespace of the installation, and the name of the release.
@@ -21,8 +21,8 @@ const ADMIN_SECRET: &str = "kafka-admin";
 ///
 /// # Errors
 /// When the build fails, or the installation does not become ready.
-pub fn install(bed: &Bed, progress: &Progress) -> Result<()> {
-    let image = project::build_and_load(bed, progress)?;
+pub fn install(bed: &Bed, optimised: Optimised, progress: &Progress) -> Result<()> {
+    let image = project::build_and_load(bed, optimised, progress)?;
     let step = progress.step("helm upgrade --install admittance charts/admittance");
     bed.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"))?;
     copy_admin_secret(bed)?;

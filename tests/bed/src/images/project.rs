@@ -18,6 +18,25 @@ const FLAGS: &str = "-C target-feature=+crt-static --cfg getrandom_backend=\"lin
 /// What the cluster remembers of the image: a JSON file with its reference.
 const RECORD: &str = "images/admittance.json";
 
+/// How much the operator and the webhook are optimised. The probe, whose size counts, always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Optimised {
+    /// Enough to try it: compiled in half the time.
+    Little,
+    /// As a release is: for whoever measures or ships it.
+    Fully,
+}
+
+impl Optimised {
+    /// Cargo's profile.
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Little => "bed",
+            Self::Fully => "release",
+        }
+    }
+}
+
 /// The image that is loaded in this cluster: what a Helm value or a Pod names.
 ///
 /// # Errors
@@ -32,12 +51,13 @@ pub fn loaded(bed: &Bed) -> Result<Archive> {
 ///
 /// # Errors
 /// When a program does not compile, or the image cannot be loaded.
-pub fn build_and_load(bed: &Bed, progress: &Progress) -> Result<Archive> {
+pub fn build_and_load(bed: &Bed, optimised: Optimised, progress: &Progress) -> Result<Archive> {
     let step = progress.step("programs: admittance and admittance-probe, static");
-    let operator = ["--release", "--bin", "admittance"];
+    let profile = optimised.profile();
+    let operator = ["--profile", profile, "--bin", "admittance"];
     let probe = ["--profile", "probe", "--no-default-features", "--features", "probe", "--bin", "admittance-probe"];
     let programs = [
-        ("admittance", cargo(bed, &step, "release", &operator)?),
+        ("admittance", cargo(bed, &step, profile, &operator)?),
         ("admittance-probe", cargo(bed, &step, "probe", &probe)?),
     ];
     step.done();

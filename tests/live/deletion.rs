@@ -6,8 +6,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, try_kubectl, unique, wait_for,
-    wait_ready,
+    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of, try_kubectl, unique, user_of,
+    wait_for, wait_ready,
 };
 
 const RELEASE: &str = "kafka.admittance.dev/release-deletion";
@@ -160,7 +160,7 @@ fn a_claim_that_is_declared_again_undoes_it() {
     let (topic, id) = declared(&space.0, &name, "Delete");
     delete(&space.0);
     wait_record("deletions", &name);
-    declare(&space.0, "again", &name, "Delete");
+    declare(&space.0, "again", &name, "Keep");
     assert_eq!(wait_ready("topicclaim", &space.0, "again")["status"]["topicId"], id.as_str());
     wait_no_record("deletions", &name);
     event_of(&space.0, "again", "DeletionUndone");
@@ -214,16 +214,34 @@ fn young_records_hold_a_topic() {
 }
 
 #[test]
-fn a_workload_that_has_rights_on_a_topic_holds_it() {
-    let (space, name) = (Namespace::opted_in("live-del-used"), unique("used"));
-    let _terms = Terms::set("2s", "0s", 10_000);
+fn a_workload_that_still_asks_for_a_topic_claims_it_again() {
+    let (space, name) = (Namespace::opted_in("live-del-asked"), unique("asked"));
+    let _terms = Terms::set("10m", "0s", 10_000);
     let (topic, id) = declared(&space.0, &name, "Delete");
     apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/consumes: {name}")));
+    let user = user_of(&space.0, "app");
+    delete(&space.0);
+    event_of(&space.0, &name, "DeletionUndone");
+    wait_no_record("deletions", &name);
     wait_ready("accessclaim", &space.0, "app");
+    assert!(rules_of(&user).contains(&format!("name={name}")));
+    assert_eq!(topic.id(), Some(id));
+}
+
+#[test]
+fn whoever_has_rights_on_a_topic_in_kafka_holds_it() {
+    let (space, name) = (Namespace::plain("live-del-used"), unique("used"));
+    let _terms = Terms::set("2s", "0s", 10_000);
+    let (topic, id) = declared(&space.0, &name, "Delete");
+    let rule = ["--force", "--allow-principal", "User:hand-made", "--operation", "Read", "--topic", &name];
+    kafka_tool("kafka-acls.sh", &[&["--add"], &rule[..]].concat());
     delete(&space.0);
     let held = wait_held(&name, "TopicInUse");
-    assert!(held.contains("live-del-used"), "{held}");
+    assert!(held.contains("hand-made"), "{held}");
     assert_eq!(topic.id(), Some(id));
+    kafka_tool("kafka-acls.sh", &[&["--remove"], &rule[..]].concat());
+    wait_deleted(&name);
+    assert_eq!(topic.id(), None);
 }
 
 #[test]

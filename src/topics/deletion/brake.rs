@@ -41,7 +41,7 @@ pub fn word(records: &[PendingDeletion]) -> Option<String> {
 }
 
 fn name(record: &PendingDeletion) -> String {
-    format!("{} {} {}", record.topic, record.topic_id, record.since.0)
+    format!("{} {} {}", record.topic, record.topic_id, record.since.0.as_second())
 }
 
 /// Some of many, and how many more there are.

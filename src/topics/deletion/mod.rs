@@ -26,9 +26,9 @@ use kube::runtime::events::Recorder;
 use self::books::Books;
 use self::departures::{Departure, Departures};
 use self::plan::Evidence;
-use self::policy::{HOUR, Policy, waited};
+use self::policy::{HOUR, Policy, waited, whole};
 use crate::api::annotations::RELEASE_DELETION;
-use crate::api::resources::BrokerCluster;
+use crate::api::resources::{BrokerCluster, PendingDeletion};
 use crate::clusters::Clusters;
 use crate::runtime::duration::NotADuration;
 use crate::runtime::kubernetes::CallError;
@@ -42,7 +42,7 @@ const TICK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(300);
 /// How often a topic is looked at that is due and stays for now.
 const AGAIN: Duration = Duration::from_secs(60);
-/// How soon a look follows another where something can be put away.
+/// How soon a look follows another that failed, or where something can be put away.
 const SOON: Duration = Duration::from_secs(5);
 /// One look ends after this, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -98,6 +98,7 @@ pub fn ids_on_record<'c>(
 struct Looked {
     at: Timestamp,
     release: Option<String>,
+    failed: bool,
 }
 
 /// Looks after the clusters until the future is dropped.
@@ -122,7 +123,13 @@ pub async fn run(context: Context) {
             if gone.is_empty() && !wants(&context.world, &id, &cluster, looks.get(&name), now) {
                 continue;
             }
-            match tokio::time::timeout(DEADLINE, look(&context, &name, &mut gone)).await {
+            if looks.get(&name).is_some_and(|last| last.failed && waited(last.at, now) < SOON) {
+                context.departures.put_back(gone);
+                continue;
+            }
+            let looked = tokio::time::timeout(DEADLINE, look(&context, &name, &mut gone)).await;
+            let failed = !matches!(looked, Ok(Ok(())));
+            match looked {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => {
                     tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read")
@@ -130,7 +137,7 @@ pub async fn run(context: Context) {
                 Err(_) => tracing::info!(cluster = id, "no topic is deleted: it took too long to read everything"),
             }
             context.departures.put_back(gone);
-            looks.insert(name, Looked { at: now, release: release_of(&cluster) });
+            looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
         }
         nudged = known;
         for (cluster, gone) in gone {
@@ -176,9 +183,7 @@ fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>
     let due = |since: Timestamp| {
         books.deletions.iter().any(|record| record.deleted.is_none() && since < record.due.0 && record.due.0 <= now)
     };
-    let over = |record: &crate::api::resources::PendingDeletion| {
-        record.deleted.as_ref().is_some_and(|deleted| waited(deleted.0, now) >= HOUR)
-    };
+    let over = |record: &PendingDeletion| record.deleted.as_ref().is_some_and(|deleted| waited(deleted.0, now) >= HOUR);
     let has_again = |topic: &str, topic_id: &String| {
         let claims = world.topics.of(&(id.to_owned(), topic.to_owned()));
         claims
@@ -204,7 +209,7 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
         return Ok(());
     };
     let policy = Policy::of(&cluster.spec.topics.deletion)?;
-    let now = Timestamp::now();
+    let now = whole(Timestamp::now());
     let definition = observe::definition(&context.client).await?;
     let mut books = Books::of(&cluster);
     books.heed(release_of(&cluster).as_deref());
@@ -227,7 +232,7 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
         plan = plan::decide(books, &evidence, &policy, now);
     }
     let outcomes = apply::apply(&connection, &plan).await;
-    let (books, notes) = plan.settle(outcomes, Timestamp::now());
+    let (books, notes) = plan.settle(outcomes, whole(Timestamp::now()));
     let cluster = report::write(context, cluster, &books, &policy).await?;
     report::tell(context, &cluster, notes).await;
     Ok(())

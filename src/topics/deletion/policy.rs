@@ -44,5 +44,24 @@ pub fn waited(since: Timestamp, now: Timestamp) -> Duration {
 /// So long after a time; what cannot be counted so far is never.
 #[must_use]
 pub fn later(time: Timestamp, by: Duration) -> Timestamp {
-    time.checked_add(by).unwrap_or(Timestamp::MAX)
+    time.checked_add(by).map_or(Timestamp::MAX, whole)
+}
+
+/// A time in whole seconds, which is all that a status keeps of it: what is decided upon must be what is read again.
+#[must_use]
+pub fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_a_status_keeps_them() {
+        let time: Timestamp = "2026-11-25T15:02:32.9Z".parse().unwrap();
+        assert_eq!(whole(time).to_string(), "2026-11-25T15:02:32Z");
+        assert_eq!(later(time, Duration::from_millis(1500)).to_string(), "2026-11-25T15:02:34Z");
+        assert_eq!(later(time, Duration::MAX), Timestamp::MAX);
+    }
 }

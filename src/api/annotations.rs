@@ -37,6 +37,8 @@ pub const INJECTED: &str = "kafka.admittance.dev/injected";
 pub const ROTATE: &str = "kafka.admittance.dev/rotate";
 /// `BrokerCluster` annotation: the word that releases users whose removal is held.
 pub const RELEASE: &str = "kafka.admittance.dev/release-sweep";
+/// `BrokerCluster` annotation: the word that releases topics whose deletion is held.
+pub const RELEASE_DELETION: &str = "kafka.admittance.dev/release-deletion";
 /// Secret annotation: how many new passwords it has seen since the first.
 pub const ROTATION: &str = "kafka.admittance.dev/rotation";
 /// Secret annotation: when its password was published (RFC 3339).
@@ -176,6 +178,12 @@ pub const KEYS: &[Key] = &[
         name: RELEASE,
         place: Place::ClaimAnnotation,
         meaning: "On a BrokerCluster, the word that its condition `SweepHeld` names: it releases exactly the users that the condition is about.",
+        default: "none",
+    },
+    Key {
+        name: RELEASE_DELETION,
+        place: Place::ClaimAnnotation,
+        meaning: "On a BrokerCluster, the word that its condition `DeletionHeld` names: it releases exactly the topics that the condition is about.",
         default: "none",
     },
     Key {

@@ -134,6 +134,24 @@ reasons! {
     RotationOverdue => "Restart the Pods that the message names.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
+    /// A TopicClaim with `deletion: Delete` was deleted: its topic is deleted as well when the time to undo it has passed.
+    DeletionAnnounced => "Nothing to do if that is right; to keep the topic, declare the TopicClaim again before the time that the message names.",
+    /// The topic of a deleted TopicClaim is claimed again, and stays.
+    DeletionUndone => "Nothing to do.",
+    /// More topics would be deleted within an hour than the BrokerCluster's `topics.deletion.maxAnHour`: none of them is.
+    DeletionHeld => "Find out who deleted the claims; if it is right, release the topics as the message says, else declare the claims again.",
+    /// The topic of a deleted TopicClaim was deleted in Kafka.
+    TopicDeleted => "Nothing to do.",
+    /// A TopicClaim was deleted, and its topic stays.
+    TopicReleased => "Nothing to do; a TopicClaim of the same namespace takes the topic over again.",
+    /// A topic is not deleted, because a claim names it or somebody has rights on it in Kafka.
+    TopicInUse => "Look at whom the message names; when they are gone, the topic is deleted.",
+    /// A topic is not deleted, because a consumer group has members that read it, or that do not tell what they read.
+    GroupActive => "Stop the consumers of the group that the message names.",
+    /// A topic is not deleted, because it holds records that are younger than the BrokerCluster's `topics.deletion.minRecordAge`.
+    RecordsTooYoung => "Find out who still produces; when the youngest record is old enough, the topic is deleted.",
+    /// The definition of TopicClaims was removed or replaced, so nobody has deleted the claims that went with it: the topics stay.
+    DefinitionRemoved => "Nothing to do; declare the TopicClaims again.",
 }
 
 impl fmt::Display for Reason {

@@ -2,6 +2,7 @@
 //!
 //! - [`admin`]: what an administrator asks, a file a noun.
 //! - [`acl`]: access rules. Plain data.
+//! - [`assignment`]: what members of groups tell each other. Pure.
 //! - `batch`: many callers, few requests; `proof`: that brokers serve what was committed. (Feature `operator`.)
 //! - [`config`]: where the brokers are and who we are.
 //! - [`error`]: what can go wrong, sorted by what to do about it.
@@ -10,6 +11,7 @@
 
 pub mod acl;
 pub mod admin;
+pub mod assignment;
 #[cfg(feature = "operator")]
 pub mod batch;
 pub mod config;

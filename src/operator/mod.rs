@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::Api;
@@ -21,6 +22,7 @@ use crate::runtime::lease::{Leadership, Lost};
 use crate::runtime::queue::Queue;
 use crate::sweep;
 use crate::topics;
+use crate::topics::deletion::{self, departures::Departures};
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, PodFacts, World, is_group};
@@ -91,6 +93,15 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         clusters: clusters.clone(),
         recorder: recorder.clone(),
     };
+    let departures = Arc::new(Departures::default());
+    let deletion_context = deletion::Context {
+        client: client.clone(),
+        world: world.clone(),
+        clusters: clusters.clone(),
+        recorder: recorder.clone(),
+        departures: departures.clone(),
+        topics: queues.topics.clone(),
+    };
     let sweep_context = sweep::Context {
         client: client.clone(),
         world: world.clone(),
@@ -120,11 +131,13 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
                 topics::run(topic_context, queues.topics.clone()),
                 access::run(access_context, queues.accesses.clone()),
                 sweep::run(sweep_context),
+                deletion::run(deletion_context),
             );
         };
         tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
     };
-    tokio::join!(watches(client, &world, &queues), controllers);
+    let deleted = |claim: &TopicClaim| departures.deleted(claim, &settings.default_cluster);
+    tokio::join!(watches(client, &world, &queues, deleted), controllers);
 }
 
 /// What waits to be looked at.
@@ -151,14 +164,19 @@ impl Queues {
     }
 }
 
-async fn watches(client: Client, world: &World, queues: &Queues) {
+/// Feeds the tables and queues. `deleted` is told each claim on a topic that somebody deletes, and none that a list merely lacks.
+async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl Fn(&TopicClaim)) {
     let labelled = |label: &str| watcher::Config::default().labels(label);
     // A Pod that has ended leaves the selection, and so the table.
     let running = labelled(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
     let pods = watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), running).default_backoff();
     let opted_in = labelled(&format!("{INJECTION}=enabled"));
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
-    let topics = watch::<TopicClaim>(&client);
+    let topics = watch::<TopicClaim>(&client).inspect(|event| {
+        if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
+            deleted(claim);
+        }
+    });
     let accesses = watch::<AccessClaim>(&client);
     let clusters = watch::<BrokerCluster>(&client);
     tokio::join!(

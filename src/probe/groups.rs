@@ -18,8 +18,9 @@ use kafka_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{addresses::of_client, assignment};
+use super::addresses::of_client;
 use crate::kafka::{
+    assignment,
     config::{Credential, Endpoint},
     error::Error,
     wire::{connection::Connection, connector::Connector, versions::api_name},

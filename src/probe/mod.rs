@@ -4,14 +4,13 @@
 //! - [`settings`]: the mounted Secret, read into plain data.
 //! - [`ready`]: the check itself: TLS, login, metadata, rights.
 //! - [`latch`]: remembers a success until the container restarts.
-//! - [`alive`]: the check for consumers that are stuck: [`groups`] and [`assignment`] are what Kafka says, [`addresses`] who we are,
+//! - [`alive`]: the check for consumers that are stuck: [`groups`] is what Kafka says, [`addresses`] who we are,
 //!   [`stuck`] the decision, [`notes`] what one call leaves for the next.
 //! - [`install`]: copies the program into a volume that the Pod's containers share.
 
 pub mod addresses;
 pub mod alive;
 pub mod args;
-pub mod assignment;
 pub mod groups;
 pub mod install;
 pub mod latch;

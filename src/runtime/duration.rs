@@ -1,14 +1,14 @@
 //! Durations as Kubernetes writes them: Go's syntax (`time.ParseDuration`), of which a duration is a sequence of decimal numbers
-//! with a unit each, such as `5s`, `1.5h` or `2m30s`.
+//! with a unit each, such as `5s`, `1.5h` or `2m30s`; and days beside Go's units, of 24 hours each: `7d`.
 
 use std::time::Duration;
 
 /// The text is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration: write numbers with a unit (ns, us, ms, s, m, h), such as 500ms, 5s or 2m30s")]
+#[error("not a duration: write numbers with a unit (ns, us, ms, s, m, h, d), such as 500ms, 2m30s or 7d")]
 pub struct NotADuration;
 
-const UNITS: [(&str, f64); 8] = [
+const UNITS: [(&str, f64); 9] = [
     ("ns", 1e-9),
     ("us", 1e-6),
     ("µs", 1e-6), // U+00B5, the micro sign
@@ -17,6 +17,7 @@ const UNITS: [(&str, f64); 8] = [
     ("s", 1.0),
     ("m", 60.0),
     ("h", 3600.0),
+    ("d", 86_400.0),
 ];
 
 /// Reads a duration. Negative ones, which Go allows, make no sense where this is used and are refused.
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn go_durations_are_read() {
+    fn go_durations_and_days_are_read() {
         for (text, millis) in [
             ("0", 0),
             ("10s", 10_000),
@@ -63,6 +64,8 @@ mod tests {
             ("2000us", 2),
             ("2000µs", 2),
             ("1h1m1s1ms", 3_661_001),
+            ("7d", 604_800_000),
+            ("1d12h", 129_600_000),
         ] {
             assert_eq!(parse(text).unwrap().as_millis(), millis, "{text}");
         }

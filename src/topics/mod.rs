@@ -1,6 +1,7 @@
-//! Topics as claimed: observe → plan → apply → report, a claim at a time. A topic stays when its claim goes.
+//! Topics as claimed: observe → plan → apply → report, a claim at a time. What becomes of a topic whose claim goes: [`deletion`].
 
 pub mod apply;
+pub mod deletion;
 pub mod holders;
 pub mod observe;
 pub mod plan;

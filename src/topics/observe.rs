@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Context;
+use super::deletion::ids_on_record;
 use super::holders::Holders;
 use crate::api::resources::TopicClaim;
 use crate::clusters::{Connection, Unusable};
@@ -34,15 +35,20 @@ pub struct Observation {
 pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observation, Error> {
     let claims = context.world.topics.of(&(claim.spec.cluster.clone(), claim.spec.topic_name.clone()));
     let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(&claim));
-    let known_ids: Vec<String> = claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
+    let mut known_ids: Vec<String> =
+        claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
+    // Of a claim that was deleted, this namespace has the topic again.
+    let cluster = claim.spec.cluster.split_once('/').and_then(|name| context.world.clusters.get(&name));
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
     let mut holders = Holders::default();
     let topic = match context.clusters.get(&claim.spec.cluster) {
         Err(unusable) => Err(unusable),
         Ok(connection) => {
             let topic = connection.batcher.describe_topic(claim.spec.topic_name.clone()).await?;
-            let on_record =
-                claim.status.as_ref().is_some_and(|status| status.creating.is_some()) || !known_ids.is_empty();
-            if topic.is_some() && !on_record {
+            let on_record = claim.status.as_ref().is_some_and(|status| status.creating.is_some());
+            let known = |topic: &Topic| known_ids.contains(&topic.id.to_string());
+            if topic.as_ref().is_some_and(|topic| !on_record && !known(topic)) {
                 let filter = AclFilter::Affecting(ResourceType::Topic, claim.spec.topic_name.clone());
                 let rules = connection.admin.describe_acls(&filter, At::Any).await?;
                 holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &claim));

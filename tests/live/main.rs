@@ -12,6 +12,7 @@ mod bed;
 mod chart;
 mod clients;
 mod crash;
+mod deletion;
 mod life;
 mod operator;
 mod outage;

@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod deletion;
 mod identity;
 mod pods;
 

@@ -23,11 +23,13 @@ const HERE: &str = "10.244.1.7";
 fn group() -> Group {
     Group {
         new_protocol: false,
+        kind: None,
         state: "Stable",
         hosts: vec!["/10.244.1.7", "/10.244.9.9", "pod/10.244.1.7"],
         topic: "payments",
         committed: 5,
         end: 5,
+        youngest: -1,
         refused: 0,
     }
 }

@@ -7,14 +7,17 @@ use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
         ApiKey, BrokerId, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribeGroupsRequest,
-        DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse, GroupId, ListOffsetsRequest,
-        ListOffsetsResponse, OffsetFetchRequest, OffsetFetchResponse, RequestHeader, TopicName,
+        DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse, GroupId, ListGroupsRequest,
+        ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse, OffsetFetchRequest, OffsetFetchResponse,
+        RequestHeader, ShareGroupDescribeRequest, ShareGroupDescribeResponse, TopicName,
         consumer_group_describe_response::{self, Assignment, Member, TopicPartitions},
         describe_groups_response::{self, DescribedGroupMember},
         find_coordinator_response::Coordinator,
+        list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition},
         offset_fetch_response::{OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics},
+        share_group_describe_response,
     },
     protocol::{Decodable, StrBytes},
 };
@@ -26,6 +29,8 @@ use crate::fake::{own, reply};
 pub(crate) struct Group {
     /// Whether it is one of the new protocol.
     pub(crate) new_protocol: bool,
+    /// What its kind is called instead, where it is neither of the old nor of the new protocol.
+    pub(crate) kind: Option<&'static str>,
     /// `Stable`, or anything else.
     pub(crate) state: &'static str,
     /// Where the members come from.
@@ -36,6 +41,8 @@ pub(crate) struct Group {
     pub(crate) committed: i64,
     /// Where each partition's log ends.
     pub(crate) end: i64,
+    /// The largest timestamp in partition 0; that of each further one is larger by one.
+    pub(crate) youngest: i64,
     /// The code with which it refuses to be described.
     pub(crate) refused: i16,
 }
@@ -66,14 +73,26 @@ pub(crate) fn partitions(groups: &HashMap<String, Group>, topic: &str) -> Vec<Me
     group.map_or_else(Vec::new, |group| (0..number(group.hosts.len())).map(partition).collect())
 }
 
-pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 5] {
+pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 6] {
     [
         (ApiKey::FindCoordinator, own::<FindCoordinatorRequest>()),
         (ApiKey::DescribeGroups, own::<DescribeGroupsRequest>()),
         (ApiKey::ConsumerGroupDescribe, own::<ConsumerGroupDescribeRequest>()),
+        (ApiKey::ShareGroupDescribe, own::<ShareGroupDescribeRequest>()),
         (ApiKey::OffsetFetch, own::<OffsetFetchRequest>()),
         (ApiKey::ListOffsets, own::<ListOffsetsRequest>()),
     ]
+}
+
+/// The subscription to one topic, as a client's own codec writes it.
+fn subscription(topic: &str) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(3);
+    bytes.put_i32(1);
+    bytes.put_i16(i16::try_from(topic.len()).unwrap());
+    bytes.put_slice(topic.as_bytes());
+    bytes.put_i32(-1);
+    bytes.freeze()
 }
 
 /// The assignment of one partition, as a client's own codec writes it.
@@ -112,6 +131,30 @@ pub(crate) fn answer(
             let response = FindCoordinatorResponse::default().with_coordinators(coordinators.collect());
             reply::<FindCoordinatorRequest>(header, &response)
         }
+        ApiKey::ListGroups => {
+            let listed = groups.iter().map(|(id, group)| {
+                let listed =
+                    ListedGroup::default().with_group_id(GroupId(text(id))).with_group_state(text(group.state));
+                // Before version 5 there is no word for it on the wire.
+                if version < 5 {
+                    return listed.with_protocol_type(text("consumer"));
+                }
+                let kind = group.kind.unwrap_or(if group.new_protocol { "Consumer" } else { "Classic" });
+                listed.with_group_type(text(kind))
+            });
+            reply::<ListGroupsRequest>(header, &ListGroupsResponse::default().with_groups(listed.collect()))
+        }
+        ApiKey::ShareGroupDescribe => {
+            let request = ShareGroupDescribeRequest::decode(body, version).unwrap();
+            let described = request.group_ids.into_iter().map(|id| {
+                let topic = TopicName(text(groups[id.as_str()].topic));
+                let member = share_group_describe_response::Member::default().with_subscribed_topic_names(vec![topic]);
+                let described = share_group_describe_response::DescribedGroup::default().with_error_message(None);
+                described.with_group_id(id).with_members(vec![member])
+            });
+            let response = ShareGroupDescribeResponse::default().with_groups(described.collect());
+            reply::<ShareGroupDescribeRequest>(header, &response)
+        }
         ApiKey::DescribeGroups => {
             let request = DescribeGroupsRequest::decode(body, version).unwrap();
             let described = request.groups.into_iter().map(|id| classic(&id, groups));
@@ -144,10 +187,15 @@ pub(crate) fn answer(
         ApiKey::ListOffsets => {
             let request = ListOffsetsRequest::decode(body, version).unwrap();
             let found = request.topics.into_iter().map(|topic| {
-                let end = groups.values().find(|group| group.topic == topic.name.as_str()).unwrap().end;
+                let group = groups.values().find(|group| group.topic == topic.name.as_str()).unwrap();
                 let partitions = topic.partitions.iter().map(|asked| {
-                    assert_eq!(asked.timestamp, -1, "only the end is asked for");
-                    ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index).with_offset(end)
+                    let found = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+                    match asked.timestamp {
+                        -1 => found.with_offset(group.end),
+                        -3 if group.youngest < 0 => found.with_error_code(group.refused),
+                        -3 => found.with_timestamp(group.youngest + i64::from(asked.partition_index)).with_offset(1),
+                        other => panic!("nobody asks for the time {other}"),
+                    }
                 });
                 let partitions = partitions.collect();
                 ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
@@ -167,9 +215,13 @@ fn classic(id: &GroupId, groups: &HashMap<String, Group>) -> describe_groups_res
     let member = |(index, host): (usize, &&str)| {
         DescribedGroupMember::default()
             .with_client_host(text(host))
+            .with_member_metadata(subscription(group.topic))
             .with_member_assignment(assignment(group.topic, number(index)))
     };
-    described.with_group_state(text(group.state)).with_members(group.hosts.iter().enumerate().map(member).collect())
+    described
+        .with_error_code(group.refused)
+        .with_group_state(text(group.state))
+        .with_members(group.hosts.iter().enumerate().map(member).collect())
 }
 
 fn of_the_new_protocol(

@@ -8,6 +8,7 @@
     reason = "a test's helper functions fail the test by panicking"
 )]
 
+mod activity;
 #[cfg(feature = "probe")]
 mod alive;
 mod claims;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::selector::NamespaceSelector;
+use super::departed::{PendingDeletion, ReleasedTopic};
 use super::policy::{GroupPolicy, TopicPolicy};
 use super::quotas::QuotaPolicy;
 use super::topic_claim::Drift;
@@ -256,6 +257,10 @@ pub struct BrokerClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub deletions: Vec<PendingDeletion>,
+    /// Topics that stayed when their claims were deleted, the latest 500. A claim of the same namespace takes them over again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub released: Vec<ReleasedTopic>,
     /// How clients speak to it: `SASL_SSL`, or `SASL_PLAINTEXT` where it is insecure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
@@ -279,27 +284,4 @@ pub struct AbsentUser {
     pub user: String,
     /// Since when.
     pub since: Time,
-}
-
-/// A topic whose claim, with `deletion: Delete`, was deleted.
-#[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PendingDeletion {
-    /// The topic's name.
-    pub topic: String,
-    /// Its id in Kafka: nothing else is ever deleted under its name.
-    pub topic_id: String,
-    /// The namespace of the claim.
-    pub namespace: String,
-    /// The claim's name.
-    pub claim: String,
-    /// The uid of the definition of TopicClaims: a claim that went with its definition was not deleted by anybody.
-    pub definition: String,
-    /// When the claim was seen to be deleted.
-    pub since: Time,
-    /// When the topic may be deleted.
-    pub due: Time,
-    /// What keeps it from being deleted though it is due: a reason code and a message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod access_claim;
 mod broker_cluster;
+mod departed;
 mod policy;
 mod quotas;
 mod topic_claim;
@@ -11,8 +12,9 @@ pub use access_claim::{
 };
 pub use broker_cluster::{
     AbsentUser, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External, Neighbour,
-    PendingDeletion, Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls,
+    Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls,
 };
+pub use departed::{PendingDeletion, ReleasedTopic};
 pub use policy::{Adoption, DeletionPolicy, GroupPolicy, TopicLimits, TopicPolicy, Undeclared};
 pub use quotas::{QuotaPolicy, Quotas, WorkloadQuotas};
 pub use topic_claim::{

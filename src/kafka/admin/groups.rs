@@ -24,6 +24,8 @@ pub struct Group {
     pub coordinator: BrokerId,
     /// `consumer` for groups of consumers, else what its members call it; empty for one that only holds offsets.
     pub protocol_type: String,
+    /// `classic`, `consumer`, `share` or `streams`; empty from brokers before 3.8, which do not say.
+    pub kind: String,
     /// Kafka's word for its state, such as `Stable` or `Empty`; empty where it does not say.
     pub state: String,
 }
@@ -91,6 +93,7 @@ impl Admin {
             id: group.group_id.to_string(),
             coordinator,
             protocol_type: group.protocol_type.to_string(),
+            kind: group.group_type.to_string(),
             state: group.group_state.to_string(),
         });
         Ok(groups.collect())

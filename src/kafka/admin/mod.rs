@@ -8,6 +8,7 @@
 //! that a topic, its rules and its user are committed side by side.
 
 pub mod acls;
+pub mod activity;
 pub mod cluster;
 pub mod configs;
 pub mod groups;
@@ -15,6 +16,7 @@ pub mod login;
 pub mod mechanisms;
 mod pool;
 pub mod quotas;
+pub mod records;
 pub mod topics;
 pub mod users;
 

@@ -6,6 +6,7 @@ use crate::bed::{
     HOME, Namespace, apply, failed_logins, get, idle_pod, kafka_tool, kubectl, no_login_failed_since, nothing_is_left,
     ready, rules_of, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready, with_input,
 };
+use crate::deletion::{Terms, declared};
 use crate::operator::{Lifetime, without_operator};
 use crate::steady::{Family, goes_on, no_complaint, steady_pod};
 
@@ -31,14 +32,18 @@ impl Lost {
 
 impl Drop for Lost {
     fn drop(&mut self) {
-        // As who upgrades does: the definitions, then what the chart makes of them.
-        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/admittance/crds");
-        let _ = try_kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", crds]);
-        let names = DEFINITIONS.map(|kind| format!("crd/{kind}.kafka.admittance.dev"));
-        let wait = ["wait", "--for=condition=Established", "--timeout=60s"];
-        let _ = try_kubectl(&[&wait[..], &names.each_ref().map(String::as_str)[..]].concat());
+        install_definitions();
         let _ = with_input(&["create", "--filename=-"], &self.0.to_string());
     }
+}
+
+/// As who upgrades does: the definitions, then what the chart makes of them.
+pub(crate) fn install_definitions() {
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/admittance/crds");
+    let _ = try_kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", crds]);
+    let names = DEFINITIONS.map(|kind| format!("crd/{kind}.kafka.admittance.dev"));
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s"];
+    let _ = try_kubectl(&[&wait[..], &names.each_ref().map(String::as_str)[..]].concat());
 }
 
 /// The claim on a topic, once it is ready.
@@ -95,6 +100,9 @@ fn definitions_that_are_deleted_and_made_again_cost_no_workload_anything() {
         wait_ready("pod", ns, "app");
         goes_on(ns, &["app"], "app");
     }
+    // A topic that nobody uses, whose claim says Delete, and no time to undo it.
+    let _terms = Terms::set("1s", "0s", 10_000);
+    let (doomed, doomed_id) = declared(workloads[0].0, &unique("doomed"), "Delete");
     let before = [0, 1].map(|n| Assets::of(workloads[n].0, &users[n]));
     for assets in &before {
         assert!(assets.rules.iter().any(|rule| rule.contains("ALLOW")), "{:?}", assets.rules);
@@ -123,6 +131,7 @@ fn definitions_that_are_deleted_and_made_again_cost_no_workload_anything() {
         no_complaint(ns, "app");
         no_complaint(ns, "later");
     }
+    assert_eq!(doomed.id(), Some(doomed_id), "its claim went with the definitions, and nobody deleted it");
     no_login_failed_since(&failed);
 }
 

@@ -1,0 +1,389 @@
+//! What is on record about topics whose claims were deleted, and what time, claims and people change about it. Pure.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::brake::{crowded, word};
+use super::departures::Departure;
+use super::policy::{HOUR, Policy, later, waited};
+use super::standing::{Claimed, Standing};
+use crate::api::reasons::Reason;
+use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Deletion, PendingDeletion, ReleasedTopic};
+
+/// Deletions that a status holds.
+const PENDING: usize = 1000;
+/// Released topics that a status holds.
+const RELEASED: usize = 500;
+/// What the status of a cluster has on record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Books {
+    /// Topics that are to be deleted, and those that were within the last hour.
+    pub deletions: Vec<PendingDeletion>,
+    /// Topics that stayed.
+    pub released: Vec<ReleasedTopic>,
+}
+
+/// Something to be told, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The stable code.
+    pub reason: Reason,
+    /// The topic.
+    pub topic: String,
+    /// The namespace of the claim that it is about.
+    pub namespace: String,
+    /// The claim's name.
+    pub claim: String,
+    /// Its uid, where it lives.
+    pub uid: Option<String>,
+    /// What is said of the topic, to stand behind its name.
+    pub message: String,
+}
+
+impl Note {
+    /// Something about a topic on record.
+    #[must_use]
+    pub fn about(record: &PendingDeletion, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            topic: record.topic.clone(),
+            namespace: record.namespace.clone(),
+            claim: record.claim.clone(),
+            uid: None,
+            message: message.into(),
+        }
+    }
+}
+
+impl Books {
+    /// What a cluster's status says.
+    #[must_use]
+    pub fn of(cluster: &BrokerCluster) -> Self {
+        let status = cluster.status.as_ref();
+        let of = |status: &BrokerClusterStatus| (status.deletions.clone(), status.released.clone());
+        let (deletions, released) = status.map(of).unwrap_or_default();
+        Self { deletions, released }
+    }
+
+    /// Whether nothing is on record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.deletions.is_empty() && self.released.is_empty()
+    }
+
+    /// The topics on record.
+    #[must_use]
+    pub fn topics(&self) -> BTreeSet<&str> {
+        let pending = self.deletions.iter().map(|record| record.topic.as_str());
+        pending.chain(self.released.iter().map(|record| record.topic.as_str())).collect()
+    }
+
+    /// Enters claims that were deleted, each in the place of what was on record of its topic: the latest word counts. `definition` is
+    /// the uid of the definition of TopicClaims; without one that stands, nobody has deleted anything but the definition.
+    pub fn enter(
+        &mut self,
+        gone: &[Departure],
+        definition: Option<&str>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Note> {
+        gone.iter().map(|gone| self.enter_one(gone, definition, policy, now)).collect()
+    }
+
+    fn enter_one(&mut self, gone: &Departure, definition: Option<&str>, policy: &Policy, now: Timestamp) -> Note {
+        self.deletions.retain(|record| record.topic_id != gone.topic_id);
+        self.released.retain(|record| record.topic_id != gone.topic_id);
+        let record = PendingDeletion {
+            topic: gone.topic.clone(),
+            topic_id: gone.topic_id.clone(),
+            namespace: gone.namespace.clone(),
+            claim: gone.claim.clone(),
+            definition: definition.unwrap_or_default().to_owned(),
+            since: Time(now),
+            due: Time(later(now, policy.undo)),
+            held: None,
+            released: false,
+            deleted: None,
+        };
+        let (reason, message) = match (gone.deletion, definition) {
+            (Deletion::Keep, _) => {
+                (Reason::TopicReleased, "stays in Kafka: its claim was deleted, and said Keep".to_owned())
+            }
+            (Deletion::Delete, None) => (Reason::DefinitionRemoved, definition_removed()),
+            (Deletion::Delete, Some(_)) if !gone.ready => {
+                (Reason::TopicReleased, "stays in Kafka: its claim was deleted when it was not Ready".to_owned())
+            }
+            (Deletion::Delete, Some(_)) if self.deletions.len() >= PENDING => {
+                (Reason::TopicReleased, format!("stays in Kafka: {PENDING} deletions are on record already"))
+            }
+            (Deletion::Delete, Some(_)) => {
+                let note = Note::about(&record, Reason::DeletionAnnounced, announced(&record));
+                self.deletions.push(record);
+                return note;
+            }
+        };
+        let note = Note::about(&record, reason, message);
+        self.release(record);
+        note
+    }
+
+    /// Keeps in mind whose a topic was that stays, so that a claim of the same namespace can have it again.
+    fn release(&mut self, record: PendingDeletion) {
+        let PendingDeletion { topic, topic_id, namespace, claim, since, .. } = record;
+        self.released.push(ReleasedTopic { topic, topic_id, namespace, claim, since });
+        let surplus = self.released.len().saturating_sub(RELEASED);
+        self.released.drain(..surplus);
+    }
+
+    /// Heeds the word by which people release what the brake holds. It is made of what the condition named.
+    pub fn heed(&mut self, release: Option<&str>) {
+        if release.is_some() && release == word(&self.deletions).as_deref() {
+            for record in self.deletions.iter_mut().filter(|record| holds_back(record)) {
+                record.released = true;
+                record.held = None;
+            }
+        }
+    }
+
+    /// Brings the records up to date: drops those that are claimed again, that went with their definition, and that are an hour past
+    /// their end; and applies the brake to those that would be deleted within an hour of each other.
+    pub fn revise(
+        &mut self,
+        definition: Option<&str>,
+        standing: &Standing,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let has = |topic: &str, id: &str| {
+            standing
+                .claims
+                .get(topic)
+                .into_iter()
+                .flatten()
+                .find(|claim| claim.topic_id.as_deref() == Some(id))
+                .cloned()
+        };
+        self.released.retain(|record| has(&record.topic, &record.topic_id).is_none());
+        for mut record in std::mem::take(&mut self.deletions) {
+            if let Some(deleted) = &record.deleted {
+                if waited(deleted.0, now) < HOUR {
+                    self.deletions.push(record);
+                }
+            } else if let Some(claim) = has(&record.topic, &record.topic_id) {
+                notes.push(undone(&record, claim));
+            } else if definition != Some(record.definition.as_str()) {
+                notes.push(Note::about(&record, Reason::DefinitionRemoved, definition_removed()));
+                self.release(record);
+            } else {
+                // What nobody could look at for an hour is old news to people, and after a restore perhaps no news of theirs at all.
+                if record.held.is_none() && !record.released && waited(record.due.0, now) > HOUR {
+                    record.due = Time(later(now, policy.undo));
+                    notes.push(Note::about(&record, Reason::DeletionAnnounced, announced(&record)));
+                }
+                self.deletions.push(record);
+            }
+        }
+        self.brake(policy, now);
+        notes
+    }
+
+    fn brake(&mut self, policy: &Policy, now: Timestamp) {
+        let crowd = self.crowd(policy);
+        for record in self.deletions.iter_mut().filter(|record| record.deleted.is_none()) {
+            if crowd.contains(&record.topic_id) {
+                record.held = Some(braked(policy));
+            } else if holds_back(record) && record.due.0 > now {
+                // Of one that is due, the next look at it says whether it is still held.
+                record.held = None;
+            }
+        }
+    }
+
+    /// The ids of those that would be deleted within an hour of too many others.
+    fn crowd(&self, policy: &Policy) -> BTreeSet<String> {
+        let counted = self.deletions.iter().filter(|record| !record.released);
+        crowded(counted.map(|record| (record.topic_id.as_str(), record.due.0)), policy.max_an_hour)
+    }
+
+    /// Those that may be deleted now, as far as time and the brake are concerned.
+    #[must_use]
+    pub fn due(&self, policy: &Policy, now: Timestamp) -> Vec<PendingDeletion> {
+        let crowd = self.crowd(policy);
+        let due = |record: &&PendingDeletion| {
+            record.deleted.is_none() && record.due.0 <= now && !crowd.contains(&record.topic_id)
+        };
+        self.deletions.iter().filter(due).cloned().collect()
+    }
+}
+
+/// Whether the brake holds a record.
+#[must_use]
+pub fn holds_back(record: &PendingDeletion) -> bool {
+    record.deleted.is_none() && reason_of(record) == Some(Reason::DeletionHeld.code())
+}
+
+/// The code of what holds a record.
+#[must_use]
+pub fn reason_of(record: &PendingDeletion) -> Option<&str> {
+    record.held.as_ref().and_then(|held| held.split(':').next())
+}
+
+/// What the brake says of each that it holds.
+#[must_use]
+pub fn braked(policy: &Policy) -> String {
+    let max = policy.max_an_hour;
+    format!(
+        "{}: more than {max} topics would be deleted within an hour; the condition says how to release them",
+        Reason::DeletionHeld
+    )
+}
+
+fn undone(record: &PendingDeletion, claim: Claimed) -> Note {
+    let message = format!("stays in Kafka: TopicClaim {}/{} has it again", claim.namespace, claim.name);
+    let Claimed { namespace, name, uid, .. } = claim;
+    Note { namespace, claim: name, uid, ..Note::about(record, Reason::DeletionUndone, message) }
+}
+
+fn announced(record: &PendingDeletion) -> String {
+    format!(
+        "is deleted after {}: its claim was deleted, and said Delete. To keep it, declare TopicClaim {} in namespace {} again",
+        record.due.0, record.claim, record.namespace
+    )
+}
+
+fn definition_removed() -> String {
+    "stays in Kafka: the definition of TopicClaims was removed, and the claim with it".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+
+    const POLICY: Policy = Policy { undo: Duration::from_secs(60), min_record_age: Duration::ZERO, max_an_hour: 2 };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn gone(topic: &str, deletion: Deletion) -> Departure {
+        let (cluster, namespace) = ("kafka/main".into(), "shop".into());
+        let (topic, topic_id, claim) = (topic.into(), format!("id-{topic}"), format!("the-{topic}"));
+        Departure { cluster, topic, topic_id, namespace, claim, deletion, ready: true }
+    }
+
+    fn entered(topics: &[&str]) -> Books {
+        let mut books = Books::default();
+        let gone: Vec<_> = topics.iter().map(|topic| gone(topic, Deletion::Delete)).collect();
+        let notes = books.enter(&gone, Some("crd"), &POLICY, at(0));
+        assert!(notes.iter().all(|note| note.reason == Reason::DeletionAnnounced));
+        books
+    }
+
+    fn revised(mut books: Books, definition: Option<&str>, standing: &Standing, second: i64) -> (Books, Vec<Reason>) {
+        let notes = books.revise(definition, standing, &POLICY, at(second));
+        (books, notes.into_iter().map(|note| note.reason).collect())
+    }
+
+    #[test]
+    fn only_a_ready_claim_that_said_delete_while_its_definition_stood_is_put_on_record() {
+        let delete = gone("a", Deletion::Delete);
+        for (gone, definition, pending, reason) in [
+            (delete.clone(), Some("crd"), 1, Reason::DeletionAnnounced),
+            (delete.clone(), None, 0, Reason::DefinitionRemoved),
+            (Departure { ready: false, ..delete.clone() }, Some("crd"), 0, Reason::TopicReleased),
+            (gone("a", Deletion::Keep), Some("crd"), 0, Reason::TopicReleased),
+        ] {
+            let mut books = Books::default();
+            let notes = books.enter(&[gone], definition, &POLICY, at(0));
+            assert_eq!((books.deletions.len(), books.released.len()), (pending, 1 - pending), "{reason}");
+            assert_eq!(notes[0].reason, reason);
+        }
+    }
+
+    #[test]
+    fn the_latest_word_counts() {
+        let mut books = entered(&["a"]);
+        books.enter(&[gone("a", Deletion::Keep)], Some("crd"), &POLICY, at(5));
+        assert_eq!((books.deletions.len(), books.released.len()), (0, 1));
+        books.enter(&[gone("a", Deletion::Delete)], Some("crd"), &POLICY, at(9));
+        assert_eq!((books.deletions[0].due.0, books.released.len()), (at(69), 0));
+    }
+
+    #[test]
+    fn lists_are_bounded_and_what_is_beyond_stays() {
+        let mut books = Books::default();
+        for n in 0..PENDING + RELEASED + 9 {
+            books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some("crd"), &POLICY, at(0));
+        }
+        assert_eq!((books.deletions.len(), books.released.len()), (PENDING, RELEASED));
+        assert_eq!(books.released[0].topic, (PENDING + 9).to_string(), "the oldest are forgotten");
+    }
+
+    #[test]
+    fn a_topic_that_has_a_claim_again_is_off_the_record() {
+        let claim = |id: Option<&str>| Claimed {
+            namespace: "shop".into(),
+            name: "new".into(),
+            uid: Some("u".into()),
+            topic_id: id.map(str::to_owned),
+        };
+        let standing = |id| Standing { claims: BTreeMap::from([("a".into(), vec![claim(id)])]), ..Standing::default() };
+        let (books, told) = revised(entered(&["a"]), Some("crd"), &standing(Some("id-a")), 1);
+        assert_eq!((books, told), (Books::default(), vec![Reason::DeletionUndone]));
+        for other in [Some("another"), None] {
+            let (books, told) = revised(entered(&["a"]), Some("crd"), &standing(other), 1);
+            assert_eq!((books.deletions.len(), told.len()), (1, 0), "it names the topic and does not have it yet");
+        }
+    }
+
+    #[test]
+    fn with_its_definition_every_record_goes_and_its_topic_stays() {
+        for definition in [None, Some("another")] {
+            let (books, told) = revised(entered(&["a"]), definition, &Standing::default(), 1);
+            assert_eq!((books.deletions.len(), books.released.len()), (0, 1));
+            assert_eq!(told, [Reason::DefinitionRemoved]);
+        }
+    }
+
+    #[test]
+    fn what_nobody_looked_at_for_an_hour_is_announced_anew() {
+        let (books, told) = revised(entered(&["a"]), Some("crd"), &Standing::default(), 60 + 3600);
+        assert_eq!((books.due(&POLICY, at(3660)).len(), told.len()), (1, 0));
+        let (books, told) = revised(entered(&["a"]), Some("crd"), &Standing::default(), 60 + 3601);
+        assert_eq!((books.deletions[0].due.0, told), (at(3661 + 60), vec![Reason::DeletionAnnounced]));
+        let mut held = entered(&["a"]);
+        held.deletions[0].held = Some("GroupActive: g".into());
+        assert_eq!(revised(held, Some("crd"), &Standing::default(), 9999).1, []);
+    }
+
+    #[test]
+    fn too_many_are_held_until_exactly_they_are_released() {
+        let (mut books, _) = revised(entered(&["a", "b", "c"]), Some("crd"), &Standing::default(), 1);
+        assert!(books.deletions.iter().all(holds_back));
+        assert!(books.due(&POLICY, at(60)).is_empty());
+        let right = word(&books.deletions);
+        books.heed(Some("another"));
+        books.enter(&[gone("d", Deletion::Delete)], Some("crd"), &POLICY, at(2));
+        let (mut more, _) = revised(books.clone(), Some("crd"), &Standing::default(), 2);
+        more.heed(right.as_deref());
+        assert!(more.due(&POLICY, at(99)).is_empty(), "one more is another question");
+        books.heed(right.as_deref());
+        let (books, _) = revised(books, Some("crd"), &Standing::default(), 3);
+        let due: Vec<_> = books.due(&POLICY, at(99)).into_iter().map(|record| record.topic).collect();
+        assert_eq!(due, ["a", "b", "c", "d"], "released ones are counted no more");
+    }
+
+    #[test]
+    fn a_deletion_is_forgotten_an_hour_later() {
+        let mut books = entered(&["a"]);
+        books.deletions[0].deleted = Some(Time(at(100)));
+        assert_eq!(revised(books.clone(), Some("crd"), &Standing::default(), 3699).0.deletions.len(), 1);
+        assert!(revised(books, None, &Standing::default(), 3700).0.is_empty());
+    }
+}

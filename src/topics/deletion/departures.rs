@@ -1,0 +1,130 @@
+//! Claims that a watch saw being deleted, until they are on record.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::api::names::ClusterRef;
+use crate::api::resources::{Deletion, READY, TopicClaim, holds};
+
+/// Departures that wait to be recorded, at most. What comes beyond keeps its topic.
+const CAPACITY: usize = 10_000;
+
+/// A claim that was deleted, as far as it matters for its topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// The `BrokerCluster`, as `namespace/name`.
+    pub cluster: String,
+    /// The topic's name.
+    pub topic: String,
+    /// The topic's id in Kafka.
+    pub topic_id: String,
+    /// The namespace of the claim.
+    pub namespace: String,
+    /// The claim's name.
+    pub claim: String,
+    /// What the claim said should become of its topic.
+    pub deletion: Deletion,
+    /// Whether the topic was the claim's beyond doubt.
+    pub ready: bool,
+}
+
+impl Departure {
+    /// What a deleted claim leaves behind; nothing where it never had a topic.
+    #[must_use]
+    pub fn of(claim: &TopicClaim, default_cluster: &ClusterRef) -> Option<Self> {
+        let status = claim.status.as_ref()?;
+        let cluster = &claim.spec.cluster;
+        Some(Self {
+            cluster: if cluster.is_empty() { default_cluster.to_string() } else { cluster.clone() },
+            topic: claim.spec.topic_name.clone(),
+            topic_id: status.topic_id.clone()?,
+            namespace: claim.metadata.namespace.clone()?,
+            claim: claim.metadata.name.clone()?,
+            deletion: claim.spec.deletion,
+            ready: holds(&status.conditions, READY),
+        })
+    }
+}
+
+/// The departures that wait.
+#[derive(Debug, Default)]
+pub struct Departures {
+    waiting: Mutex<Vec<Departure>>,
+    arrived: Notify,
+}
+
+impl Departures {
+    /// Notes that a watch tells of the deletion of a claim. What a list merely lacks must never come here.
+    pub fn deleted(&self, claim: &TopicClaim, default_cluster: &ClusterRef) {
+        if let Some(departure) = Departure::of(claim, default_cluster) {
+            self.put_back(vec![departure]);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Puts departures back in line, as far as there is room; nobody is woken.
+    pub fn put_back(&self, departures: Vec<Departure>) {
+        let mut waiting = self.waiting();
+        let room = CAPACITY.saturating_sub(waiting.len());
+        if let Some(lost) = departures.get(room) {
+            let (namespace, claim) = (&lost.namespace, &lost.claim);
+            tracing::warn!(namespace, claim, "too many claims were deleted at once; their topics stay");
+        }
+        waiting.extend(departures.into_iter().take(room));
+    }
+
+    /// Takes all that wait.
+    pub fn take(&self) -> Vec<Departure> {
+        std::mem::take(&mut *self.waiting())
+    }
+
+    /// Waits until something has come since this was asked last.
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Departure>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::api::reasons::Reason;
+    use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicSource, set_condition};
+
+    fn claim(id: Option<&str>, ready: bool) -> TopicClaim {
+        let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("shop.orders", "", TopicSource::Declared));
+        claim.metadata.namespace = Some("shop".into());
+        let mut status = TopicClaimStatus { topic_id: id.map(str::to_owned), ..TopicClaimStatus::default() };
+        let now = Time(Timestamp::UNIX_EPOCH);
+        set_condition(&mut status.conditions, READY, ready, Reason::Ready, "", None, now);
+        claim.status = Some(status);
+        claim
+    }
+
+    #[test]
+    fn a_claim_without_a_topic_leaves_nothing() {
+        let departures = Departures::default();
+        let home = ClusterRef { namespace: "kafka".into(), name: "main".into() };
+        departures.deleted(&claim(None, true), &home);
+        departures.deleted(&claim(Some("id"), false), &home);
+        let found = departures.take();
+        assert_eq!((found.len(), found[0].cluster.as_str(), found[0].ready), (1, "kafka/main", false));
+        assert!(departures.take().is_empty());
+    }
+
+    #[test]
+    fn more_than_there_is_room_for_keep_their_topics() {
+        let departures = Departures::default();
+        let home = ClusterRef { namespace: "kafka".into(), name: "main".into() };
+        let one = Departure::of(&claim(Some("id"), true), &home).unwrap();
+        departures.put_back(vec![one; CAPACITY + 1]);
+        assert_eq!(departures.take().len(), CAPACITY);
+    }
+}

@@ -1,0 +1,239 @@
+//! Topics whose claims were deleted: observe → plan → apply → report, a cluster at a time.
+//!
+//! A topic is deleted late and after a look, or not at all. Only the deletion of a claim that was seen counts; what a list merely lacks
+//! has not been deleted by anybody. It is put on record in the status of the `BrokerCluster`, announced, and carried out when the time to
+//! undo it has passed and nobody uses the topic; many at once wait for a person. Nothing is written into users' claims, and no
+//! finalizer keeps them.
+
+pub mod apply;
+pub mod books;
+pub mod brake;
+pub mod departures;
+pub mod observe;
+pub mod plan;
+pub mod policy;
+pub mod report;
+pub mod standing;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::runtime::events::Recorder;
+
+use self::books::Books;
+use self::departures::{Departure, Departures};
+use self::plan::Evidence;
+use self::policy::{HOUR, Policy, waited, whole};
+use crate::api::annotations::RELEASE_DELETION;
+use crate::api::resources::{BrokerCluster, PendingDeletion};
+use crate::clusters::Clusters;
+use crate::runtime::duration::NotADuration;
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::queue::Queue;
+use crate::watch::World;
+use crate::watch::table::Name;
+
+/// How often it is asked, of what is in memory, whether a look is worth while.
+const TICK: Duration = Duration::from_secs(1);
+/// How long claims that are deleted together are waited for.
+const GATHER: Duration = Duration::from_millis(300);
+/// How often a topic is looked at that is due and stays for now.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How soon a look follows another that failed, or where something can be put away.
+const SOON: Duration = Duration::from_secs(5);
+/// One look ends after this, whatever it waits for.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a look needs.
+#[derive(Clone)]
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What is watched.
+    pub world: Arc<World>,
+    /// The Kafka clusters.
+    pub clusters: Arc<Clusters>,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// Claims that were seen to be deleted.
+    pub departures: Arc<Departures>,
+    /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.
+    pub topics: Queue<Name>,
+}
+
+/// Why a look stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The API server refused or was not reached: its lists are not complete.
+    #[error(transparent)]
+    Kubernetes(#[from] CallError),
+    /// The policy of the cluster cannot be read.
+    #[error("spec.topics.deletion: {0}")]
+    Policy(#[from] NotADuration),
+    /// Somebody else has written what we were to write.
+    #[error("the records in the BrokerCluster's status have changed meanwhile")]
+    Overtaken,
+}
+
+/// The ids of topics that a namespace had: a claim of its own takes them over again.
+pub fn ids_on_record<'c>(
+    cluster: Option<&'c BrokerCluster>,
+    namespace: &'c str,
+    topic: &'c str,
+) -> impl Iterator<Item = String> + 'c {
+    let status = cluster.and_then(|cluster| cluster.status.as_ref());
+    let pending = status.into_iter().flat_map(|status| &status.deletions);
+    let pending = pending.filter(|record| record.deleted.is_none());
+    let pending = pending.map(|record| (&record.namespace, &record.topic, &record.topic_id));
+    let released = status.into_iter().flat_map(|status| &status.released);
+    let released = released.map(|record| (&record.namespace, &record.topic, &record.topic_id));
+    pending.chain(released).filter(move |(of, name, _)| *of == namespace && *name == topic).map(|(.., id)| id.clone())
+}
+
+/// The last look at a cluster.
+#[derive(Debug, Clone)]
+struct Looked {
+    at: Timestamp,
+    release: Option<String>,
+    failed: bool,
+}
+
+/// Looks after the clusters until the future is dropped.
+pub async fn run(context: Context) {
+    let (mut looks, mut nudged) = (HashMap::<Name, Looked>::new(), HashSet::new());
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = context.departures.arrived() => tokio::time::sleep(GATHER).await,
+        }
+        let mut gone: BTreeMap<String, Vec<Departure>> = BTreeMap::new();
+        for departure in context.departures.take() {
+            gone.entry(departure.cluster.clone()).or_default().push(departure);
+        }
+        let mut known = HashSet::new();
+        for name in context.world.clusters.names() {
+            let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { continue };
+            let id = format!("{}/{}", name.0, name.1);
+            nudge(&context, &id, &cluster, &nudged, &mut known);
+            let mut gone = gone.remove(&id).unwrap_or_default();
+            let now = Timestamp::now();
+            if gone.is_empty() && !wants(&context.world, &id, &cluster, looks.get(&name), now) {
+                continue;
+            }
+            if looks.get(&name).is_some_and(|last| last.failed && waited(last.at, now) < SOON) {
+                context.departures.put_back(gone);
+                continue;
+            }
+            let looked = tokio::time::timeout(DEADLINE, look(&context, &name, &mut gone)).await;
+            let failed = !matches!(looked, Ok(Ok(())));
+            match looked {
+                Ok(Ok(())) => {}
+                Ok(Err(halt)) => {
+                    tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read")
+                }
+                Err(_) => tracing::info!(cluster = id, "no topic is deleted: it took too long to read everything"),
+            }
+            context.departures.put_back(gone);
+            looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
+        }
+        nudged = known;
+        for (cluster, gone) in gone {
+            tracing::info!(
+                cluster,
+                topics = gone.len(),
+                "claims were deleted; their topics stay: there is no such BrokerCluster"
+            );
+        }
+    }
+}
+
+fn release_of(cluster: &BrokerCluster) -> Option<String> {
+    cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RELEASE_DELETION).cloned())
+}
+
+/// Has claims looked at again that came before what is on record was known.
+fn nudge(context: &Context, id: &str, cluster: &BrokerCluster, nudged: &HashSet<String>, known: &mut HashSet<String>) {
+    for topic in Books::of(cluster).topics() {
+        for claim in context.world.topics.of(&(id.to_owned(), topic.to_owned())) {
+            let meta = &claim.metadata;
+            let (Some(uid), Some(namespace), Some(name)) = (&meta.uid, &meta.namespace, &meta.name) else { continue };
+            let has = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+            let its_own = ids_on_record(Some(cluster), namespace, topic).next().is_some();
+            if !has && its_own {
+                if !nudged.contains(uid) {
+                    context.topics.push((namespace.clone(), name.clone()));
+                }
+                known.insert(uid.clone());
+            }
+        }
+    }
+}
+
+/// Whether a look at a cluster is worth while, by what is in memory.
+fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>, now: Timestamp) -> bool {
+    let books = Books::of(cluster);
+    if books.is_empty() {
+        return false;
+    }
+    let Some(last) = last else { return true };
+    let ago = waited(last.at, now);
+    let due = |since: Timestamp| {
+        books.deletions.iter().any(|record| record.deleted.is_none() && since < record.due.0 && record.due.0 <= now)
+    };
+    let over = |record: &PendingDeletion| record.deleted.as_ref().is_some_and(|deleted| waited(deleted.0, now) >= HOUR);
+    let has_again = |topic: &str, topic_id: &String| {
+        let claims = world.topics.of(&(id.to_owned(), topic.to_owned()));
+        claims
+            .iter()
+            .any(|claim| claim.status.as_ref().is_some_and(|status| status.topic_id.as_ref() == Some(topic_id)))
+    };
+    let pending = books.deletions.iter().filter(|record| record.deleted.is_none());
+    let mut records = pending
+        .map(|record| (&record.topic, &record.topic_id))
+        .chain(books.released.iter().map(|record| (&record.topic, &record.topic_id)));
+    due(last.at)
+        || release_of(cluster) != last.release
+        || (ago >= AGAIN && due(Timestamp::MIN))
+        || (ago >= SOON
+            && (books.deletions.iter().any(over) || records.any(|(topic, topic_id)| has_again(topic, topic_id))))
+}
+
+/// Looks at one cluster. What has gone is on record once `gone` is empty.
+async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Result<(), Halt> {
+    let id = format!("{}/{}", name.0, name.1);
+    let Some(cluster) = observe::cluster(&context.client, name).await? else {
+        gone.clear();
+        return Ok(());
+    };
+    let policy = Policy::of(&cluster.spec.topics.deletion)?;
+    let now = whole(Timestamp::now());
+    let definition = observe::definition(&context.client).await?;
+    let mut books = Books::of(&cluster);
+    books.heed(release_of(&cluster).as_deref());
+    let mut notes = books.enter(gone, definition.as_deref(), &policy, now);
+    let standing = observe::watched(&context.world, &id, &books);
+    notes.extend(books.revise(definition.as_deref(), &standing, &policy, now));
+    let cluster = report::write(context, cluster, &books, &policy).await?;
+    gone.clear();
+    report::tell(context, &cluster, notes).await;
+
+    let due = books.due(&policy, now);
+    let Some(connection) = context.clusters.get(&id).ok().filter(|_| !due.is_empty()) else { return Ok(()) };
+    let sights = observe::sights(&connection, &due, !policy.min_record_age.is_zero()).await;
+    let mut evidence = Evidence { definition, standing, sights };
+    let mut plan = plan::decide(books.clone(), &evidence, &policy, now);
+    if !plan.delete.is_empty() {
+        // What is watched may lag, or have been cut off: before anything is deleted, everything is read afresh.
+        evidence.standing = observe::live(context, &id, &books).await?;
+        evidence.definition = observe::definition(&context.client).await?;
+        plan = plan::decide(books, &evidence, &policy, now);
+    }
+    let outcomes = apply::apply(&connection, &plan).await;
+    let (books, notes) = plan.settle(outcomes, whole(Timestamp::now()));
+    let cluster = report::write(context, cluster, &books, &policy).await?;
+    report::tell(context, &cluster, notes).await;
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! Reads what a decision about topics without claims needs. I/O; decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, ListParams};
+use kube::{Client, CustomResourceExt, Resource};
+use serde::de::DeserializeOwned;
+
+use super::books::Books;
+use super::plan::Sight;
+use super::standing::{Claimed, Standing};
+use super::{Context, Halt};
+use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
+use crate::clusters::observe::unusable;
+use crate::clusters::{Connection, Unusable};
+use crate::kafka::acl::{AclFilter, PatternType, Permission, ResourceType};
+use crate::kafka::admin::At;
+use crate::kafka::admin::topics::Topic;
+use crate::kafka::error::Error;
+use crate::runtime::kubernetes::{CallError, call};
+use crate::watch::World;
+use crate::watch::table::Name;
+
+const CALL: Duration = Duration::from_secs(20);
+/// Objects that one answer lists.
+const PAGE: u32 = 500;
+
+/// Reads a cluster live; nothing where it is gone.
+///
+/// # Errors
+/// The API server refused or was not reached.
+pub async fn cluster(client: &Client, name: &Name) -> Result<Option<BrokerCluster>, CallError> {
+    let api = Api::<BrokerCluster>::namespaced(client.clone(), &name.0);
+    match call(CALL, "read the BrokerCluster", api.get_opt(&name.1)).await {
+        // Without its definition there is none either.
+        Err(error) if error.code() == Some(404) => Ok(None),
+        found => found,
+    }
+}
+
+/// Reads the uid of the definition of TopicClaims live; nothing where it is gone, or going with all claims.
+///
+/// # Errors
+/// The API server refused or was not reached.
+pub async fn definition(client: &Client) -> Result<Option<String>, CallError> {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    let found = api.get_metadata_opt(TopicClaim::crd_name());
+    let found = call(CALL, "read the definition of TopicClaims", found).await?;
+    let stands = found.filter(|found| found.metadata.deletion_timestamp.is_none());
+    Ok(stands.and_then(|found| found.metadata.uid))
+}
+
+/// Who names the topics on record, as far as the watches tell.
+#[must_use]
+pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
+    let mut standing = Standing::default();
+    let names = world.clusters.names().into_iter().map(|name| format!("{}/{}", name.0, name.1));
+    let clusters: Vec<String> =
+        names.chain([String::new()]).filter(|other| same_kafka(world, cluster, other)).collect();
+    for topic in books.topics() {
+        for cluster in &clusters {
+            let key = (cluster.clone(), topic.to_owned());
+            for claim in world.topics.of(&key) {
+                standing.claims.entry(topic.to_owned()).or_default().extend(claimed(&claim));
+            }
+            for access in world.accesses.of(&key) {
+                standing.uses.entry(topic.to_owned()).or_default().extend(name_of(&*access));
+            }
+        }
+    }
+    standing
+}
+
+/// Who names the topics on record, as the API server lists them now, in all namespaces.
+///
+/// # Errors
+/// A list is not complete.
+pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Standing, Halt> {
+    let mut standing = Standing::default();
+    let topics = books.topics();
+    let here = |other: &str| same_kafka(&context.world, cluster, other);
+    for claim in list::<TopicClaim>(&context.client, "list TopicClaims").await? {
+        let topic = &claim.spec.topic_name;
+        if topics.contains(topic.as_str()) && here(&claim.spec.cluster) {
+            standing.claims.entry(topic.clone()).or_default().extend(claimed(&claim));
+        }
+    }
+    for access in list::<AccessClaim>(&context.client, "list AccessClaims").await? {
+        if here(&access.spec.cluster) {
+            for topic in access.spec.consumes.iter().chain(&access.spec.produces) {
+                if topics.contains(topic.as_str()) {
+                    standing.uses.entry(topic.clone()).or_default().extend(name_of(&access));
+                }
+            }
+        }
+    }
+    Ok(standing)
+}
+
+/// Whether what names one cluster may be about the same Kafka as what names another: two BrokerClusters may lead to one.
+fn same_kafka(world: &World, cluster: &str, other: &str) -> bool {
+    let id = |name: &str| {
+        let found = name.split_once('/').and_then(|name| world.clusters.get(&name))?;
+        found.status.as_ref()?.kafka_cluster_id.clone()
+    };
+    cluster == other || id(cluster).zip(id(other)).is_none_or(|(one, other)| one == other)
+}
+
+fn claimed(claim: &TopicClaim) -> Option<Claimed> {
+    let (namespace, name) = (claim.metadata.namespace.clone()?, claim.metadata.name.clone()?);
+    let topic_id = claim.status.as_ref().and_then(|status| status.topic_id.clone());
+    Some(Claimed { namespace, name, uid: claim.metadata.uid.clone(), topic_id })
+}
+
+fn name_of(object: &impl Resource) -> Option<String> {
+    let meta = object.meta();
+    Some(format!("{}/{}", meta.namespace.as_ref()?, meta.name.as_ref()?))
+}
+
+async fn list<K>(client: &Client, what: &'static str) -> Result<Vec<K>, CallError>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let api = Api::<K>::all(client.clone());
+    let (mut params, mut all) = (ListParams::default().limit(PAGE), Vec::new());
+    loop {
+        let page = call(CALL, what, api.list(&params)).await?;
+        all.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// What Kafka says of topics that are due, by their ids on record. `ages`: whether the age of records matters.
+pub async fn sights(
+    connection: &Arc<Connection>,
+    due: &[PendingDeletion],
+    ages: bool,
+) -> BTreeMap<String, Result<Sight, Unusable>> {
+    match look(connection, due, ages).await {
+        Ok(sights) => sights,
+        Err(error) => due.iter().map(|record| (record.topic_id.clone(), Err(unusable(&error)))).collect(),
+    }
+}
+
+async fn look(
+    connection: &Arc<Connection>,
+    due: &[PendingDeletion],
+    ages: bool,
+) -> Result<BTreeMap<String, Result<Sight, Unusable>>, Error> {
+    let described =
+        due.iter().map(|record| async move { (record, connection.batcher.describe_topic(record.topic.clone()).await) });
+    let described = join_all(described).await;
+    let admin = &connection.admin;
+    let (rules, activity) = tokio::try_join!(admin.describe_acls(&AclFilter::All, At::Any), admin.activity())?;
+    let is_there = |(record, found): &(&PendingDeletion, Result<Option<Topic>, Error>)| {
+        let found = found.as_ref().ok()?.as_ref()?;
+        (found.id.to_string() == record.topic_id).then(|| found.clone())
+    };
+    let there: Vec<Topic> = if ages { described.iter().filter_map(is_there).collect() } else { Vec::new() };
+    let youngest = admin.youngest_records(&there).await?;
+    let mut youngest: BTreeMap<String, _> = there.into_iter().map(|topic| topic.name).zip(youngest).collect();
+    let mut sights = BTreeMap::new();
+    for (record, found) in described {
+        let sight = || -> Result<Sight, Error> {
+            let id = found?.map(|topic| topic.id.to_string());
+            let youngest = youngest.remove(&record.topic).transpose()?.flatten();
+            let own = format!("User:{}", connection.credential.username);
+            let holds = rules.iter().filter(|rule| {
+                (rule.resource_type, rule.pattern_type) == (ResourceType::Topic, PatternType::Literal)
+                    && rule.resource_name == record.topic
+                    && rule.permission == Permission::Allow
+                    && rule.principal != own
+            });
+            Ok(Sight {
+                id,
+                holders: holds.map(|rule| rule.principal.trim_start_matches("User:").to_owned()).collect(),
+                groups: activity.groups_of.get(&record.topic).into_iter().flatten().cloned().collect(),
+                unclear: activity.unclear.iter().cloned().collect(),
+                // A time beyond what can be counted is in the future: such a record is young.
+                youngest: youngest.map(|millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)),
+            })
+        };
+        sights.insert(record.topic_id.clone(), sight().map_err(|error| unusable(&error)));
+    }
+    Ok(sights)
+}

@@ -1,0 +1,169 @@
+//! Says what is on record, what is held and what was done: in the status of the cluster and in Events, each only when it is new.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde_json::json;
+
+use super::books::{Books, Note, holds_back};
+use super::brake::{some_of, word};
+use super::policy::Policy;
+use super::{Context, Halt, observe};
+use crate::api::annotations::RELEASE_DELETION;
+use crate::api::reasons::Reason;
+use crate::api::resources::{BrokerCluster, TopicClaim, condition, set_condition};
+use crate::runtime::kubernetes::call;
+use crate::runtime::writes;
+
+const CALL: Duration = Duration::from_secs(5);
+/// The condition type that says that the deletion of topics waits for a person.
+pub const HELD: &str = "DeletionHeld";
+/// The action that Events name.
+const ACTION: &str = "DeleteTopic";
+/// Events that one look writes into namespaces: who deletes more at once looks at the `BrokerCluster`.
+const EVENTS: usize = 50;
+/// How often a status is written that others write as well.
+const TRIES: usize = 5;
+
+/// Writes the records, and what is held, where that is new. Returns the cluster as it is then.
+///
+/// # Errors
+/// The status was not written.
+pub async fn write(
+    context: &Context,
+    mut cluster: BrokerCluster,
+    books: &Books,
+    policy: &Policy,
+) -> Result<BrokerCluster, Halt> {
+    let base = Books::of(&cluster);
+    let name =
+        (cluster.metadata.namespace.clone().unwrap_or_default(), cluster.metadata.name.clone().unwrap_or_default());
+    let api = Api::<BrokerCluster>::namespaced(context.client.clone(), &name.0);
+    for _ in 0..TRIES {
+        let before = cluster.status.clone().unwrap_or_default();
+        let mut status = before.clone();
+        status.deletions.clone_from(&books.deletions);
+        status.released.clone_from(&books.released);
+        let generation = cluster.metadata.generation;
+        say_held(&mut status.conditions, books, policy, &name, generation);
+        if status == before {
+            return Ok(cluster);
+        }
+        let patch = Patch::Merge(json!({
+            "metadata": {"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version},
+            "status": {"deletions": status.deletions, "released": status.released, "conditions": status.conditions},
+        }));
+        let params = PatchParams::default();
+        match call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &params, &patch)).await {
+            Ok(written) => {
+                writes::done("broker_cluster_status");
+                if word(&base.deletions) != word(&books.deletions)
+                    && let Some(held) = condition(&status.conditions, HELD).filter(|held| held.status == "True")
+                {
+                    publish(context, &written.object_ref(&()), Reason::DeletionHeld, held.message.clone()).await;
+                }
+                return Ok(written);
+            }
+            // Others write there too. The records are ours alone: what else was written is kept.
+            Err(error) if error.code() == Some(409) => {
+                let again = observe::cluster(&context.client, &name).await?;
+                cluster = again.filter(|again| Books::of(again) == base).ok_or(Halt::Overtaken)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Halt::Overtaken)
+}
+
+fn say_held(
+    conditions: &mut Vec<Condition>,
+    books: &Books,
+    policy: &Policy,
+    cluster: &(String, String),
+    generation: Option<i64>,
+) {
+    let now = Time(Timestamp::now());
+    let held: Vec<&str> =
+        books.deletions.iter().filter(|record| holds_back(record)).map(|record| record.topic.as_str()).collect();
+    match word(&books.deletions) {
+        Some(word) => {
+            let message = format!(
+                "the deletion of {} topics is held, for more than topics.deletion.maxAnHour ({}) would go within an hour: {}. If that is right, \
+                 release exactly these: kubectl annotate brokercluster {} --namespace {} --overwrite {RELEASE_DELETION}={word}",
+                held.len(),
+                policy.max_an_hour,
+                some_of(&held),
+                cluster.1,
+                cluster.0,
+            );
+            set_condition(conditions, HELD, true, Reason::DeletionHeld, &message, generation, now);
+        }
+        None if condition(conditions, HELD).is_some() => {
+            set_condition(conditions, HELD, false, Reason::Ready, "nothing is held", generation, now);
+        }
+        None => {}
+    }
+}
+
+/// Tells people: each in the namespace of the claim, and all that have one reason together on the `BrokerCluster`.
+pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) {
+    let mut by_reason: BTreeMap<Reason, Vec<Note>> = BTreeMap::new();
+    for note in &notes {
+        by_reason.entry(note.reason).or_default().push(note.clone());
+    }
+    for (reason, notes) in by_reason {
+        publish(context, &cluster.object_ref(&()), reason, together(&notes)).await;
+    }
+    for note in notes.into_iter().take(EVENTS) {
+        let about = ObjectReference {
+            api_version: Some(TopicClaim::api_version(&()).into_owned()),
+            kind: Some(TopicClaim::kind(&()).into_owned()),
+            namespace: Some(note.namespace.clone()),
+            name: Some(note.claim.clone()),
+            uid: note.uid.clone(),
+            ..ObjectReference::default()
+        };
+        publish(context, &about, note.reason, alone(&note)).await;
+    }
+}
+
+fn alone(note: &Note) -> String {
+    format!("topic {} {}", note.topic, note.message)
+}
+
+fn together(notes: &[Note]) -> String {
+    match notes {
+        [one] => format!("{} (TopicClaim {}/{})", alone(one), one.namespace, one.claim),
+        [first, ..] => {
+            let topics: Vec<&str> = notes.iter().map(|note| note.topic.as_str()).collect();
+            format!("{} topics: {}. The first of them {}", notes.len(), some_of(&topics), first.message)
+        }
+        [] => String::new(),
+    }
+}
+
+async fn publish(context: &Context, about: &ObjectReference, reason: Reason, message: String) {
+    let harmless = matches!(
+        reason,
+        Reason::TopicReleased | Reason::DeletionUndone | Reason::TopicDeleted | Reason::DefinitionRemoved
+    );
+    let event = Event {
+        type_: if harmless { EventType::Normal } else { EventType::Warning },
+        reason: reason.code().to_owned(),
+        note: Some(message.chars().take(1000).collect()),
+        action: ACTION.to_owned(),
+        secondary: None,
+    };
+    // An Event is a courtesy: one that is lost, as where the namespace is gone, changes nothing.
+    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
+        Ok(Ok(())) => writes::done("event"),
+        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
+        Err(_) => tracing::info!("an Event was not written in time"),
+    }
+}

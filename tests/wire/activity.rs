@@ -1,0 +1,122 @@
+//! Who reads a topic, and when its youngest record was written: what a look before a deletion asks.
+
+use std::collections::BTreeSet;
+
+use admittance::kafka::{
+    admin::{
+        BrokerId,
+        topics::{Partition, Topic, TopicId},
+    },
+    error::Error,
+};
+use kafka_protocol::messages::ApiKey;
+
+use crate::{
+    admin,
+    fake::{Fake, Script},
+    group_broker::Group,
+};
+
+fn group(topic: &'static str) -> Group {
+    Group {
+        new_protocol: false,
+        kind: None,
+        state: "Stable",
+        hosts: vec!["/10.0.0.1", "/10.0.0.2"],
+        topic,
+        committed: 0,
+        end: 0,
+        youngest: 7000,
+        refused: 0,
+    }
+}
+
+async fn coordinating(groups: &[(&str, Group)], versions: &[(ApiKey, (i16, i16))]) -> Fake {
+    let groups = groups.iter().map(|(name, group)| ((*name).to_owned(), group.clone())).collect();
+    let versions = versions.iter().copied().collect();
+    Fake::start(Script { groups, versions, ..Script::default() }).await
+}
+
+fn topic(name: &str, leaders: &[Option<i32>]) -> Topic {
+    let partition = |(index, leader): (usize, &Option<i32>)| Partition {
+        index: i32::try_from(index).unwrap(),
+        leader: leader.map(BrokerId),
+        replicas: Vec::new(),
+        in_sync: Vec::new(),
+    };
+    let partitions = leaders.iter().enumerate().map(partition).collect();
+    Topic { name: name.into(), id: TopicId([1; 16]), internal: false, partitions }
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn groups_of_every_protocol_tell_what_they_read() {
+    let of = |kind| Group { kind: Some(kind), ..group("payments") };
+    let fake = coordinating(
+        &[
+            ("classic", group("payments")),
+            ("new", Group { new_protocol: true, ..group("payments") }),
+            ("share", of("Share")),
+            ("other", group("orders")),
+            ("moving", Group { state: "PreparingRebalance", ..group("orders") }),
+            ("streams", of("Streams")),
+            ("empty", Group { state: "Empty", ..group("orders") }),
+        ],
+        &[],
+    )
+    .await;
+    let activity = admin(&fake).activity().await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["classic", "new", "share"]));
+    assert_eq!(activity.groups_of["orders"], names(&["other"]));
+    assert_eq!(activity.unclear, names(&["moving", "streams"]));
+}
+
+#[tokio::test]
+async fn brokers_that_have_no_word_for_kinds_are_asked_the_old_question() {
+    let fake = coordinating(&[("classic", group("payments"))], &[(ApiKey::ListGroups, (0, 4))]).await;
+    let activity = admin(&fake).activity().await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["classic"]));
+    assert!(activity.unclear.is_empty());
+}
+
+#[tokio::test]
+async fn one_group_that_may_not_be_described_makes_the_answer_none() {
+    let denied = Group { refused: 30, ..group("payments") };
+    let fake = coordinating(&[("a", group("payments")), ("b", denied)], &[]).await;
+    let error = admin(&fake).activity().await.unwrap_err();
+    assert!(matches!(error, Error::Denied(_)), "{error}");
+}
+
+#[tokio::test]
+async fn the_youngest_record_is_that_of_all_partitions() {
+    let fake = coordinating(&[("a", group("payments")), ("b", Group { youngest: -1, ..group("empty") })], &[]).await;
+    let asked = [topic("payments", &[Some(1), Some(1), Some(1)]), topic("empty", &[Some(1)])];
+    let found = admin(&fake).youngest_records(&asked).await.unwrap();
+    assert!(matches!(found[..], [Ok(Some(7002)), Ok(None)]), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_partition_that_does_not_tell_makes_its_topics_age_unknown() {
+    let groups = [("a", group("payments")), ("b", Group { youngest: -1, refused: 6, ..group("moved") })];
+    let fake = coordinating(&groups, &[]).await;
+    let asked = [topic("payments", &[Some(1)]), topic("moved", &[Some(1)]), topic("headless", &[None])];
+    let found = admin(&fake).youngest_records(&asked).await.unwrap();
+    let both = [topic("payments", &[Some(1), None])];
+    let half = admin(&fake).youngest_records(&both).await.unwrap();
+    assert!(matches!(found[0], Ok(Some(7000))), "{found:?}");
+    for error in found[1..].iter().chain(&half) {
+        assert!(matches!(error, Err(Error::Retriable(_))), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_tell_the_youngest_is_not_believed() {
+    let fake = coordinating(&[("a", group("payments"))], &[(ApiKey::ListOffsets, (0, 6))]).await;
+    let error = admin(&fake).youngest_records(&[topic("payments", &[Some(1)])]).await.unwrap_err();
+    assert!(error.to_string().contains("3.0"), "{error}");
+    let none = admin(&fake).youngest_records(&[]).await.unwrap();
+    assert!(none.is_empty());
+}

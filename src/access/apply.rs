@@ -11,12 +11,14 @@ use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
+use super::quotas;
 use super::step::{Stage, Step};
 use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
 use crate::crypto;
 use crate::kafka::acl::{AclBinding, Operation};
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
@@ -88,6 +90,8 @@ impl Work<'_> {
             }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
+            Step::SetQuotas(wanted) => self.limit(quotas::in_kafka(*wanted)).await,
+            Step::RemoveQuotas => self.limit(Quota::default()).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
             Step::Publish { replaces, mechanism, rotation, consumes, produces } => {
@@ -146,6 +150,12 @@ impl Work<'_> {
     async fn revoke(&self, rules: &[AclBinding]) -> Result<(), Halt> {
         self.kafka()?.0.batcher.delete_acls(rules.to_vec()).await?;
         writes::done("acls_delete");
+        Ok(())
+    }
+
+    async fn limit(&self, quota: Quota) -> Result<(), Halt> {
+        self.kafka()?.0.batcher.alter_quota(self.subject.username.clone(), quota).await?;
+        writes::done("quotas_alter");
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod observe;
 pub mod owners;
 pub mod plan;
 mod provision;
+pub mod quotas;
 pub mod readers;
 pub mod report;
 pub mod reviews;

@@ -29,6 +29,7 @@ use crate::clusters::{Connection, Unusable, scope_of};
 use crate::intent::{self, Intent, Problem};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::kafka::scram::Mechanism;
 use crate::ownership::own_namespace;
@@ -102,6 +103,8 @@ pub struct Held {
     pub rules: BTreeSet<AclBinding>,
     /// The slots of the user.
     pub slots: Vec<StoredCredential>,
+    /// The limits of the user; `None` where nobody asks for any and Kafka does not show them.
+    pub quotas: Option<Quota>,
     /// The Secret.
     pub secret: SecretView,
     /// The topics that are asked for, or were granted.
@@ -160,7 +163,9 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Err(unusable) => Err(unusable),
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
-                let mut held = held(context, &connection, &key.0, subject, &wishes).await?;
+                let quotas = quotas(&connection, subject, claim.as_deref());
+                let (held, quotas) = tokio::join!(held(context, &connection, &key.0, subject, &wishes), quotas);
+                let mut held = Held { quotas: quotas?, ..held? };
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
                 accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
@@ -317,11 +322,28 @@ async fn held(
     Ok(Held {
         rules: rules?.into_iter().collect(),
         slots,
+        quotas: None,
         secret,
         topics: topics?.into_iter().collect(),
         groups: groups?.into_iter().collect(),
         readers,
     })
+}
+
+/// The limits of the user, where there can be any of ours.
+async fn quotas(
+    connection: &Connection,
+    subject: &Subject,
+    claim: Option<&AccessClaim>,
+) -> Result<Option<Quota>, Halt> {
+    let terms = &connection.terms;
+    let had = |claim: &AccessClaim| {
+        claim.spec.quotas.is_some() || claim.status.as_ref().is_some_and(|status| status.quotas.is_some())
+    };
+    if !terms.quotas_shown && !terms.quotas.asks() && !claim.is_some_and(had) {
+        return Ok(None);
+    }
+    Ok(Some(connection.batcher.describe_quota(subject.username.clone()).await?))
 }
 
 fn view(secret: KubeSecret) -> SecretView {

@@ -15,9 +15,10 @@ use super::standing::{Question, Standing, standing};
 use super::step::Step;
 use super::wishes::{Wishes, fault};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Refusal, Right, TopicSource, WorkloadOwner};
+use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner};
 use crate::clusters::{Terms, Unusable};
 use crate::intent::Wait;
+use crate::kafka::admin::quotas::Quota;
 use crate::ownership::own_name;
 
 /// The decision about one access.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub obstacle: Option<Unusable>,
     /// Pods that are not part of this access although their label says so, by uid, and why.
     pub strangers: BTreeMap<String, Unusable>,
+    /// The limits of the user once the steps are done, where there are any.
+    pub quotas: Option<Quotas>,
     /// What the Pods belong to; nothing where there is none to ask.
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.
@@ -63,7 +66,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let strangers = strangers(seen, subject);
     let members: Vec<&Ask> = seen.asks.iter().filter(|ask| !strangers.contains_key(&ask.pod.uid)).collect();
     let asked = asked(seen, &members);
-    let mut plan = Plan { owners: owners(seen, &members), strangers, ..Plan::default() };
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let quotas = before.and_then(|status| status.quotas);
+    let mut plan = Plan { owners: owners(seen, &members), strangers, quotas, ..Plan::default() };
     record(seen, subject, &asked, &mut plan.steps);
     let (connection, held) = match &seen.held {
         Ok((connection, held)) => (connection, held),
@@ -129,6 +134,9 @@ fn end(held: &Held, plan: Plan) -> Plan {
     let mut steps = vec![Step::ConfirmEnd];
     if !held.rules.is_empty() {
         steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
+    }
+    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
+        steps.push(Step::RemoveQuotas);
     }
     if !held.slots.is_empty() {
         steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::credentials::{Subject as CredentialSubject, data, iterations};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::{Judgement, Plan};
+use super::quotas;
 use super::rights::rights;
 use super::rotation::{self, Decision, Facts};
 use super::step::Step;
@@ -36,6 +37,7 @@ pub(super) fn provide(
         plan.steps.push(Step::Grant(missing));
     }
     revoke(seen, subject, judgement, held, &mut plan.steps);
+    limit(seen, subject, connection, held, plan);
     let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
     let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
@@ -62,7 +64,8 @@ pub(super) fn provide(
         SecretView::Absent => Some(None),
         SecretView::Foreign => None,
     };
-    let at_work = plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_)));
+    let at_work =
+        plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     if at_work || replaces.is_some() || unproven {
         let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -75,6 +78,15 @@ pub(super) fn provide(
     let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, consumes, produces };
     plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
+}
+
+/// Plans the limits. What Kafka does not show us was never set by us.
+fn limit(seen: &Observation, subject: &Subject, connection: &Connection, held: &Held, plan: &mut Plan) {
+    let wanted = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
+    plan.quotas = (!wanted.is_empty()).then_some(wanted);
+    if held.quotas.is_some_and(|stands| stands != quotas::in_kafka(wanted)) {
+        plan.steps.push(if wanted.is_empty() { Step::RemoveQuotas } else { Step::SetQuotas(wanted) });
+    }
 }
 
 /// Plans to take what is held and not given. A rule that denies is somebody's emergency brake, and stays.

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::apply::Applied;
 use super::observe::{Ask, Observation};
@@ -60,6 +60,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         owners: plan.owners.clone(),
         idle_since: plan.idle_since.clone(),
         rotations: plan.rotations().unwrap_or(before.rotations),
+        quotas: plan.quotas,
         ..before.clone()
     };
     if let Some(subject) = &seen.subject {
@@ -182,7 +183,7 @@ async fn write(
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
     let (uid, version) = (&claim.metadata.uid, &claim.metadata.resource_version);
-    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": status}));
+    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": merged(status)}));
     let params = PatchParams::default();
     let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("access_claim_status");
@@ -198,6 +199,19 @@ async fn write(
     }
     context.world.renew_access(&name, written);
     Ok(())
+}
+
+/// A status as a merge is to write it: what can go again is named even where it is not there, or it would stay.
+fn merged(status: &AccessClaimStatus) -> Value {
+    let mut merged = json!(status);
+    merged["quotas"] = status.quotas.map_or(Value::Null, |quotas| {
+        json!({
+            "produceBytesPerSecond": quotas.produce_bytes_per_second,
+            "consumeBytesPerSecond": quotas.consume_bytes_per_second,
+            "requestPercentage": quotas.request_percentage,
+        })
+    });
+    merged
 }
 
 /// Tells each Pod that waits what it waits for: its developer looks there first.

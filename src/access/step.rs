@@ -1,6 +1,6 @@
 //! What can be done about an access, and in which order.
 
-use crate::api::resources::{AccessClaimSpec, TopicSource, WorkloadOwner};
+use crate::api::resources::{AccessClaimSpec, Quotas, TopicSource, WorkloadOwner};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::scram::Mechanism;
 
@@ -31,6 +31,8 @@ pub enum Step {
     Grant(Vec<AclBinding>),
     /// Remove rules.
     Revoke(Vec<AclBinding>),
+    /// Limit what the user may use of the brokers.
+    SetQuotas(Quotas),
     /// Write a credential to Kafka.
     SetCredential {
         /// The slot.
@@ -67,6 +69,8 @@ pub enum Step {
     },
     /// Roll out anew what still has an old password.
     Restart(WorkloadOwner),
+    /// Take the limits away.
+    RemoveQuotas,
     /// Take slots of the user from Kafka.
     RemoveCredential(Vec<Mechanism>),
     /// Delete the Secret, if it is still this one.
@@ -128,10 +132,12 @@ impl Step {
             Self::CreateClaim(_) | Self::UpdateClaim(_) | Self::ClaimTopic { .. } | Self::RecordRotation { .. } => {
                 Stage::Record
             }
-            Self::Grant(_) | Self::SetCredential { .. } => Stage::Provide,
+            Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
-            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
+            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveQuotas | Self::RemoveCredential(_) => {
+                Stage::Withdraw
+            }
             Self::Unpublish { .. } => Stage::Unpublish,
             Self::DeleteClaim => Stage::Forget,
         }

@@ -79,7 +79,7 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic.",
+    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic; AlterConfigs on Cluster where quotas are set.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
     /// The brokers have no authorizer: rules would be ignored, and everybody may do everything.

@@ -51,6 +51,20 @@ pub struct Seen {
     pub settled: u32,
 }
 
+impl Seen {
+    /// With terms that say what Kafka has told.
+    fn told(self) -> Self {
+        let quotas_shown = self.rights.shows_quotas();
+        let Connection { batcher, admin, credential, claim, terms } = &*self.connection;
+        if terms.quotas_shown == quotas_shown {
+            return self;
+        }
+        let terms = Terms { quotas_shown, ..terms.clone() };
+        let (batcher, admin, credential, claim) = (batcher.clone(), admin.clone(), credential.clone(), claim.clone());
+        Self { connection: Arc::new(Connection { batcher, admin, credential, claim, terms }), ..self }
+    }
+}
+
 /// Looks at a cluster, by the connection that exists where its inputs are the same.
 ///
 /// # Errors
@@ -84,6 +98,9 @@ pub async fn observe(
         topics: cluster.spec.topics.clone(),
         groups: cluster.spec.groups,
         lifetimes: lifetimes(&cluster.spec.credentials)?,
+        quotas: cluster.spec.quotas.clone(),
+        // Kafka says so, below.
+        quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
     };
     let credential = Credential {
         mechanism: mechanism(terms.mechanism),
@@ -126,7 +143,7 @@ async fn look(
         }
         _ => Arc::new(Connection { batcher, admin, credential, claim, terms }),
     };
-    ask(connection).await.map_err(|error| unusable(&error))
+    ask(connection).await.map(Seen::told).map_err(|error| unusable(&error))
 }
 
 /// Asks Kafka everything that a decision needs.

@@ -15,6 +15,7 @@ use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
 use crate::clusters::Connection;
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::AccessKey;
@@ -30,6 +31,8 @@ pub struct Holding {
     pub rules: Vec<AclBinding>,
     /// Its passwords.
     pub slots: Vec<StoredCredential>,
+    /// Whether it has limits that may be ours.
+    pub limited: bool,
 }
 
 /// Everything that a decision needs.
@@ -64,6 +67,13 @@ pub async fn observe(context: &Context, cluster: &BrokerCluster, connection: &Co
         // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
         let live = live(&context.client).await?;
         holdings.retain(|user, _| key_of(user).is_some_and(|key| !live.contains(&key)));
+    }
+    if !holdings.is_empty() && connection.terms.quotas_shown {
+        for (user, quota) in connection.admin.list_quotas().await? {
+            if let Some(holding) = holdings.get_mut(&user) {
+                holding.limited = quota != Quota::default();
+            }
+        }
     }
     let status = cluster.status.as_ref();
     let held = status.and_then(|status| condition(&status.conditions, super::report::HELD));

@@ -15,6 +15,7 @@ mod crash;
 mod life;
 mod operator;
 mod outage;
+mod quotas;
 mod rights;
 mod rotation;
 mod siege;

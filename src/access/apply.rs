@@ -11,7 +11,6 @@ use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
-use super::quotas;
 use super::step::{Stage, Step};
 use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
@@ -90,7 +89,7 @@ impl Work<'_> {
             }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
-            Step::SetQuotas(wanted) => self.limit(quotas::in_kafka(*wanted)).await,
+            Step::SetQuotas(wanted) => self.limit(Quota::from(*wanted)).await,
             Step::RemoveQuotas => self.limit(Quota::default()).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,

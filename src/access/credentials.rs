@@ -97,7 +97,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{GroupPolicy, QuotaPolicy, SaslMechanism, TopicPolicy};
+    use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, SaslMechanism, TopicPolicy};
     use crate::clusters::{Lifetimes, SecurityProtocol};
 
     fn example() -> BTreeMap<&'static str, Secret> {
@@ -115,6 +115,7 @@ mod tests {
             topics: TopicPolicy::default(),
             groups: GroupPolicy::default(),
             lifetimes: Lifetimes::default(),
+            drift: Drift::default(),
             quotas: QuotaPolicy::default(),
             quotas_shown: false,
         };

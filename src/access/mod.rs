@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod credentials;
+pub mod drift;
 mod foreign;
 pub mod gates;
 pub mod groups;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::drift::Drift;
 use super::groups::{self, GroupQuestion, GroupView};
 use super::life::{Life, life, owner_of};
 use super::observe::{Ask, Held, Observation, SecretView, Subject, TopicView};
@@ -36,6 +37,10 @@ pub struct Plan {
     pub strangers: BTreeMap<String, Unusable>,
     /// The limits of the user once the steps are done, where there are any.
     pub quotas: Option<Quotas>,
+    /// What the rules of the user are once the steps are done: see [`AccessClaimStatus::rules`](crate::api::resources::AccessClaimStatus).
+    pub rules: Option<String>,
+    /// What somebody else changed in Kafka.
+    pub drift: Drift,
     /// What the Pods belong to; nothing where there is none to ask.
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::drift::{self, Drift, What};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::{Judgement, Plan};
 use super::quotas;
@@ -12,10 +13,11 @@ use super::rotation::{self, Decision, Facts};
 use super::step::Step;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition};
+use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, condition};
 use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Lifetimes};
-use crate::kafka::acl::Permission;
+use crate::kafka::acl::{AclBinding, Permission, fingerprint};
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
 
@@ -32,17 +34,34 @@ pub(super) fn provide(
     let (consumes, produces): (Vec<String>, Vec<String>) =
         (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
     let wanted = rights(&subject.username, &seen.key.0, &subject.workload, given);
-    let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
-    if !missing.is_empty() {
-        plan.steps.push(Step::Grant(missing));
-    }
-    revoke(seen, subject, judgement, held, &mut plan.steps);
-    limit(seen, subject, connection, held, plan);
+    let limits = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
     let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
     let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
     let fresh = rotation.renew.is_some();
-    if fresh || credential_is_off(seen, held, active) {
+    let off = credential_is_off(seen, held, active);
+    let published = held.secret.password().is_some() && held.secret.mechanism() == Some(active);
+    plan.drift = Drift::find(&drift::Facts {
+        rules: &wanted,
+        quotas: limits,
+        password: (off && published && !fresh).then_some(active),
+        held,
+        before: seen.claim.as_ref().and_then(|claim| claim.status.as_ref()),
+        report: connection.terms.drift == Policy::Report,
+    });
+    plan.rules = Some(fingerprint(&wanted));
+    let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
+    let proven: BTreeSet<AclBinding> = if plan.drift.leaves(What::Rules) {
+        wanted.intersection(&held.rules).cloned().collect()
+    } else {
+        if !missing.is_empty() {
+            plan.steps.push(Step::Grant(missing));
+        }
+        revoke(seen, subject, judgement, held, &mut plan.steps);
+        wanted
+    };
+    limit(limits, held, plan);
+    if fresh || (off && !plan.drift.leaves(What::Credential)) {
         plan.steps.push(Step::SetCredential { mechanism, fresh });
     }
     let replaces = match &held.secret {
@@ -67,9 +86,10 @@ pub(super) fn provide(
     let at_work =
         plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
-    if at_work || replaces.is_some() || unproven {
+    // A password that is left as somebody made it proves nothing.
+    if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
         let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        plan.steps.push(Step::Prove { rules: wanted.into_iter().collect(), topics, mechanism });
+        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics, mechanism });
     }
     // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
@@ -81,10 +101,9 @@ pub(super) fn provide(
 }
 
 /// Plans the limits. What Kafka does not show us was never set by us.
-fn limit(seen: &Observation, subject: &Subject, connection: &Connection, held: &Held, plan: &mut Plan) {
-    let wanted = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
+fn limit(wanted: Quotas, held: &Held, plan: &mut Plan) {
     plan.quotas = (!wanted.is_empty()).then_some(wanted);
-    if held.quotas.is_some_and(|stands| stands != quotas::in_kafka(wanted)) {
+    if held.quotas.is_some_and(|stands| stands != Quota::from(wanted)) && !plan.drift.leaves(What::Quotas) {
         plan.steps.push(if wanted.is_empty() { Step::RemoveQuotas } else { Step::SetQuotas(wanted) });
     }
 }

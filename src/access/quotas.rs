@@ -1,7 +1,6 @@
 //! How much of the brokers a workload may use. Pure.
 
 use crate::api::resources::{AccessClaim, AccessSource, QuotaPolicy, Quotas};
-use crate::kafka::admin::quotas::Quota;
 
 /// The quotas of a workload: its own in the policy, else its namespace's, else the default; of a manual claim never more than these.
 #[must_use]
@@ -23,21 +22,6 @@ pub fn effective(policy: &QuotaPolicy, namespace: &str, workload: &str, claim: O
 /// The lower of two limits; none is the highest.
 fn less<T: Ord>(allowed: Option<T>, asked: Option<T>) -> Option<T> {
     [allowed, asked].into_iter().flatten().min()
-}
-
-/// As Kafka keeps them.
-#[must_use]
-pub fn in_kafka(quotas: Quotas) -> Quota {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "Kafka keeps floating numbers; beyond 2^53 bytes a second nobody counts"
-    )]
-    let bytes = |bytes: i64| bytes as f64;
-    Quota {
-        producer_byte_rate: quotas.produce_bytes_per_second.map(bytes),
-        consumer_byte_rate: quotas.consume_bytes_per_second.map(bytes),
-        request_percentage: quotas.request_percentage.map(f64::from),
-    }
 }
 
 #[cfg(test)]
@@ -90,13 +74,5 @@ mod tests {
             produce(100),
             "that of Pods is not people's word"
         );
-    }
-
-    #[test]
-    fn kafka_is_told_what_is_limited_and_nothing_else() {
-        let limits = in_kafka(Quotas { request_percentage: Some(200), ..produce(1 << 20) });
-        let wanted =
-            Quota { producer_byte_rate: Some(1_048_576.0), consumer_byte_rate: None, request_percentage: Some(200.0) };
-        assert_eq!(limits, wanted);
     }
 }

@@ -28,6 +28,8 @@ use crate::watch::AccessKey;
 const CALL: Duration = Duration::from_secs(5);
 /// The condition type that answers "is the published password the only one that works?".
 const CURRENT: &str = "CredentialCurrent";
+/// The condition type that says that somebody else changed the user in Kafka.
+const DRIFTED: &str = "Drifted";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
@@ -61,6 +63,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         idle_since: plan.idle_since.clone(),
         rotations: plan.rotations().unwrap_or(before.rotations),
         quotas: plan.quotas,
+        rules: plan.rules.clone(),
         ..before.clone()
     };
     if let Some(subject) = &seen.subject {
@@ -84,9 +87,14 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let generation = claim.metadata.generation;
     set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
     overlap(&mut status, plan, generation);
+    let drifted = drifted(&before, &mut status, plan, generation);
     write(context, claim, &before, &status).await?;
     if let Some((reason, message)) = rotated(seen, plan) {
         tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+    }
+    if let Some(message) = drifted {
+        plan.drift.count();
+        tell(context, &claim.object_ref(&()), EventType::Warning, Reason::AccessDrifted.code(), &message).await;
     }
     tell_pods(context, seen, plan).await;
     Ok(())
@@ -129,6 +137,26 @@ fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>)
         }
         None => {}
     }
+}
+
+/// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.
+fn drifted(
+    before: &AccessClaimStatus,
+    status: &mut AccessClaimStatus,
+    plan: &Plan,
+    generation: Option<i64>,
+) -> Option<String> {
+    let (message, now) = (plan.drift.message(), Time(Timestamp::now()));
+    let said = condition(&before.conditions, DRIFTED).filter(|said| said.status == "True");
+    if let Some(message) = message.as_ref().filter(|_| plan.drift.reported) {
+        set_condition(&mut status.conditions, DRIFTED, true, Reason::AccessDrifted, message, generation, now);
+        return said.is_none_or(|said| said.message != *message).then(|| format!("left as it is: {message}"));
+    }
+    if said.is_some() {
+        let message = "Kafka holds what it should";
+        set_condition(&mut status.conditions, DRIFTED, false, Reason::Ready, message, generation, now);
+    }
+    message.map(|message| format!("put right: {message}"))
 }
 
 /// Reports a pass that failed.
@@ -204,6 +232,7 @@ async fn write(
 /// A status as a merge is to write it: what can go again is named even where it is not there, or it would stay.
 fn merged(status: &AccessClaimStatus) -> Value {
     let mut merged = json!(status);
+    merged["rules"] = json!(status.rules);
     merged["quotas"] = status.quotas.map_or(Value::Null, |quotas| {
         json!({
             "produceBytesPerSecond": quotas.produce_bytes_per_second,

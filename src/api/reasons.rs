@@ -132,6 +132,8 @@ reasons! {
     OldPasswordInUse => "Restart the Pods that the message names, or let the BrokerCluster's credentials.restart do it.",
     /// An old password has been in use for longer than the cluster's `credentials.maxOverlap`.
     RotationOverdue => "Restart the Pods that the message names.",
+    /// Somebody changed the rules, the password or the quotas of an access's user in Kafka.
+    AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, or what the workload asks for changes.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
 }

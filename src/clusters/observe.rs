@@ -98,6 +98,7 @@ pub async fn observe(
         topics: cluster.spec.topics.clone(),
         groups: cluster.spec.groups,
         lifetimes: lifetimes(&cluster.spec.credentials)?,
+        drift: cluster.spec.credentials.drift,
         quotas: cluster.spec.quotas.clone(),
         // Kafka says so, below.
         quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),

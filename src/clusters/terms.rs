@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::resources::{GroupPolicy, QuotaPolicy, Restart, SaslMechanism, TopicPolicy};
+use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, Restart, SaslMechanism, TopicPolicy};
 use crate::api::selector::{NamespaceSelector, admits};
 
 /// The terms of a cluster.
@@ -27,6 +27,8 @@ pub struct Terms {
     pub groups: GroupPolicy,
     /// How long users and passwords live.
     pub lifetimes: Lifetimes,
+    /// What is done where somebody changed a user in Kafka.
+    pub drift: Drift,
     /// How much of the brokers a workload may use.
     pub quotas: QuotaPolicy,
     /// Whether Kafka shows us quotas: then those that are left from before are found too.

@@ -48,7 +48,7 @@ async fn sweep(context: &Context, connection: &Connection, user: &str, holding: 
         writes::done("acls_delete");
     }
     // Before the passwords: a user that is left half swept is found again by these.
-    if holding.limited {
+    if holding.quota.is_some_and(|quota| quota != Quota::default()) {
         connection.batcher.alter_quota(user.to_owned(), Quota::default()).await?;
         writes::done("quotas_alter");
     }

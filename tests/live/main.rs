@@ -12,6 +12,7 @@ mod bed;
 mod chart;
 mod clients;
 mod crash;
+mod drift;
 mod life;
 mod operator;
 mod outage;

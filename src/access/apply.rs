@@ -87,6 +87,11 @@ impl Work<'_> {
                 }
                 Ok(())
             }
+            Step::RecordCluster => {
+                let written = objects::record_cluster(client, self.claim_seen()?, &self.subject.cluster).await?;
+                let _ = self.claim.set(written);
+                Ok(())
+            }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
             Step::SetQuotas(wanted) => self.limit(Quota::from(*wanted)).await,

@@ -4,6 +4,7 @@
 //! seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the API server alone.
 
 pub mod apply;
+pub mod asks;
 pub mod credentials;
 pub mod drift;
 mod foreign;

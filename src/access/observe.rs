@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
+use super::asks::asks;
 use super::foreign;
 use super::groups::GroupView;
 use super::life::Ownership;
@@ -134,6 +135,8 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// Whether the claim names no cluster, and none was put on record.
+    pub unplaced: bool,
     /// Whether the namespace is opted in.
     pub opted_in: bool,
     /// Whether the cluster is for workloads of this namespace.
@@ -152,7 +155,7 @@ pub struct Observation {
 /// A read failed; the queue tries again.
 pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: bool) -> Result<Observation, Halt> {
     let claim = context.world.accesses.get(&(&key.0, &key.1));
-    let asks = asks(context, key);
+    let asks = asks(context, key, claim.as_deref());
     let subject = subject(context, key, claim.as_deref(), &asks)?;
     let (mut accounts, mut admitted) = (BTreeSet::new(), true);
     let opted_in = context.world.opted_in(&key.0);
@@ -177,9 +180,12 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let now = Timestamp::now();
     let living = asks.iter().map(|ask| ask.pod.uid.clone()).collect();
     let let_through = context.gates.let_through(key, &living);
+    let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
+    let unplaced = recorded.is_none() && context.world.unnamed_accesses.has(key);
     let key = key.clone();
     Ok(Observation {
         key,
+        unplaced,
         claim,
         asks,
         subject,
@@ -216,19 +222,6 @@ async fn owners(
     }
 }
 
-fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
-    // A label can be set by hand: what counts is that the namespace is opted in, and what the Pod itself asks for.
-    if !context.world.opted_in(&key.0) {
-        return Vec::new();
-    }
-    let pods = context.world.pods.of(key).into_iter();
-    let read = |pod: Arc<PodFacts>| {
-        let intent = intent::request::read(&pod.meta(), &context.default_cluster).transpose()?;
-        Some(Ask { pod, intent })
-    };
-    pods.filter_map(read).collect()
-}
-
 /// Nobody where the namespace is not opted in and nothing was given before.
 fn subject(
     context: &Context,
@@ -246,14 +239,15 @@ fn subject(
         (None, Some(intent)) => (intent.workload.clone(), intent.cluster.clone()),
         (None, None) => return Ok(None),
     };
-    // Two claims of one workload would write one Secret in turn.
-    let name = intent::request::access_name(&workload, &cluster, &context.default_cluster);
-    if name != key.1 {
-        return Err(Halt::refused(
-            Reason::AccessTaken,
-            format!("the access of workload {workload} on {cluster} is named {name}"),
-        ));
-    }
+    // By its own name, or by that of a workload that names no cluster: its namespace may have another default than the installation.
+    // Two claims of one name would write one Secret in turn.
+    let default = &context.default_cluster;
+    let mut named = [&cluster, default].into_iter();
+    let Some(named) = named.find(|named| intent::request::access_name(&workload, named, default) == key.1) else {
+        let name = intent::request::access_name(&workload, &cluster, default);
+        let message = format!("the access of workload {workload} on {cluster} is named {name}");
+        return Err(Halt::refused(Reason::AccessTaken, message));
+    };
     // The connection's own scope, where there is one: the resource may be gone already.
     let scope = match context.clusters.get(&cluster.to_string()) {
         Ok(connection) => connection.claim.scope.clone(),
@@ -263,7 +257,7 @@ fn subject(
         }
     };
     Ok(Some(Subject {
-        secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
+        secret_name: intent::request::secret_name(&workload, named, default),
         username: scope.username(&key.0, &key.1),
         workload: workload.to_string(),
         cluster: cluster.to_string(),

@@ -211,7 +211,11 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
             steps.push(Step::CreateClaim(Box::new(asked.clone().into_claim(spec))));
         }
         // What people wrote is theirs.
-        Some(claim) if claim.spec.source == AccessSource::Manual => {}
+        Some(claim) if claim.spec.source == AccessSource::Manual => {
+            if seen.unplaced && seen.held.is_ok() {
+                steps.push(Step::RecordCluster);
+            }
+        }
         Some(claim) => {
             let spec = asked.clone().into_claim(claim.spec.clone());
             if spec != claim.spec {

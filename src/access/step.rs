@@ -13,6 +13,8 @@ pub enum Step {
     CreateClaim(Box<AccessClaimSpec>),
     /// Write what the Pods ask for now.
     UpdateClaim(Box<AccessClaimSpec>),
+    /// Put on record which cluster a claim is on that names none.
+    RecordCluster,
     /// Claim a topic that nobody has declared.
     ClaimTopic {
         /// Its name.
@@ -129,9 +131,11 @@ impl Step {
         match self {
             Self::ConfirmEnd => Stage::Confirm,
             Self::Revoke(_) => Stage::Revoke,
-            Self::CreateClaim(_) | Self::UpdateClaim(_) | Self::ClaimTopic { .. } | Self::RecordRotation { .. } => {
-                Stage::Record
-            }
+            Self::CreateClaim(_)
+            | Self::UpdateClaim(_)
+            | Self::RecordCluster
+            | Self::ClaimTopic { .. }
+            | Self::RecordRotation { .. } => Stage::Record,
             Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,

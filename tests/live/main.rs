@@ -11,6 +11,7 @@ mod attacks;
 mod bed;
 mod chart;
 mod clients;
+mod clusters;
 mod crash;
 mod drift;
 mod life;

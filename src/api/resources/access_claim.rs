@@ -173,6 +173,9 @@ pub struct AccessClaimStatus {
     /// `Drifted`: somebody changed the user in Kafka, and the BrokerCluster says to report it.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// The `BrokerCluster` that was decided on where the spec names none: a default that changes later moves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The Kafka user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,

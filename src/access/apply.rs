@@ -98,8 +98,8 @@ impl Work<'_> {
             Step::RemoveQuotas => self.limit(Quota::default()).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
-            Step::Publish { replaces, mechanism, rotation, consumes, produces } => {
-                self.publish(replaces.as_deref(), *mechanism, *rotation, (consumes, produces)).await
+            Step::Publish { replaces, mechanism, rotation, group, consumes, produces } => {
+                self.publish(replaces.as_deref(), *mechanism, *rotation, (group, consumes, produces)).await
             }
             Step::Restart(owner) => match &self.kafka()?.1.secret {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
@@ -224,7 +224,7 @@ impl Work<'_> {
         replaces: Option<&str>,
         mechanism: Mechanism,
         rotation: Option<i64>,
-        (consumes, produces): (&[String], &[String]),
+        (group, consumes, produces): (&str, &[String], &[String]),
     ) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let Some(password) =
@@ -232,14 +232,7 @@ impl Work<'_> {
         else {
             return Ok(());
         };
-        let subject = CredentialSubject {
-            namespace: &self.seen.key.0,
-            workload: &self.subject.workload,
-            username: &self.subject.username,
-            mechanism,
-            consumes,
-            produces,
-        };
+        let subject = CredentialSubject { group, username: &self.subject.username, mechanism, consumes, produces };
         let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
         let data = data(subject, password, &connection.terms);
         let foreign = match &held.secret {

@@ -145,6 +145,7 @@ mod tests {
             secret: SecretView::Absent,
             topics: Default::default(),
             groups: Default::default(),
+            rival: None,
             readers: None,
         }
     }

@@ -16,6 +16,7 @@ pub mod objects;
 pub mod observe;
 pub mod owners;
 pub mod plan;
+pub mod prefix;
 mod provision;
 pub mod quotas;
 pub mod readers;

@@ -112,6 +112,8 @@ pub struct Held {
     pub topics: BTreeMap<String, TopicView>,
     /// The groups that are asked for beyond those of the namespace.
     pub groups: BTreeMap<String, GroupView>,
+    /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
+    pub rival: Option<String>,
     /// The Pods that read the Secret, where it matters: while the user has two passwords.
     pub readers: Option<Vec<Reader>>,
 }
@@ -169,6 +171,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
                 let quotas = quotas(&connection, subject, claim.as_deref());
                 let (held, quotas) = tokio::join!(held(context, &connection, &key.0, subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
+                held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
                 accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
@@ -321,6 +324,7 @@ async fn held(
         topics: topics?.into_iter().collect(),
         groups: groups?.into_iter().collect(),
         readers,
+        rival: None,
     })
 }
 
@@ -365,6 +369,15 @@ impl SecretView {
     pub fn mechanism(&self) -> Option<Mechanism> {
         match self {
             Self::Ours { data, .. } => data.get(keys::SASL_MECHANISM)?.expose().parse().ok(),
+            Self::Absent | Self::Foreign => None,
+        }
+    }
+
+    /// The consumer group that it tells.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Self::Ours { data, .. } => data.get(keys::GROUP_ID).map(Secret::expose),
             Self::Absent | Self::Foreign => None,
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn provide(
     let given = &judgement.given;
     let (consumes, produces): (Vec<String>, Vec<String>) =
         (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
-    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, given);
+    let wanted = wanted(seen, subject, judgement);
     let limits = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
     let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
@@ -50,6 +50,7 @@ pub(super) fn provide(
         report: connection.terms.drift == Policy::Report,
     });
     plan.rules = Some(fingerprint(&wanted));
+    plan.prefix_refused = judgement.prefixes.refused.clone().filter(|_| !given.consumes.is_empty());
     let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
     let proven: BTreeSet<AclBinding> = if plan.drift.leaves(What::Rules) {
         wanted.intersection(&held.rules).cloned().collect()
@@ -64,11 +65,11 @@ pub(super) fn provide(
     if fresh || (off && !plan.drift.leaves(What::Credential)) {
         plan.steps.push(Step::SetCredential { mechanism, fresh });
     }
+    let group = judgement.prefixes.group(&subject.workload, held.secret.group());
     let replaces = match &held.secret {
         SecretView::Ours { resource_version, data: stands, .. } => {
             let subject = CredentialSubject {
-                namespace: &seen.key.0,
-                workload: &subject.workload,
+                group: &group,
                 username: &subject.username,
                 mechanism,
                 consumes: &consumes,
@@ -95,9 +96,13 @@ pub(super) fn provide(
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
     let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
     let number = rotation.renew.map(|(_, number)| number).or(again);
-    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, consumes, produces };
+    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, group, consumes, produces };
     plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
+}
+
+fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
+    rights(&subject.username, (&seen.key.0, &subject.workload), &judgement.given, &judgement.prefixes)
 }
 
 /// Plans the limits. What Kafka does not show us was never set by us.
@@ -110,7 +115,7 @@ fn limit(wanted: Quotas, held: &Held, plan: &mut Plan) {
 
 /// Plans to take what is held and not given. A rule that denies is somebody's emergency brake, and stays.
 pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, steps: &mut Vec<Step>) {
-    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, &judgement.given);
+    let wanted = wanted(seen, subject, judgement);
     let extra = held.rules.difference(&wanted).filter(|rule| rule.permission == Permission::Allow);
     let extra: Vec<_> = extra.cloned().collect();
     if !extra.is_empty() {

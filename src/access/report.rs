@@ -30,6 +30,8 @@ const CALL: Duration = Duration::from_secs(5);
 const CURRENT: &str = "CredentialCurrent";
 /// The condition type that says that somebody else changed the user in Kafka.
 const DRIFTED: &str = "Drifted";
+/// The condition type that answers "may it use groups that begin with its namespace's name?", said where it may not.
+const PREFIX: &str = "OwnGroupPrefix";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
@@ -87,10 +89,15 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let generation = claim.metadata.generation;
     set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
     overlap(&mut status, plan, generation);
+    let told = prefix(&before, &mut status, plan, generation);
     let drifted = drifted(&before, &mut status, plan, generation);
     write(context, claim, &before, &status).await?;
     if let Some((reason, message)) = rotated(seen, plan) {
         tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+    }
+    if let Some(message) = told {
+        let reason = Reason::GroupPrefixTaken.code();
+        tell(context, &claim.object_ref(&()), EventType::Warning, reason, &message).await;
     }
     if let Some(message) = drifted {
         plan.drift.count();
@@ -137,6 +144,26 @@ fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>)
         }
         None => {}
     }
+}
+
+/// Says where groups that begin with the namespace's name are not to be had; returns the words where they are new.
+fn prefix(
+    before: &AccessClaimStatus,
+    status: &mut AccessClaimStatus,
+    plan: &Plan,
+    generation: Option<i64>,
+) -> Option<String> {
+    let now = Time(Timestamp::now());
+    let said = condition(&before.conditions, PREFIX).filter(|said| said.status == "False");
+    if let Some(message) = &plan.prefix_refused {
+        set_condition(&mut status.conditions, PREFIX, false, Reason::GroupPrefixTaken, message, generation, now);
+        return said.is_none().then(|| message.clone());
+    }
+    if said.is_some() {
+        let message = "groups that begin with the namespace's name are given";
+        set_condition(&mut status.conditions, PREFIX, true, Reason::Ready, message, generation, now);
+    }
+    None
 }
 
 /// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.

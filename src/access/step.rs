@@ -59,6 +59,8 @@ pub enum Step {
         mechanism: Mechanism,
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
+        /// The consumer group that it tells to use.
+        group: String,
         /// The topics that it tells to be readable, sorted.
         consumes: Vec<String>,
         /// The topics that it tells to be writable, sorted.

@@ -134,6 +134,8 @@ reasons! {
     RotationOverdue => "Restart the Pods that the message names.",
     /// Somebody changed the rules, the password or the quotas of an access's user in Kafka.
     AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, or what the workload asks for changes.",
+    /// Another Kubernetes cluster on the same Kafka uses the groups that begin with the namespace's name, or a group begins with a scope.
+    GroupPrefixTaken => "Use groups that begin with the prefix that the message names, as the Secret's group.id does.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
 }

@@ -54,12 +54,17 @@ pub struct Seen {
 impl Seen {
     /// With terms that say what Kafka has told.
     fn told(self) -> Self {
-        let quotas_shown = self.rights.shows_quotas();
         let Connection { batcher, admin, credential, claim, terms } = &*self.connection;
-        if terms.quotas_shown == quotas_shown {
+        // Where we may not ask, nothing is known to have changed.
+        if self.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
             return self;
         }
-        let terms = Terms { quotas_shown, ..terms.clone() };
+        let others = self.claims.iter().filter(|other| other.scope != claim.scope);
+        let neighbours = others.map(|other| other.scope.clone()).collect();
+        let terms = Terms { quotas_shown: self.rights.shows_quotas(), neighbours, ..terms.clone() };
+        if terms == self.connection.terms {
+            return self;
+        }
         let (batcher, admin, credential, claim) = (batcher.clone(), admin.clone(), credential.clone(), claim.clone());
         Self { connection: Arc::new(Connection { batcher, admin, credential, claim, terms }), ..self }
     }
@@ -100,8 +105,9 @@ pub async fn observe(
         lifetimes: lifetimes(&cluster.spec.credentials)?,
         drift: cluster.spec.credentials.drift,
         quotas: cluster.spec.quotas.clone(),
-        // Kafka says so, below.
+        // Kafka says these, below.
         quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
+        neighbours: before.map(|before| before.terms.neighbours.clone()).unwrap_or_default(),
     };
     let credential = Credential {
         mechanism: mechanism(terms.mechanism),

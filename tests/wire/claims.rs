@@ -68,6 +68,7 @@ fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
         topics: Default::default(),
         groups: Default::default(),
         lifetimes: Lifetimes::default(),
+        neighbours: Default::default(),
         drift: Default::default(),
         quotas: Default::default(),
         quotas_shown: false,

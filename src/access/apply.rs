@@ -17,6 +17,7 @@ use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
 use crate::crypto;
 use crate::kafka::acl::{AclBinding, Operation};
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
 use crate::kafka::config::Credential;
@@ -86,12 +87,19 @@ impl Work<'_> {
                 }
                 Ok(())
             }
+            Step::RecordCluster => {
+                let written = objects::record_cluster(client, self.claim_seen()?, &self.subject.cluster).await?;
+                let _ = self.claim.set(written);
+                Ok(())
+            }
             Step::Grant(rules) => self.grant(rules).await,
             Step::Revoke(rules) => self.revoke(rules).await,
+            Step::SetQuotas(wanted) => self.limit(Quota::from(*wanted)).await,
+            Step::RemoveQuotas => self.limit(Quota::default()).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
-            Step::Publish { replaces, mechanism, rotation, consumes, produces } => {
-                self.publish(replaces.as_deref(), *mechanism, *rotation, (consumes, produces)).await
+            Step::Publish { replaces, mechanism, rotation, group, consumes, produces } => {
+                self.publish(replaces.as_deref(), *mechanism, *rotation, (group, consumes, produces)).await
             }
             Step::Restart(owner) => match &self.kafka()?.1.secret {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
@@ -146,6 +154,12 @@ impl Work<'_> {
     async fn revoke(&self, rules: &[AclBinding]) -> Result<(), Halt> {
         self.kafka()?.0.batcher.delete_acls(rules.to_vec()).await?;
         writes::done("acls_delete");
+        Ok(())
+    }
+
+    async fn limit(&self, quota: Quota) -> Result<(), Halt> {
+        self.kafka()?.0.batcher.alter_quota(self.subject.username.clone(), quota).await?;
+        writes::done("quotas_alter");
         Ok(())
     }
 
@@ -210,7 +224,7 @@ impl Work<'_> {
         replaces: Option<&str>,
         mechanism: Mechanism,
         rotation: Option<i64>,
-        (consumes, produces): (&[String], &[String]),
+        (group, consumes, produces): (&str, &[String], &[String]),
     ) -> Result<(), Halt> {
         let (connection, held) = self.kafka()?;
         let Some(password) =
@@ -218,14 +232,7 @@ impl Work<'_> {
         else {
             return Ok(());
         };
-        let subject = CredentialSubject {
-            namespace: &self.seen.key.0,
-            workload: &self.subject.workload,
-            username: &self.subject.username,
-            mechanism,
-            consumes,
-            produces,
-        };
+        let subject = CredentialSubject { group, username: &self.subject.username, mechanism, consumes, produces };
         let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
         let data = data(subject, password, &connection.terms);
         let foreign = match &held.secret {

@@ -25,10 +25,8 @@ pub fn iterations(password: &Secret) -> NonZeroU32 {
 /// Who the Secret is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The namespace.
-    pub namespace: &'a str,
-    /// The workload.
-    pub workload: &'a str,
+    /// The consumer group that it is told to use.
+    pub group: &'a str,
     /// The Kafka user.
     pub username: &'a str,
     /// The mechanism of its password.
@@ -42,12 +40,11 @@ pub struct Subject<'a> {
 /// The Secret's data. A file that is a configuration is complete in itself.
 #[must_use]
 pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<&'static str, Secret> {
-    let Subject { namespace, workload, username, .. } = subject;
+    let Subject { group, username, .. } = subject;
     let secret = password.expose();
     let bootstrap = &terms.bootstrap_servers;
     let mechanism = subject.mechanism.name();
     let protocol = terms.security_protocol.as_str();
-    let group = format!("{namespace}.{workload}");
     let login = format!(
         "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{username}\" password=\"{secret}\";"
     );
@@ -80,7 +77,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
         (keys::JAAS_FILE, jaas_file),
         (keys::CLIENT_PROPERTIES, client_properties),
         (keys::LIBRDKAFKA_CONF, librdkafka),
-        (keys::GROUP_ID, group),
+        (keys::GROUP_ID, group.to_owned()),
         (keys::CONSUMES, subject.consumes.join(",")),
         (keys::PRODUCES, subject.produces.join(",")),
         (keys::TYPE, "kafka".to_owned()),
@@ -97,7 +94,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{GroupPolicy, SaslMechanism, TopicPolicy};
+    use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, SaslMechanism, TopicPolicy};
     use crate::clusters::{Lifetimes, SecurityProtocol};
 
     fn example() -> BTreeMap<&'static str, Secret> {
@@ -115,11 +112,14 @@ mod tests {
             topics: TopicPolicy::default(),
             groups: GroupPolicy::default(),
             lifetimes: Lifetimes::default(),
+            neighbours: Default::default(),
+            drift: Drift::default(),
+            quotas: QuotaPolicy::default(),
+            quotas_shown: false,
         };
         let topics = ["in".to_owned()];
         let subject = Subject {
-            namespace: "shop",
-            workload: "web",
+            group: "shop.web",
             username: "k1.shop.web",
             mechanism: Mechanism::Sha512,
             consumes: &topics,

@@ -1,14 +1,19 @@
-//! Asks the API server about everything that an access wants of other namespaces. I/O; decides nothing.
+//! Asks about everything that an access wants and others have: other namespaces, and other Kubernetes clusters. I/O; decides nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::observe::{Ask, Held};
+use super::observe::{Ask, Held, Subject};
+use super::prefix;
 use super::reviews::{self, Object};
+use super::rights::principal;
 use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, Right};
+use crate::clusters::Connection;
+use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
+use crate::kafka::admin::At;
 use crate::ownership::owner;
 use crate::watch::{AccessKey, PodFacts};
 
@@ -80,4 +85,22 @@ async fn accounts(
         accounts.extend(last.into_iter().flat_map(|status| status.service_accounts.iter().cloned()));
     }
     Ok(accounts)
+}
+
+/// Who of another Kubernetes cluster has the namespace's prefix of groups, where it may matter.
+///
+/// # Errors
+/// Kafka did not tell.
+pub async fn rival(
+    connection: &Connection,
+    namespace: &str,
+    subject: &Subject,
+    held: &BTreeSet<AclBinding>,
+) -> Result<Option<String>, Halt> {
+    let (neighbours, prefix) = (&connection.terms.neighbours, format!("{namespace}."));
+    if neighbours.is_empty() || held.contains(&prefix::rule(&principal(&subject.username), &prefix)) {
+        return Ok(None);
+    }
+    let filter = AclFilter::Affecting(ResourceType::Group, prefix.clone());
+    Ok(prefix::rival(&connection.admin.describe_acls(&filter, At::Any).await?, &prefix, neighbours))
 }

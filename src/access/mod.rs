@@ -4,7 +4,9 @@
 //! seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the API server alone.
 
 pub mod apply;
+pub mod asks;
 pub mod credentials;
+pub mod drift;
 mod foreign;
 pub mod gates;
 pub mod groups;
@@ -14,7 +16,9 @@ pub mod objects;
 pub mod observe;
 pub mod owners;
 pub mod plan;
+pub mod prefix;
 mod provision;
+pub mod quotas;
 pub mod readers;
 pub mod report;
 pub mod reviews;

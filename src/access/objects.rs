@@ -100,6 +100,19 @@ pub async fn claim_topic(
     Ok(())
 }
 
+/// Puts on record which cluster a claim is on that names none.
+///
+/// # Errors
+/// The API server refused.
+pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str) -> Result<AccessClaim, Halt> {
+    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+    let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": {"cluster": cluster}}));
+    let params = PatchParams::default();
+    let written = call(CALL, "record the cluster", api.patch_status(&claim.name_any(), &params, &patch)).await?;
+    writes::done("access_claim_cluster");
+    Ok(written)
+}
+
 /// Puts a rotation on record, then takes away the annotation that asked for it.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
+use super::asks::asks;
 use super::foreign;
 use super::groups::GroupView;
 use super::life::Ownership;
@@ -29,6 +30,7 @@ use crate::clusters::{Connection, Unusable, scope_of};
 use crate::intent::{self, Intent, Problem};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::kafka::scram::Mechanism;
 use crate::ownership::own_namespace;
@@ -102,12 +104,16 @@ pub struct Held {
     pub rules: BTreeSet<AclBinding>,
     /// The slots of the user.
     pub slots: Vec<StoredCredential>,
+    /// The limits of the user; `None` where nobody asks for any and Kafka does not show them.
+    pub quotas: Option<Quota>,
     /// The Secret.
     pub secret: SecretView,
     /// The topics that are asked for, or were granted.
     pub topics: BTreeMap<String, TopicView>,
     /// The groups that are asked for beyond those of the namespace.
     pub groups: BTreeMap<String, GroupView>,
+    /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
+    pub rival: Option<String>,
     /// The Pods that read the Secret, where it matters: while the user has two passwords.
     pub readers: Option<Vec<Reader>>,
 }
@@ -131,6 +137,8 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// Whether the claim names no cluster, and none was put on record.
+    pub unplaced: bool,
     /// Whether the namespace is opted in.
     pub opted_in: bool,
     /// Whether the cluster is for workloads of this namespace.
@@ -149,7 +157,7 @@ pub struct Observation {
 /// A read failed; the queue tries again.
 pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: bool) -> Result<Observation, Halt> {
     let claim = context.world.accesses.get(&(&key.0, &key.1));
-    let asks = asks(context, key);
+    let asks = asks(context, key, claim.as_deref());
     let subject = subject(context, key, claim.as_deref(), &asks)?;
     let (mut accounts, mut admitted) = (BTreeSet::new(), true);
     let opted_in = context.world.opted_in(&key.0);
@@ -160,7 +168,10 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Err(unusable) => Err(unusable),
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
-                let mut held = held(context, &connection, &key.0, subject, &wishes).await?;
+                let quotas = quotas(&connection, subject, claim.as_deref());
+                let (held, quotas) = tokio::join!(held(context, &connection, &key.0, subject, &wishes), quotas);
+                let mut held = Held { quotas: quotas?, ..held? };
+                held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
                 accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
@@ -172,9 +183,12 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let now = Timestamp::now();
     let living = asks.iter().map(|ask| ask.pod.uid.clone()).collect();
     let let_through = context.gates.let_through(key, &living);
+    let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
+    let unplaced = recorded.is_none() && context.world.unnamed_accesses.has(key);
     let key = key.clone();
     Ok(Observation {
         key,
+        unplaced,
         claim,
         asks,
         subject,
@@ -211,19 +225,6 @@ async fn owners(
     }
 }
 
-fn asks(context: &Context, key: &AccessKey) -> Vec<Ask> {
-    // A label can be set by hand: what counts is that the namespace is opted in, and what the Pod itself asks for.
-    if !context.world.opted_in(&key.0) {
-        return Vec::new();
-    }
-    let pods = context.world.pods.of(key).into_iter();
-    let read = |pod: Arc<PodFacts>| {
-        let intent = intent::request::read(&pod.meta(), &context.default_cluster).transpose()?;
-        Some(Ask { pod, intent })
-    };
-    pods.filter_map(read).collect()
-}
-
 /// Nobody where the namespace is not opted in and nothing was given before.
 fn subject(
     context: &Context,
@@ -241,14 +242,15 @@ fn subject(
         (None, Some(intent)) => (intent.workload.clone(), intent.cluster.clone()),
         (None, None) => return Ok(None),
     };
-    // Two claims of one workload would write one Secret in turn.
-    let name = intent::request::access_name(&workload, &cluster, &context.default_cluster);
-    if name != key.1 {
-        return Err(Halt::refused(
-            Reason::AccessTaken,
-            format!("the access of workload {workload} on {cluster} is named {name}"),
-        ));
-    }
+    // By its own name, or by that of a workload that names no cluster: its namespace may have another default than the installation.
+    // Two claims of one name would write one Secret in turn.
+    let default = &context.default_cluster;
+    let mut named = [&cluster, default].into_iter();
+    let Some(named) = named.find(|named| intent::request::access_name(&workload, named, default) == key.1) else {
+        let name = intent::request::access_name(&workload, &cluster, default);
+        let message = format!("the access of workload {workload} on {cluster} is named {name}");
+        return Err(Halt::refused(Reason::AccessTaken, message));
+    };
     // The connection's own scope, where there is one: the resource may be gone already.
     let scope = match context.clusters.get(&cluster.to_string()) {
         Ok(connection) => connection.claim.scope.clone(),
@@ -258,7 +260,7 @@ fn subject(
         }
     };
     Ok(Some(Subject {
-        secret_name: intent::request::secret_name(&workload, &cluster, &context.default_cluster),
+        secret_name: intent::request::secret_name(&workload, named, default),
         username: scope.username(&key.0, &key.1),
         workload: workload.to_string(),
         cluster: cluster.to_string(),
@@ -317,11 +319,29 @@ async fn held(
     Ok(Held {
         rules: rules?.into_iter().collect(),
         slots,
+        quotas: None,
         secret,
         topics: topics?.into_iter().collect(),
         groups: groups?.into_iter().collect(),
         readers,
+        rival: None,
     })
+}
+
+/// The limits of the user, where there can be any of ours.
+async fn quotas(
+    connection: &Connection,
+    subject: &Subject,
+    claim: Option<&AccessClaim>,
+) -> Result<Option<Quota>, Halt> {
+    let terms = &connection.terms;
+    let had = |claim: &AccessClaim| {
+        claim.spec.quotas.is_some() || claim.status.as_ref().is_some_and(|status| status.quotas.is_some())
+    };
+    if !terms.quotas_shown && !terms.quotas.asks() && !claim.is_some_and(had) {
+        return Ok(None);
+    }
+    Ok(Some(connection.batcher.describe_quota(subject.username.clone()).await?))
 }
 
 fn view(secret: KubeSecret) -> SecretView {
@@ -349,6 +369,15 @@ impl SecretView {
     pub fn mechanism(&self) -> Option<Mechanism> {
         match self {
             Self::Ours { data, .. } => data.get(keys::SASL_MECHANISM)?.expose().parse().ok(),
+            Self::Absent | Self::Foreign => None,
+        }
+    }
+
+    /// The consumer group that it tells.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Self::Ours { data, .. } => data.get(keys::GROUP_ID).map(Secret::expose),
             Self::Absent | Self::Foreign => None,
         }
     }

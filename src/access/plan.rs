@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::drift::Drift;
 use super::groups::{self, GroupQuestion, GroupView};
 use super::life::{Life, life, owner_of};
 use super::observe::{Ask, Held, Observation, SecretView, Subject, TopicView};
+use super::prefix::{self, Prefixes, Question};
 use super::provision::{provide, revoke};
-use super::rights::rule;
+use super::rights::{principal, rule};
 use super::rotation::Overlap;
-use super::standing::{Question, Standing, standing};
+use super::standing::{Question as TopicQuestion, Standing, standing};
 use super::step::Step;
 use super::wishes::{Wishes, fault};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Refusal, Right, TopicSource, WorkloadOwner};
-use crate::clusters::{Terms, Unusable};
+use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner};
+use crate::clusters::{Connection, Terms, Unusable};
 use crate::intent::Wait;
+use crate::kafka::admin::quotas::Quota;
 use crate::ownership::own_name;
 
 /// The decision about one access.
@@ -33,6 +36,14 @@ pub struct Plan {
     pub obstacle: Option<Unusable>,
     /// Pods that are not part of this access although their label says so, by uid, and why.
     pub strangers: BTreeMap<String, Unusable>,
+    /// The limits of the user once the steps are done, where there are any.
+    pub quotas: Option<Quotas>,
+    /// What the rules of the user are once the steps are done: see [`AccessClaimStatus::rules`](crate::api::resources::AccessClaimStatus).
+    pub rules: Option<String>,
+    /// What somebody else changed in Kafka.
+    pub drift: Drift,
+    /// Why the workload does not have the groups that begin with its namespace's name.
+    pub prefix_refused: Option<String>,
     /// What the Pods belong to; nothing where there is none to ask.
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.
@@ -63,7 +74,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let strangers = strangers(seen, subject);
     let members: Vec<&Ask> = seen.asks.iter().filter(|ask| !strangers.contains_key(&ask.pod.uid)).collect();
     let asked = asked(seen, &members);
-    let mut plan = Plan { owners: owners(seen, &members), strangers, ..Plan::default() };
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let quotas = before.and_then(|status| status.quotas);
+    let mut plan = Plan { owners: owners(seen, &members), strangers, quotas, ..Plan::default() };
     record(seen, subject, &asked, &mut plan.steps);
     let (connection, held) = match &seen.held {
         Ok((connection, held)) => (connection, held),
@@ -80,7 +93,15 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
         Life::Ended => return Some(end(held, plan)),
     }
-    let judgement = judge(seen, subject, &asked, &connection.terms, held, &mut plan.steps);
+    let prefixes = Prefixes::of(&Question {
+        principal: &principal(&subject.username),
+        namespace: &seen.key.0,
+        scope: &connection.claim.scope,
+        neighbours: &connection.terms.neighbours,
+        held: &held.rules,
+        rival: held.rival.as_deref(),
+    });
+    let judgement = judge(seen, subject, &asked, (connection, prefixes), held, &mut plan.steps);
     let published = held.secret.password().is_some();
     plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
     if !seen.opted_in && !published && plan.obstacle.is_none() {
@@ -129,6 +150,9 @@ fn end(held: &Held, plan: Plan) -> Plan {
     let mut steps = vec![Step::ConfirmEnd];
     if !held.rules.is_empty() {
         steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
+    }
+    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
+        steps.push(Step::RemoveQuotas);
     }
     if !held.slots.is_empty() {
         steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
@@ -198,7 +222,11 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
             steps.push(Step::CreateClaim(Box::new(asked.clone().into_claim(spec))));
         }
         // What people wrote is theirs.
-        Some(claim) if claim.spec.source == AccessSource::Manual => {}
+        Some(claim) if claim.spec.source == AccessSource::Manual => {
+            if seen.unplaced && seen.held.is_ok() {
+                steps.push(Step::RecordCluster);
+            }
+        }
         Some(claim) => {
             let spec = asked.clone().into_claim(claim.spec.clone());
             if spec != claim.spec {
@@ -212,6 +240,7 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
     pub(super) given: Wishes,
+    pub(super) prefixes: Prefixes,
     grants: Vec<Grant>,
     refused: Vec<Refusal>,
 }
@@ -221,10 +250,12 @@ fn judge(
     seen: &Observation,
     subject: &Subject,
     asked: &Wishes,
-    terms: &Terms,
+    (connection, prefixes): (&Connection, Prefixes),
     held: &Held,
     steps: &mut Vec<Step>,
 ) -> Judgement {
+    let terms = &connection.terms;
+    let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
     let mut judgement = Judgement::default();
     for (name, right) in asked.rights() {
         let has = held.rules.contains(&rule(&subject.username, right, name));
@@ -233,6 +264,12 @@ fn judge(
             None if !seen.admitted => {
                 let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
                 Standing::Refused(Reason::ClusterNotAllowed, message)
+            }
+            None if right == Right::Join
+                && !has
+                && let Some(message) = taken(name) =>
+            {
+                Standing::Refused(Reason::GroupPrefixTaken, message)
             }
             None => match standing_of(seen, terms, held, name, right, has) {
                 refused @ Standing::Refused(..) => refused,
@@ -272,6 +309,7 @@ fn judge(
         }));
     }
     judgement.given.transactions = asked.transactions && seen.admitted;
+    judgement.prefixes = prefixes;
     judgement.own_applications(seen, asked);
     judgement
 }
@@ -281,6 +319,15 @@ impl Judgement {
     fn own_applications(&mut self, seen: &Observation, asked: &Wishes) {
         for application in &asked.streams {
             let own = own_name(application, &seen.key.0);
+            if let Some(message) = self.prefixes.refused.clone().filter(|_| own) {
+                self.refused.push(Refusal {
+                    right: Right::Join,
+                    name: application.clone(),
+                    reason: Reason::GroupPrefixTaken.code().to_owned(),
+                    message,
+                });
+                continue;
+            }
             match fault(application, Right::Join) {
                 None if own && seen.admitted => _ = self.given.streams.insert(application.clone()),
                 None if own => {}
@@ -305,7 +352,7 @@ fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right
         return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
     }
     let unknown = TopicView::default();
-    standing(&Question {
+    standing(&TopicQuestion {
         namespace: &seen.key.0,
         topic: name,
         right,

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::drift::{self, Drift, What};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::{Judgement, Plan};
+use super::quotas;
 use super::rights::rights;
 use super::rotation::{self, Decision, Facts};
 use super::step::Step;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, READY, Restart, condition};
+use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, condition};
 use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Lifetimes};
-use crate::kafka::acl::Permission;
+use crate::kafka::acl::{AclBinding, Permission, fingerprint};
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
 
@@ -30,24 +33,43 @@ pub(super) fn provide(
     let given = &judgement.given;
     let (consumes, produces): (Vec<String>, Vec<String>) =
         (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
-    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, given);
-    let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
-    if !missing.is_empty() {
-        plan.steps.push(Step::Grant(missing));
-    }
-    revoke(seen, subject, judgement, held, &mut plan.steps);
+    let wanted = wanted(seen, subject, judgement);
+    let limits = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
     let active = active(seen, connection, held);
     let rotation = rotate(seen, connection, held, active, plan);
     let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
     let fresh = rotation.renew.is_some();
-    if fresh || credential_is_off(seen, held, active) {
+    let off = credential_is_off(seen, held, active);
+    let published = held.secret.password().is_some() && held.secret.mechanism() == Some(active);
+    plan.drift = Drift::find(&drift::Facts {
+        rules: &wanted,
+        quotas: limits,
+        password: (off && published && !fresh).then_some(active),
+        held,
+        before: seen.claim.as_ref().and_then(|claim| claim.status.as_ref()),
+        report: connection.terms.drift == Policy::Report,
+    });
+    plan.rules = Some(fingerprint(&wanted));
+    plan.prefix_refused = judgement.prefixes.refused.clone().filter(|_| !given.consumes.is_empty());
+    let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
+    let proven: BTreeSet<AclBinding> = if plan.drift.leaves(What::Rules) {
+        wanted.intersection(&held.rules).cloned().collect()
+    } else {
+        if !missing.is_empty() {
+            plan.steps.push(Step::Grant(missing));
+        }
+        revoke(seen, subject, judgement, held, &mut plan.steps);
+        wanted
+    };
+    limit(limits, held, plan);
+    if fresh || (off && !plan.drift.leaves(What::Credential)) {
         plan.steps.push(Step::SetCredential { mechanism, fresh });
     }
+    let group = judgement.prefixes.group(&subject.workload, held.secret.group());
     let replaces = match &held.secret {
         SecretView::Ours { resource_version, data: stands, .. } => {
             let subject = CredentialSubject {
-                namespace: &seen.key.0,
-                workload: &subject.workload,
+                group: &group,
                 username: &subject.username,
                 mechanism,
                 consumes: &consumes,
@@ -62,24 +84,38 @@ pub(super) fn provide(
         SecretView::Absent => Some(None),
         SecretView::Foreign => None,
     };
-    let at_work = plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_)));
+    let at_work =
+        plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
-    if at_work || replaces.is_some() || unproven {
+    // A password that is left as somebody made it proves nothing.
+    if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
         let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        plan.steps.push(Step::Prove { rules: wanted.into_iter().collect(), topics, mechanism });
+        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics, mechanism });
     }
     // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
     let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
     let number = rotation.renew.map(|(_, number)| number).or(again);
-    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, consumes, produces };
+    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, group, consumes, produces };
     plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
 }
 
+fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
+    rights(&subject.username, (&seen.key.0, &subject.workload), &judgement.given, &judgement.prefixes)
+}
+
+/// Plans the limits. What Kafka does not show us was never set by us.
+fn limit(wanted: Quotas, held: &Held, plan: &mut Plan) {
+    plan.quotas = (!wanted.is_empty()).then_some(wanted);
+    if held.quotas.is_some_and(|stands| stands != Quota::from(wanted)) && !plan.drift.leaves(What::Quotas) {
+        plan.steps.push(if wanted.is_empty() { Step::RemoveQuotas } else { Step::SetQuotas(wanted) });
+    }
+}
+
 /// Plans to take what is held and not given. A rule that denies is somebody's emergency brake, and stays.
 pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, steps: &mut Vec<Step>) {
-    let wanted = rights(&subject.username, &seen.key.0, &subject.workload, &judgement.given);
+    let wanted = wanted(seen, subject, judgement);
     let extra = held.rules.difference(&wanted).filter(|rule| rule.permission == Permission::Allow);
     let extra: Vec<_> = extra.cloned().collect();
     if !extra.is_empty() {

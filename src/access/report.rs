@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::apply::Applied;
 use super::observe::{Ask, Observation};
@@ -28,6 +28,10 @@ use crate::watch::AccessKey;
 const CALL: Duration = Duration::from_secs(5);
 /// The condition type that answers "is the published password the only one that works?".
 const CURRENT: &str = "CredentialCurrent";
+/// The condition type that says that somebody else changed the user in Kafka.
+const DRIFTED: &str = "Drifted";
+/// The condition type that answers "may it use groups that begin with its namespace's name?", said where it may not.
+const PREFIX: &str = "OwnGroupPrefix";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
@@ -60,6 +64,8 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         owners: plan.owners.clone(),
         idle_since: plan.idle_since.clone(),
         rotations: plan.rotations().unwrap_or(before.rotations),
+        quotas: plan.quotas,
+        rules: plan.rules.clone(),
         ..before.clone()
     };
     if let Some(subject) = &seen.subject {
@@ -83,9 +89,19 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let generation = claim.metadata.generation;
     set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
     overlap(&mut status, plan, generation);
+    let told = prefix(&before, &mut status, plan, generation);
+    let drifted = drifted(&before, &mut status, plan, generation);
     write(context, claim, &before, &status).await?;
     if let Some((reason, message)) = rotated(seen, plan) {
         tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+    }
+    if let Some(message) = told {
+        let reason = Reason::GroupPrefixTaken.code();
+        tell(context, &claim.object_ref(&()), EventType::Warning, reason, &message).await;
+    }
+    if let Some(message) = drifted {
+        plan.drift.count();
+        tell(context, &claim.object_ref(&()), EventType::Warning, Reason::AccessDrifted.code(), &message).await;
     }
     tell_pods(context, seen, plan).await;
     Ok(())
@@ -128,6 +144,46 @@ fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>)
         }
         None => {}
     }
+}
+
+/// Says where groups that begin with the namespace's name are not to be had; returns the words where they are new.
+fn prefix(
+    before: &AccessClaimStatus,
+    status: &mut AccessClaimStatus,
+    plan: &Plan,
+    generation: Option<i64>,
+) -> Option<String> {
+    let now = Time(Timestamp::now());
+    let said = condition(&before.conditions, PREFIX).filter(|said| said.status == "False");
+    if let Some(message) = &plan.prefix_refused {
+        set_condition(&mut status.conditions, PREFIX, false, Reason::GroupPrefixTaken, message, generation, now);
+        return said.is_none().then(|| message.clone());
+    }
+    if said.is_some() {
+        let message = "groups that begin with the namespace's name are given";
+        set_condition(&mut status.conditions, PREFIX, true, Reason::Ready, message, generation, now);
+    }
+    None
+}
+
+/// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.
+fn drifted(
+    before: &AccessClaimStatus,
+    status: &mut AccessClaimStatus,
+    plan: &Plan,
+    generation: Option<i64>,
+) -> Option<String> {
+    let (message, now) = (plan.drift.message(), Time(Timestamp::now()));
+    let said = condition(&before.conditions, DRIFTED).filter(|said| said.status == "True");
+    if let Some(message) = message.as_ref().filter(|_| plan.drift.reported) {
+        set_condition(&mut status.conditions, DRIFTED, true, Reason::AccessDrifted, message, generation, now);
+        return said.is_none_or(|said| said.message != *message).then(|| format!("left as it is: {message}"));
+    }
+    if said.is_some() {
+        let message = "Kafka holds what it should";
+        set_condition(&mut status.conditions, DRIFTED, false, Reason::Ready, message, generation, now);
+    }
+    message.map(|message| format!("put right: {message}"))
 }
 
 /// Reports a pass that failed.
@@ -182,7 +238,7 @@ async fn write(
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
     let (uid, version) = (&claim.metadata.uid, &claim.metadata.resource_version);
-    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": status}));
+    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": merged(status)}));
     let params = PatchParams::default();
     let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("access_claim_status");
@@ -198,6 +254,20 @@ async fn write(
     }
     context.world.renew_access(&name, written);
     Ok(())
+}
+
+/// A status as a merge is to write it: what can go again is named even where it is not there, or it would stay.
+fn merged(status: &AccessClaimStatus) -> Value {
+    let mut merged = json!(status);
+    merged["rules"] = json!(status.rules);
+    merged["quotas"] = status.quotas.map_or(Value::Null, |quotas| {
+        json!({
+            "produceBytesPerSecond": quotas.produce_bytes_per_second,
+            "consumeBytesPerSecond": quotas.consume_bytes_per_second,
+            "requestPercentage": quotas.request_percentage,
+        })
+    });
+    merged
 }
 
 /// Tells each Pod that waits what it waits for: its developer looks there first.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::prefix::{self, Prefixes};
 use super::wishes::Wishes;
 use crate::api::resources::Right;
 use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
@@ -13,12 +14,17 @@ use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 /// application ends in `-`, as Kafka has it, inside a name of the namespace's own. Create is given for these internal topics alone:
 /// the application makes them itself.
 #[must_use]
-pub fn rights(username: &str, namespace: &str, workload: &str, given: &Wishes) -> BTreeSet<AclBinding> {
+pub fn rights(
+    username: &str,
+    (namespace, workload): (&str, &str),
+    given: &Wishes,
+    prefixes: &Prefixes,
+) -> BTreeSet<AclBinding> {
     let principal = principal(username);
     let allow = |operation, kind, pattern, name: &str| AclBinding::allow(&principal, operation, kind, pattern, name);
     let mut rights: BTreeSet<AclBinding> = given.rights().map(|(name, right)| rule(username, right, name)).collect();
     if !given.consumes.is_empty() || !given.streams.is_empty() {
-        rights.insert(allow(Operation::Read, ResourceType::Group, PatternType::Prefixed, &format!("{namespace}.")));
+        rights.extend(prefixes.iter().map(|prefix| prefix::rule(&principal, prefix)));
     }
     if given.transactions {
         let id = format!("{namespace}.{workload}");
@@ -58,7 +64,8 @@ mod tests {
     use super::*;
 
     fn of(given: &Wishes) -> BTreeSet<AclBinding> {
-        rights("u", "shop", "web", given)
+        let prefixes = Prefixes { plain: Some("shop.".to_owned()), ..Prefixes::default() };
+        rights("u", ("shop", "web"), given, &prefixes)
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {

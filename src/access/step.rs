@@ -1,6 +1,6 @@
 //! What can be done about an access, and in which order.
 
-use crate::api::resources::{AccessClaimSpec, TopicSource, WorkloadOwner};
+use crate::api::resources::{AccessClaimSpec, Quotas, TopicSource, WorkloadOwner};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::scram::Mechanism;
 
@@ -13,6 +13,8 @@ pub enum Step {
     CreateClaim(Box<AccessClaimSpec>),
     /// Write what the Pods ask for now.
     UpdateClaim(Box<AccessClaimSpec>),
+    /// Put on record which cluster a claim is on that names none.
+    RecordCluster,
     /// Claim a topic that nobody has declared.
     ClaimTopic {
         /// Its name.
@@ -31,6 +33,8 @@ pub enum Step {
     Grant(Vec<AclBinding>),
     /// Remove rules.
     Revoke(Vec<AclBinding>),
+    /// Limit what the user may use of the brokers.
+    SetQuotas(Quotas),
     /// Write a credential to Kafka.
     SetCredential {
         /// The slot.
@@ -55,6 +59,8 @@ pub enum Step {
         mechanism: Mechanism,
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
+        /// The consumer group that it tells to use.
+        group: String,
         /// The topics that it tells to be readable, sorted.
         consumes: Vec<String>,
         /// The topics that it tells to be writable, sorted.
@@ -67,6 +73,8 @@ pub enum Step {
     },
     /// Roll out anew what still has an old password.
     Restart(WorkloadOwner),
+    /// Take the limits away.
+    RemoveQuotas,
     /// Take slots of the user from Kafka.
     RemoveCredential(Vec<Mechanism>),
     /// Delete the Secret, if it is still this one.
@@ -125,13 +133,17 @@ impl Step {
         match self {
             Self::ConfirmEnd => Stage::Confirm,
             Self::Revoke(_) => Stage::Revoke,
-            Self::CreateClaim(_) | Self::UpdateClaim(_) | Self::ClaimTopic { .. } | Self::RecordRotation { .. } => {
-                Stage::Record
-            }
-            Self::Grant(_) | Self::SetCredential { .. } => Stage::Provide,
+            Self::CreateClaim(_)
+            | Self::UpdateClaim(_)
+            | Self::RecordCluster
+            | Self::ClaimTopic { .. }
+            | Self::RecordRotation { .. } => Stage::Record,
+            Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
-            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveCredential(_) => Stage::Withdraw,
+            Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveQuotas | Self::RemoveCredential(_) => {
+                Stage::Withdraw
+            }
             Self::Unpublish { .. } => Stage::Unpublish,
             Self::DeleteClaim => Stage::Forget,
         }

@@ -112,8 +112,9 @@ pub const KEYS: &[Key] = &[
     Key {
         name: CLUSTER,
         place: Place::PodAnnotation,
-        meaning: "The `BrokerCluster` to speak to: `name` (in the install's namespace) or `namespace/name`.",
-        default: "the install's default",
+        meaning: "The `BrokerCluster` to speak to: `name` (in the install's namespace) or `namespace/name`. On a Namespace, the default of \
+                  Pods and claims in it that name none.",
+        default: "the namespace's default, else the install's",
     },
     Key {
         name: WORKLOAD,

@@ -79,7 +79,7 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic.",
+    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic; AlterConfigs on Cluster where quotas are set.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
     /// The brokers have no authorizer: rules would be ignored, and everybody may do everything.
@@ -132,6 +132,10 @@ reasons! {
     OldPasswordInUse => "Restart the Pods that the message names, or let the BrokerCluster's credentials.restart do it.",
     /// An old password has been in use for longer than the cluster's `credentials.maxOverlap`.
     RotationOverdue => "Restart the Pods that the message names.",
+    /// Somebody changed the rules, the password or the quotas of an access's user in Kafka.
+    AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, or what the workload asks for changes.",
+    /// Another Kubernetes cluster on the same Kafka uses the groups that begin with the namespace's name, or a group begins with a scope.
+    GroupPrefixTaken => "Use groups that begin with the prefix that the message names, as the Secret's group.id does.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
     /// A TopicClaim with `deletion: Delete` was deleted: its topic is deleted as well when the time to undo it has passed.

@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use prometheus_client::registry::Registry;
 
+use crate::access::drift::FOUND;
 use crate::api::names::ClusterRef;
 use crate::operator::{self, Settings};
 use crate::runtime::health::{self, Health};
@@ -41,6 +42,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let mut registry = Registry::with_prefix("admittance");
     registry.register("writes", "Writes to Kubernetes and Kafka; at rest only the Lease is written", WRITES.clone());
+    registry.register("drift", "Users whose rules, password or quotas somebody else changed in Kafka", FOUND.clone());
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;

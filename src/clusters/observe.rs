@@ -51,6 +51,25 @@ pub struct Seen {
     pub settled: u32,
 }
 
+impl Seen {
+    /// With terms that say what Kafka has told.
+    fn told(self) -> Self {
+        let Connection { batcher, admin, credential, claim, terms } = &*self.connection;
+        // Where we may not ask, nothing is known to have changed.
+        if self.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
+            return self;
+        }
+        let others = self.claims.iter().filter(|other| other.scope != claim.scope);
+        let neighbours = others.map(|other| other.scope.clone()).collect();
+        let terms = Terms { quotas_shown: self.rights.shows_quotas(), neighbours, ..terms.clone() };
+        if terms == self.connection.terms {
+            return self;
+        }
+        let (batcher, admin, credential, claim) = (batcher.clone(), admin.clone(), credential.clone(), claim.clone());
+        Self { connection: Arc::new(Connection { batcher, admin, credential, claim, terms }), ..self }
+    }
+}
+
 /// Looks at a cluster, by the connection that exists where its inputs are the same.
 ///
 /// # Errors
@@ -84,6 +103,11 @@ pub async fn observe(
         topics: cluster.spec.topics.clone(),
         groups: cluster.spec.groups,
         lifetimes: lifetimes(&cluster.spec.credentials)?,
+        drift: cluster.spec.credentials.drift,
+        quotas: cluster.spec.quotas.clone(),
+        // Kafka says these, below.
+        quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
+        neighbours: before.map(|before| before.terms.neighbours.clone()).unwrap_or_default(),
     };
     let credential = Credential {
         mechanism: mechanism(terms.mechanism),
@@ -126,7 +150,7 @@ async fn look(
         }
         _ => Arc::new(Connection { batcher, admin, credential, claim, terms }),
     };
-    ask(connection).await.map_err(|error| unusable(&error))
+    ask(connection).await.map(Seen::told).map_err(|error| unusable(&error))
 }
 
 /// Asks Kafka everything that a decision needs.

@@ -45,7 +45,7 @@ pub enum Step {
 #[must_use]
 pub fn plan(cluster: &BrokerCluster, seen: &Seen) -> Plan {
     let ours = &seen.connection.claim;
-    let lacks = missing(&seen.rights);
+    let lacks = missing(&seen.rights, cluster.spec.quotas.asks());
     if !lacks.is_empty() {
         let message = format!("Kafka user {} lacks: {}", seen.connection.credential.username, lacks.join("; "));
         return Plan::Refuse(Unusable { reason: Reason::KafkaAuthorizationFailed, message });

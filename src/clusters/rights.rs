@@ -22,6 +22,12 @@ impl Rights {
         })
     }
 
+    /// Whether Kafka says that it shows us quotas.
+    #[must_use]
+    pub fn shows_quotas(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|may| may.contains(&Operation::DescribeConfigs))
+    }
+
     /// A rule that allows one of these operations on topics, on whichever: whoever gives us a prefix alone knows why.
     fn allows_on_topics(&self, operations: &[Operation]) -> bool {
         let mut allowing = self.rules.iter().filter(|rule| rule.permission == Permission::Allow);
@@ -29,9 +35,9 @@ impl Rights {
     }
 }
 
-/// What is missing, each as an operation on a resource.
+/// What is missing, each as an operation on a resource. `quotas` is whether quotas are to be set.
 #[must_use]
-pub fn missing(rights: &Rights) -> Vec<&'static str> {
+pub fn missing(rights: &Rights, quotas: bool) -> Vec<&'static str> {
     // Where the broker does not say, what is missing shows when it is needed.
     let Some(may) = &rights.cluster else { return Vec::new() };
     if may.is_empty() {
@@ -53,6 +59,10 @@ pub fn missing(rights: &Rights) -> Vec<&'static str> {
     if !rights.topics_shown && !rights.allows_on_topics(&describing) {
         missing.push("Describe on Topic");
     }
+    // It implies DescribeConfigs.
+    if quotas && !may.contains(&Operation::AlterConfigs) {
+        missing.push("AlterConfigs on Cluster (for the quotas)");
+    }
     missing
 }
 
@@ -73,19 +83,29 @@ mod tests {
     #[test]
     fn each_missing_right_is_named() {
         let enough = [Operation::Alter, Operation::Describe, Operation::Create];
-        assert_eq!(missing(&rights(&enough)), [""; 0]);
-        assert_eq!(missing(&rights(&[Operation::Describe])), ["Alter on Cluster", "Create on Cluster, or on Topic"]);
+        assert_eq!(missing(&rights(&enough), false), [""; 0]);
+        assert_eq!(
+            missing(&rights(&[Operation::Describe]), false),
+            ["Alter on Cluster", "Create on Cluster, or on Topic"]
+        );
         let blind = Rights { topics_shown: false, ..rights(&enough) };
-        assert_eq!(missing(&blind), ["Describe on Topic"]);
+        assert_eq!(missing(&blind, false), ["Describe on Topic"]);
+    }
+
+    #[test]
+    fn quotas_need_a_right_where_they_are_asked_for() {
+        let enough = [Operation::Alter, Operation::Describe, Operation::Create];
+        assert_eq!(missing(&rights(&enough), true), ["AlterConfigs on Cluster (for the quotas)"]);
+        assert_eq!(missing(&rights(&[&enough[..], &[Operation::AlterConfigs]].concat()), true), [""; 0]);
     }
 
     #[test]
     fn who_may_not_ask_is_told_so_first() {
-        let found = missing(&rights(&[]));
+        let found = missing(&rights(&[]), false);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("Describe on Cluster"), "{found:?}");
         let silent = Rights { cluster: None, ..rights(&[]) };
-        assert_eq!(missing(&silent), [""; 0]);
+        assert_eq!(missing(&silent, false), [""; 0]);
     }
 
     #[test]
@@ -98,9 +118,9 @@ mod tests {
             ],
             ..rights(&[Operation::Alter, Operation::Describe])
         };
-        assert_eq!(missing(&limited), [""; 0]);
+        assert_eq!(missing(&limited, false), [""; 0]);
         let denied = Rights { rules: vec![topic_rule(Operation::All, Permission::Deny)], ..limited };
-        assert_eq!(missing(&denied), ["Create on Cluster, or on Topic", "Describe on Topic"]);
+        assert_eq!(missing(&denied, false), ["Create on Cluster, or on Topic", "Describe on Topic"]);
     }
 
     #[test]

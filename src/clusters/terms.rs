@@ -1,9 +1,10 @@
 //! What the clients of a cluster are told, and what becomes of what they ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::api::resources::{GroupPolicy, Restart, SaslMechanism, TopicPolicy};
+use crate::api::names::Scope;
+use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, Restart, SaslMechanism, TopicPolicy};
 use crate::api::selector::{NamespaceSelector, admits};
 
 /// The terms of a cluster.
@@ -27,6 +28,14 @@ pub struct Terms {
     pub groups: GroupPolicy,
     /// How long users and passwords live.
     pub lifetimes: Lifetimes,
+    /// The scopes that other Kubernetes clusters claim in this Kafka.
+    pub neighbours: BTreeSet<Scope>,
+    /// What is done where somebody changed a user in Kafka.
+    pub drift: Drift,
+    /// How much of the brokers a workload may use.
+    pub quotas: QuotaPolicy,
+    /// Whether Kafka shows us quotas: then those that are left from before are found too.
+    pub quotas_shown: bool,
 }
 
 /// How long users and passwords live.

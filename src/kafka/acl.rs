@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::api::names::short_hash;
+
 /// One access rule, complete.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AclBinding {
@@ -54,6 +56,15 @@ impl fmt::Display for AclBinding {
             "{permission:?} {principal} from {host} to {operation:?} {pattern_type:?} {resource_type:?} `{resource_name}`"
         )
     }
+}
+
+/// A hash by which sets of rules are told apart. Rules that deny are somebody's emergency brake, and not counted.
+#[must_use]
+pub fn fingerprint<'r>(rules: impl IntoIterator<Item = &'r AclBinding>) -> String {
+    let mut lines: Vec<String> =
+        rules.into_iter().filter(|rule| rule.permission == Permission::Allow).map(ToString::to_string).collect();
+    lines.sort();
+    short_hash(&lines.join("\n"), 16)
 }
 
 /// Which rules to look for.

@@ -25,7 +25,7 @@ use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, PodFacts, World, is_group};
+use crate::watch::{AccessKey, NamespaceFacts, PodFacts, World, is_group};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -75,7 +75,7 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
 
 async fn work(client: Client, settings: &Settings, system_uid: String) {
     let scope = Scope::from_cluster_uid(&system_uid);
-    let world = Arc::new(World::default());
+    let world = Arc::new(World::new(settings.default_cluster.clone()));
     let clusters = Arc::new(Clusters::default());
     let queues = Queues::default();
     let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
@@ -191,8 +191,9 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
         follow(
             namespaces,
             &world.namespaces,
-            |namespace| Some(namespace.metadata.labels.unwrap_or_default()),
+            |namespace| Some(NamespaceFacts::new(namespace.metadata)),
             |name, _| {
+                world.place_anew(&name.1).into_iter().for_each(|claim| queues.topics.push(claim));
                 let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
                 pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
                     .for_each(|pod| queues.accesses.push(pod.access_key()));
@@ -203,7 +204,7 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
         follow(
             topics,
             &world.topics,
-            |claim| readable("TopicClaim", claim),
+            |claim| readable("TopicClaim", claim).map(|claim| world.placed_topic(claim)),
             |name, groups| {
                 queues.topics.push(name.clone());
                 for group in groups {
@@ -226,7 +227,7 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
         follow(
             accesses,
             &world.accesses,
-            |claim| readable("AccessClaim", claim),
+            |claim| readable("AccessClaim", claim).map(|claim| world.placed_access(claim)),
             |name, groups| {
                 queues.accesses.push(name.clone());
                 // Rivals of one consumer group look again.

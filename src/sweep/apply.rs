@@ -14,13 +14,14 @@ use crate::api::annotations::{MANAGED_BY, MANAGER};
 use crate::api::names::{MAX_OBJECT, joined_name};
 use crate::api::secret_layout::NAME_SUFFIX;
 use crate::clusters::{Connection, verify_claim};
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
 
-/// Sweeps: rights first, which acts on live connections; then passwords, then Secrets.
+/// Sweeps: rights first, which acts on live connections; then limits, passwords and Secrets.
 ///
 /// # Errors
 /// The first that failed; the next look goes on from there.
@@ -45,6 +46,11 @@ async fn sweep(context: &Context, connection: &Connection, user: &str, holding: 
     if !holding.rules.is_empty() {
         connection.batcher.delete_acls(holding.rules.clone()).await?;
         writes::done("acls_delete");
+    }
+    // Before the passwords: a user that is left half swept is found again by these.
+    if holding.quota.is_some_and(|quota| quota != Quota::default()) {
+        connection.batcher.alter_quota(user.to_owned(), Quota::default()).await?;
+        writes::done("quotas_alter");
     }
     for slot in &holding.slots {
         let change = UserChange::Delete { user: user.to_owned(), mechanism: slot.mechanism };

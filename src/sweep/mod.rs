@@ -1,20 +1,24 @@
-//! Users that Kafka has and that no `AccessClaim` covers: observe → plan → apply → report, a cluster at a time.
+//! Users that Kafka has and that no `AccessClaim` covers: observe → plan → apply → report, a cluster at a time. On the way, accesses whose
+//! users somebody changed in Kafka are sent to be looked at.
 //!
 //! Absence is not evidence. A claim can be missing because its definition is gone, because the API server is empty or was restored, or
 //! because this is the wrong cluster. So what is missing is taken away only when complete and live lists say so, for as long as
 //! `credentials.absentAfter`, for few users at once; else a condition asks.
 
 pub mod apply;
+pub mod drift;
 pub mod observe;
 pub mod plan;
 pub mod report;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
+use self::drift::Slots;
 use crate::clusters::{Clusters, Unusable};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
@@ -36,7 +40,7 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// The accesses that are to be looked at: somebody may have come back while theirs was swept.
+    /// The accesses that are to be looked at: their users were changed, or somebody may have come back while theirs was swept.
     pub accesses: Queue<AccessKey>,
 }
 
@@ -56,10 +60,12 @@ pub enum Halt {
 
 /// Looks at every cluster in turn until the future is dropped.
 pub async fn run(context: Context) {
+    let mut seen_before = HashMap::<Name, Slots>::new();
     loop {
         tokio::time::sleep(EVERY).await;
         for name in context.world.clusters.names() {
-            match tokio::time::timeout(DEADLINE, look(&context, &name)).await {
+            let slots = seen_before.entry(name.clone()).or_default();
+            match tokio::time::timeout(DEADLINE, look(&context, &name, slots)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => {
                     tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read");
@@ -70,11 +76,15 @@ pub async fn run(context: Context) {
     }
 }
 
-async fn look(context: &Context, name: &Name) -> Result<(), Halt> {
+async fn look(context: &Context, name: &Name, slots: &mut Slots) -> Result<(), Halt> {
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { return Ok(()) };
     // What cannot be worked with is not swept either.
-    let Ok(connection) = context.clusters.get(&format!("{}/{}", name.0, name.1)) else { return Ok(()) };
-    let seen = observe::observe(context, &cluster, &connection).await?;
+    let id = format!("{}/{}", name.0, name.1);
+    let Ok(connection) = context.clusters.get(&id) else { return Ok(()) };
+    let holdings = observe::holdings(&connection).await?;
+    let claims = observe::claims(context, &id);
+    drift::drifted(&holdings, &claims, slots).into_iter().for_each(|key| context.accesses.push(key));
+    let seen = observe::observe(context, &cluster, &connection, holdings).await?;
     let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
     apply::apply(context, &connection, &seen, &plan).await?;
     report::report(context, name, &cluster, &plan).await

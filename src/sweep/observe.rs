@@ -1,6 +1,7 @@
 //! Reads the users of a Kafka, and what the API server says of each. I/O; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -10,11 +11,11 @@ use kube::core::PartialObjectMeta;
 
 use super::{Context, Halt};
 use crate::api::annotations::{ACCESS, RELEASE};
-use crate::api::names::Scope;
 use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
 use crate::clusters::Connection;
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
+use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::AccessKey;
@@ -24,12 +25,14 @@ const CALL: Duration = Duration::from_secs(20);
 const PAGE: u32 = 500;
 
 /// What Kafka holds of one user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Holding {
     /// Its rules.
     pub rules: Vec<AclBinding>,
     /// Its passwords.
     pub slots: Vec<StoredCredential>,
+    /// Its limits; `None` where Kafka does not show them.
+    pub quota: Option<Quota>,
 }
 
 /// Everything that a decision needs.
@@ -47,13 +50,17 @@ pub struct Observation {
     pub release: Option<String>,
 }
 
-/// Observes one cluster.
+/// Observes one cluster, by what it holds.
 ///
 /// # Errors
 /// A list is not complete.
-pub async fn observe(context: &Context, cluster: &BrokerCluster, connection: &Connection) -> Result<Observation, Halt> {
+pub async fn observe(
+    context: &Context,
+    cluster: &BrokerCluster,
+    connection: &Connection,
+    mut holdings: BTreeMap<String, Holding>,
+) -> Result<Observation, Halt> {
     let scope = &connection.claim.scope;
-    let mut holdings = holdings(connection, scope).await?;
     let users = holdings.len();
     let key_of =
         |user: &str| scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
@@ -76,9 +83,16 @@ pub async fn observe(context: &Context, cluster: &BrokerCluster, connection: &Co
     })
 }
 
-async fn holdings(connection: &Connection, scope: &Scope) -> Result<BTreeMap<String, Holding>, Halt> {
-    let (users, rules) =
-        tokio::try_join!(connection.admin.list_users(), connection.admin.describe_acls(&AclFilter::All, At::Any))?;
+/// What a Kafka holds of the users of our scope: three lists, however many they are.
+///
+/// # Errors
+/// See [`Error`](crate::kafka::error::Error).
+pub async fn holdings(connection: &Connection) -> Result<BTreeMap<String, Holding>, Halt> {
+    let (admin, scope) = (&connection.admin, &connection.claim.scope);
+    let shown = connection.terms.quotas_shown;
+    let quotas = async { if shown { admin.list_quotas().await.map(Some) } else { Ok(None) } };
+    let (users, rules, quotas) =
+        tokio::try_join!(admin.list_users(), admin.describe_acls(&AclFilter::All, At::Any), quotas)?;
     let mut holdings = BTreeMap::<String, Holding>::new();
     for (user, slots) in users {
         if scope.access_of(&user).is_some() {
@@ -91,7 +105,20 @@ async fn holdings(connection: &Connection, scope: &Scope) -> Result<BTreeMap<Str
             holdings.entry(user).or_default().rules.push(rule);
         }
     }
+    if let Some(mut quotas) = quotas {
+        for (user, holding) in &mut holdings {
+            holding.quota = Some(quotas.remove(user).unwrap_or_default());
+        }
+    }
     Ok(holdings)
+}
+
+/// The accesses of a cluster, as they are known.
+#[must_use]
+pub fn claims(context: &Context, cluster: &str) -> Vec<Arc<AccessClaim>> {
+    let known = context.world.accesses.names();
+    let claims = known.iter().filter_map(|(namespace, name)| context.world.accesses.get(&(namespace, name)));
+    claims.filter(|claim| claim.spec.cluster == cluster).collect()
 }
 
 /// Every access that a claim or a living Pod stands for. Pods lead to claims: what has a Pod is not missing.

@@ -32,7 +32,7 @@ pub async fn record_intent(
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
-    let patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": {"creating": intent, "topicId": null}});
+    let patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": {"cluster": claim.spec.cluster, "creating": intent, "topicId": null}});
     let params = PatchParams::default();
     let patch = Patch::Merge(patch);
     let written = call(CALL, "write the TopicClaim's intent", api.patch_status(&name.1, &params, &patch)).await?;

@@ -126,13 +126,8 @@ fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicCla
             }
         }
     }
-    let facts = TopicClaimStatus {
-        topic_id: Some(id),
-        partitions: Some(partitions),
-        replicas,
-        creating: None,
-        ..status
-    };
+    let facts =
+        TopicClaimStatus { topic_id: Some(id), partitions: Some(partitions), replicas, creating: None, ..status };
     let drift: Vec<String> = [
         claim
             .spec

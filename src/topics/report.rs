@@ -33,6 +33,7 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: Verdict) -> 
     let repeated = said.filter(|said| said.reason == reason.code() && reason == Reason::KafkaUnreachable);
     let message = repeated.map_or(message, |said| said.message.clone());
     let mut status = verdict.facts;
+    status.cluster = Some(claim.spec.cluster.clone());
     status.conditions.clone_from(&before.conditions);
     let holds = reason == Reason::Ready;
     let changed = said.is_none_or(|said| said.reason != reason.code());

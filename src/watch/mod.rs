@@ -4,10 +4,13 @@
 pub mod follow;
 pub mod pods;
 pub mod table;
+pub mod unnamed;
 
 pub use pods::PodFacts;
 pub use table::Table;
+pub use unnamed::Unnamed;
 
+use crate::api::names::ClusterRef;
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 
 /// A topic on a cluster: `namespace/name` of the `BrokerCluster`, and the topic's name.
@@ -32,6 +35,15 @@ pub type AccessKey = (String, String);
 /// A namespace's labels.
 pub type Labels = std::collections::BTreeMap<String, String>;
 
+/// What is kept of a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// Its labels.
+    pub labels: Labels,
+    /// The default cluster of what is in it, as people wrote it.
+    pub cluster: Option<String>,
+}
+
 /// Everything that the operator watches.
 #[derive(Debug)]
 pub struct World {
@@ -43,12 +55,19 @@ pub struct World {
     pub topics: Table<TopicClaim, TopicKey>,
     /// Kafka clusters.
     pub clusters: Table<BrokerCluster, ()>,
-    /// Namespaces that are opted in, with their labels.
-    pub namespaces: Table<Labels, ()>,
+    /// Namespaces that are opted in.
+    pub namespaces: Table<NamespaceFacts, ()>,
+    /// Accesses that name no cluster.
+    pub unnamed_accesses: Unnamed,
+    /// Claims on topics that name no cluster.
+    pub unnamed_topics: Unnamed,
+    default_cluster: ClusterRef,
 }
 
-impl Default for World {
-    fn default() -> Self {
+impl World {
+    /// Nothing is known yet. `default_cluster` is that of whatever names none, in namespaces that have none of their own.
+    #[must_use]
+    pub fn new(default_cluster: ClusterRef) -> Self {
         Self {
             pods: Table::new(|pod: &PodFacts| vec![pod.access_key()]),
             accesses: Table::new(|claim: &AccessClaim| {
@@ -59,11 +78,12 @@ impl Default for World {
             topics: Table::new(|claim: &TopicClaim| vec![(claim.spec.cluster.clone(), claim.spec.topic_name.clone())]),
             clusters: Table::new(|_| Vec::new()),
             namespaces: Table::new(|_| Vec::new()),
+            unnamed_accesses: Unnamed::default(),
+            unnamed_topics: Unnamed::default(),
+            default_cluster,
         }
     }
-}
 
-impl World {
     /// Notes an access as a write of ours returned it, unless a newer one is known.
     pub fn renew_access(&self, key: &AccessKey, mut written: AccessClaim) {
         fn version(claim: &AccessClaim) -> Option<u64> {
@@ -71,6 +91,7 @@ impl World {
         }
         written.metadata.managed_fields = None;
         let ours = version(&written);
+        let written = self.placed_access(written);
         self.accesses.renew(key, written, |there| version(there) < ours);
     }
 
@@ -88,7 +109,7 @@ impl World {
     /// The labels of a namespace that is opted in.
     #[must_use]
     pub fn labels_of(&self, namespace: &str) -> Labels {
-        self.namespaces.get(&("", namespace)).map(|labels| Labels::clone(&labels)).unwrap_or_default()
+        self.namespaces.get(&("", namespace)).map(|facts| facts.labels.clone()).unwrap_or_default()
     }
 
     /// Whether a namespace is opted in.

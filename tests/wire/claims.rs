@@ -68,6 +68,10 @@ fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
         topics: Default::default(),
         groups: Default::default(),
         lifetimes: Lifetimes::default(),
+        neighbours: Default::default(),
+        drift: Default::default(),
+        quotas: Default::default(),
+        quotas_shown: false,
     };
     Arc::new(Connection { batcher: Batcher::new(&admin), admin, credential, claim: claim(uid), terms })
 }

@@ -6,7 +6,7 @@ use admittance::{
     api::secret::Secret,
     kafka::{
         acl::{AclBinding, Operation, PatternType, ResourceType},
-        admin::{Admin, BrokerId, topics::NewTopic, users::UserChange},
+        admin::{Admin, BrokerId, quotas::Quota, topics::NewTopic, users::UserChange},
         batch::Batcher,
         config::Credential,
         error::Error,
@@ -21,6 +21,7 @@ use crate::{
     admin, config,
     fake::{Fake, Script},
     scram_server::PASSWORD,
+    store::Store,
 };
 
 fn keys() -> ScramKeys {
@@ -202,4 +203,23 @@ async fn no_login_is_tried_while_a_broker_shows_the_password_before() {
     assert_eq!(logins(), 0);
     batcher.prove(login(4096), Duration::from_secs(5)).await.unwrap();
     assert_eq!(logins(), 1);
+}
+
+#[tokio::test]
+async fn quotas_of_many_are_read_at_once_and_those_of_few_one_by_one() {
+    let fake = Fake::start(Script { store: Some(Store::new()), ..Script::default() }).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let quota = |number: u32| Quota { producer_byte_rate: Some(f64::from(number + 1)), ..Quota::default() };
+    let set = join_all((0..600).map(|number| batcher.alter_quota(format!("u{number}"), quota(number)))).await;
+    assert!(set.iter().all(Result::is_ok));
+    assert!(fake.seen(ApiKey::AlterClientQuotas).len() <= 3);
+    let read = join_all((0..400).map(|number| batcher.describe_quota(format!("u{number}")))).await;
+    for (number, read) in (0..400).zip(read) {
+        assert_eq!(read.unwrap(), quota(number));
+    }
+    let listed = fake.seen(ApiKey::DescribeClientQuotas).len();
+    assert!(listed <= 3, "{listed} requests");
+    assert_eq!(batcher.describe_quota("u599".into()).await.unwrap(), quota(599));
+    assert_eq!(batcher.describe_quota("nobody".into()).await.unwrap(), Quota::default());
+    assert_eq!(fake.seen(ApiKey::DescribeClientQuotas).len(), listed + 2);
 }

@@ -169,9 +169,13 @@ pub struct Refusal {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessClaimStatus {
-    /// `Ready`: the Secret's credential works, with the rights of the spec.
+    /// `Ready`: the Secret's credential works, with the rights of the spec. `CredentialCurrent`: no earlier password works any more.
+    /// `Drifted`: somebody changed the user in Kafka, and the BrokerCluster says to report it.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// The `BrokerCluster` that was decided on where the spec names none: a default that changes later moves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The Kafka user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
@@ -196,6 +200,10 @@ pub struct AccessClaimStatus {
     /// The quotas of the user in Kafka.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Quotas>,
+    /// What the rules of the user were when they were last written or found right, as a hash: where Kafka has others, somebody else
+    /// changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
     /// How many new passwords were asked for since the first. The Secret says how many it has seen.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rotations: i64,

@@ -22,6 +22,14 @@ pub struct Quotas {
     pub request_percentage: Option<i32>,
 }
 
+impl Quotas {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The quotas of a cluster's workloads.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +41,15 @@ pub struct QuotaPolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub workloads: Vec<WorkloadQuotas>,
+}
+
+impl QuotaPolicy {
+    /// Whether it limits anybody.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let mut all = self.default.iter().chain(self.workloads.iter().map(|workload| &workload.quotas));
+        all.any(|quotas| !quotas.is_empty())
+    }
 }
 
 /// The quotas of one workload.

@@ -176,6 +176,9 @@ pub struct TopicClaimStatus {
     /// `Ready`: the topic exists and is this claim's.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// The `BrokerCluster` that the topic is on: where the spec names none, a default that changes later moves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The topic's id in Kafka: a topic that is made anew under the same name has another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic_id: Option<String>,

@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::{Event, Namespace as Space, Pod, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Client, ResourceExt};
 
+use super::home::Home;
 use super::state::{Look, PodState, Seen};
 use super::story::Namespace;
-use crate::api::annotations::{ACCESS, INJECTION};
+use crate::api::annotations::{ACCESS, CLUSTER, INJECTION};
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 use crate::cli::manifest::node::Node;
@@ -49,6 +50,18 @@ impl Cluster {
             Some(found) if found.labels().get(INJECTION).is_some_and(|value| value == "enabled") => Namespace::OptedIn,
             Some(_) => Namespace::NotOptedIn,
         })
+    }
+
+    /// What decides where a Pod goes that names no cluster; nothing where it is the installation's default, or nobody may look.
+    pub async fn home(&self, namespace: &str, access: &str) -> Option<Home> {
+        let claims = Api::<AccessClaim>::namespaced(self.client.clone(), namespace);
+        let claim = call(CALL, "read the AccessClaim", claims.get_opt(access)).await.ok().flatten();
+        if let Some(claim) = claim.filter(|claim| !claim.spec.cluster.is_empty()) {
+            return Some(Home::Access(claim.spec.cluster));
+        }
+        let spaces = Api::<Space>::all(self.client.clone());
+        let space = call(CALL, "read the Namespace", spaces.get_metadata_opt(namespace)).await.ok().flatten();
+        space.and_then(|space| space.annotations().get(CLUSTER).cloned()).map(Home::Namespace)
     }
 
     /// The prefix of Kafka users, where the namespace kube-system may be read.

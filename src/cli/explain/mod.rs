@@ -1,6 +1,7 @@
 //! `admittance explain`: what would happen to a manifest or a living Pod, step by step and why.
 
 pub mod gains;
+pub mod home;
 pub mod live;
 pub mod state;
 pub mod story;
@@ -19,6 +20,7 @@ use super::print::{self, Format, Paint, Sign, tame};
 use super::source;
 use crate::admission::decide::Settings;
 use crate::api::names::Scope;
+use crate::intent::Intent;
 use crate::runtime::kubernetes;
 use live::Cluster;
 use story::{Namespace, Step, Story};
@@ -93,12 +95,23 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let mut stories = Vec::new();
     for site in sites(&node) {
         let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
-        if let Some(intent) = tell::intent(&site, &namespace, settings)? {
+        if let Some(mut intent) = tell::intent(&site, &namespace, settings)? {
+            settle(&cluster, &site, &mut story, &mut intent, settings).await;
             story.continue_with(&Box::pin(cluster.look(&namespace, &intent, Some(&node))).await);
         }
         stories.push(story);
     }
     Ok(stories)
+}
+
+/// Has a Pod that names no cluster go where the live cluster sends it.
+async fn settle(cluster: &Cluster, site: &Site, story: &mut Story, intent: &mut Intent, settings: &Settings) {
+    if home::names_cluster(site) {
+        return;
+    }
+    if let Some(home) = cluster.home(&story.namespace, &intent.access_name()).await {
+        story.settle(&home, &settings.default_cluster, intent);
+    }
 }
 
 async fn written(args: &ExplainArgs, settings: &Settings) -> anyhow::Result<Vec<Story>> {
@@ -163,7 +176,8 @@ impl Asked {
         let mut story = told.with_context(|| about)?;
         if let Some(why) = &self.silent {
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
-        } else if let (Some(cluster), Some(intent)) = (&self.cluster, tell::intent(site, namespace, settings)?) {
+        } else if let (Some(cluster), Some(mut intent)) = (&self.cluster, tell::intent(site, namespace, settings)?) {
+            settle(cluster, site, &mut story, &mut intent, settings).await;
             story.continue_with(&Box::pin(cluster.look(namespace, &intent, None)).await);
         }
         Ok(story)

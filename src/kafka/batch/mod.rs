@@ -15,13 +15,15 @@ use std::time::Duration;
 use self::{
     queue::Queue,
     work::{
-        AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics, DescribeTopics, DescribeUsers,
+        AlterQuotas, AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics, DescribeQuotas,
+        DescribeTopics, DescribeUsers,
     },
 };
 use super::{
     acl::AclBinding,
     admin::{
         Admin,
+        quotas::Quota,
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -63,6 +65,8 @@ pub struct Batcher {
     delete_acls: Queue<DeleteAcls>,
     alter_users: Queue<AlterUsers>,
     describe_users: Queue<DescribeUsers>,
+    alter_quotas: Queue<AlterQuotas>,
+    describe_quotas: Queue<DescribeQuotas>,
     prover: Prover,
 }
 
@@ -79,6 +83,8 @@ impl Batcher {
             delete_acls: Queue::start(DeleteAcls(admin.clone()), LINGER),
             alter_users: Queue::start(AlterUsers(admin.clone()), LINGER),
             describe_users: Queue::start(DescribeUsers(admin.clone()), LINGER),
+            alter_quotas: Queue::start(AlterQuotas(admin.clone()), LINGER),
+            describe_quotas: Queue::start(DescribeQuotas(admin.clone()), LINGER),
             prover: Prover::new(admin.clone()),
         }
     }
@@ -155,6 +161,22 @@ impl Batcher {
     /// See [`Error`].
     pub async fn describe_user(&self, user: String) -> Result<Vec<StoredCredential>, Error> {
         self.describe_users.ask(user).await.map(|(slots, _)| slots)
+    }
+
+    /// Brings the quota of a user to this: see [`Admin::alter_quotas`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn alter_quota(&self, user: String, quota: Quota) -> Result<(), Error> {
+        self.alter_quotas.ask((user, quota)).await.map(|_| ())
+    }
+
+    /// The quota of a user; no limits where it has none of its own.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn describe_quota(&self, user: String) -> Result<Quota, Error> {
+        self.describe_quotas.ask(user).await.map(|(quota, _)| quota)
     }
 
     /// Waits until every unfenced broker serves what is claimed: see [`super::proof`].

@@ -1,10 +1,13 @@
 //! What can be folded, and how much of it goes into one request.
 
+use futures::future::join_all;
+
 use super::queue::{Sent, Work};
 use crate::kafka::{
     acl::AclBinding,
     admin::{
         Admin, At, REVOCATIONS,
+        quotas::Quota,
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -18,6 +21,8 @@ pub(super) const FILTERS_A_REQUEST: usize = 50;
 const PARTITIONS_A_REQUEST: usize = 2000;
 const USERS_A_REQUEST: usize = 500;
 const TOPICS_A_REQUEST: usize = 500;
+/// Up to so many users are asked about one by one, rather than about all that have quotas.
+const FEW_USERS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct CreateTopics(pub(super) Admin);
@@ -180,6 +185,47 @@ impl Work for DescribeUsers {
 
     async fn send(&self, users: &[String]) -> Sent<Vec<StoredCredential>> {
         self.0.describe_users(users, At::Any).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct AlterQuotas(pub(super) Admin);
+
+impl Work for AlterQuotas {
+    type Item = (String, Quota);
+    type Output = ();
+    const API: &'static str = "AlterClientQuotas";
+    const CAP: usize = USERS_A_REQUEST;
+
+    fn key((user, _): &Self::Item) -> Option<String> {
+        Some(user.clone())
+    }
+
+    async fn send(&self, quotas: &[Self::Item]) -> Sent<()> {
+        self.0.alter_quotas(quotas).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DescribeQuotas(pub(super) Admin);
+
+impl Work for DescribeQuotas {
+    type Item = String;
+    type Output = Quota;
+    const API: &'static str = "DescribeClientQuotas";
+    const CAP: usize = USERS_A_REQUEST;
+
+    fn key(user: &String) -> Option<String> {
+        Some(user.clone())
+    }
+
+    /// Kafka's question is about one user or about all.
+    async fn send(&self, users: &[String]) -> Sent<Quota> {
+        if users.len() <= FEW_USERS {
+            return Ok(join_all(users.iter().map(|user| self.0.describe_quota(user))).await);
+        }
+        let mut all = self.0.list_quotas().await?;
+        Ok(users.iter().map(|user| Ok(all.remove(user).unwrap_or_default())).collect())
     }
 }
 

@@ -1,0 +1,195 @@
+//! Claims that name no cluster, and where they are all the same.
+//!
+//! In memory such a claim carries the cluster that was decided on, else its namespace's default, else the installation's; who reads it need
+//! not know. Here is kept which those are, so that they can be placed anew when their namespace's default changes.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::table::Name;
+use super::{NamespaceFacts, World};
+use crate::api::annotations::CLUSTER;
+use crate::api::names::ClusterRef;
+use crate::api::resources::{AccessClaim, TopicClaim};
+
+/// The names of claims of one kind that name no cluster.
+#[derive(Debug, Default)]
+pub struct Unnamed(Mutex<BTreeSet<Name>>);
+
+impl Unnamed {
+    fn names(&self) -> MutexGuard<'_, BTreeSet<Name>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this claim is one.
+    #[must_use]
+    pub fn has(&self, name: &Name) -> bool {
+        self.names().contains(name)
+    }
+
+    fn note(&self, name: &Name, unnamed: bool) {
+        if unnamed {
+            self.names().insert(name.clone());
+        } else {
+            self.names().remove(name);
+        }
+    }
+
+    fn of(&self, namespace: &str) -> Vec<Name> {
+        self.names().iter().filter(|name| name.0 == namespace).cloned().collect()
+    }
+}
+
+impl NamespaceFacts {
+    /// Keeps what matters.
+    #[must_use]
+    pub fn new(meta: kube::api::ObjectMeta) -> Self {
+        let cluster = meta.annotations.and_then(|mut annotations| annotations.remove(CLUSTER));
+        Self { labels: meta.labels.unwrap_or_default(), cluster }
+    }
+}
+
+impl World {
+    /// The cluster of whatever names none in a namespace. A default that cannot be read comes as it is written: there is no such
+    /// cluster, and nothing may go to another in its place.
+    #[must_use]
+    pub fn default_of(&self, namespace: &str) -> String {
+        let own = self.namespaces.get(&("", namespace)).and_then(|facts| facts.cluster.clone());
+        match own {
+            None => self.default_cluster.to_string(),
+            Some(text) => {
+                let read = ClusterRef::parse(text.trim(), &self.default_cluster.namespace);
+                read.map_or(text, |cluster| cluster.to_string())
+            }
+        }
+    }
+
+    /// An access as it is kept: with its cluster.
+    #[must_use]
+    pub fn placed_access(&self, mut claim: AccessClaim) -> AccessClaim {
+        let name = name_of(&claim.metadata);
+        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
+        self.place(&self.unnamed_accesses, &name, &mut claim.spec.cluster, decided);
+        claim
+    }
+
+    /// A claim on a topic as it is kept: with its cluster.
+    #[must_use]
+    pub fn placed_topic(&self, mut claim: TopicClaim) -> TopicClaim {
+        let name = name_of(&claim.metadata);
+        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
+        self.place(&self.unnamed_topics, &name, &mut claim.spec.cluster, decided);
+        claim
+    }
+
+    fn place(&self, unnamed: &Unnamed, name: &Name, cluster: &mut String, decided: Option<String>) {
+        unnamed.note(name, cluster.is_empty());
+        if cluster.is_empty() {
+            *cluster = decided.unwrap_or_else(|| self.default_of(&name.0));
+        }
+    }
+
+    /// The default of a namespace may have changed: places its claims anew; returns the claims on topics that are elsewhere now. Accesses
+    /// are looked at whenever their namespace changes.
+    pub fn place_anew(&self, namespace: &str) -> Vec<Name> {
+        for name in self.unnamed_accesses.of(namespace) {
+            let Some(claim) = self.accesses.get(&(&name.0, &name.1)) else {
+                self.unnamed_accesses.note(&name, false);
+                continue;
+            };
+            let mut claim = AccessClaim::clone(&claim);
+            claim.spec.cluster.clear();
+            self.accesses.put(name, self.placed_access(claim));
+        }
+        let mut moved = Vec::new();
+        for name in self.unnamed_topics.of(namespace) {
+            let Some(before) = self.topics.get(&(&name.0, &name.1)) else {
+                self.unnamed_topics.note(&name, false);
+                continue;
+            };
+            let mut claim = TopicClaim::clone(&before);
+            claim.spec.cluster.clear();
+            let claim = self.placed_topic(claim);
+            if claim != *before {
+                self.topics.put(name.clone(), claim);
+                moved.push(name);
+            }
+        }
+        moved
+    }
+}
+
+fn name_of(meta: &kube::api::ObjectMeta) -> Name {
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, TopicClaimSpec, TopicSource};
+    use kube::api::ObjectMeta;
+
+    fn world() -> World {
+        World::new(ClusterRef { namespace: "ops".into(), name: "default".into() })
+    }
+
+    fn set_default(world: &World, text: Option<&str>) -> Vec<Name> {
+        let annotations = text.map(|text| [(CLUSTER.to_owned(), text.to_owned())].into());
+        world.namespaces.put(
+            (String::new(), "shop".to_owned()),
+            NamespaceFacts::new(ObjectMeta { annotations, ..ObjectMeta::default() }),
+        );
+        world.place_anew("shop")
+    }
+
+    fn access(cluster: &str, decided: Option<&str>) -> AccessClaim {
+        let spec = AccessClaimSpec { cluster: cluster.to_owned(), ..AccessClaimSpec::empty() };
+        let mut claim = AccessClaim::new("web", spec);
+        claim.metadata.namespace = Some("shop".to_owned());
+        let cluster = decided.map(str::to_owned);
+        claim.status = Some(AccessClaimStatus { cluster, ..AccessClaimStatus::default() });
+        claim
+    }
+
+    #[test]
+    fn a_namespaces_default_comes_before_the_installations() {
+        let world = world();
+        assert_eq!(world.default_of("shop"), "ops/default");
+        for (text, cluster) in [("eu", "ops/eu"), ("kafka/eu ", "kafka/eu"), ("A B", "A B")] {
+            set_default(&world, Some(text));
+            assert_eq!(world.default_of("shop"), cluster);
+        }
+        assert_eq!(world.default_of("web"), "ops/default");
+    }
+
+    #[test]
+    fn what_was_named_or_decided_stays_where_it_is() {
+        let world = world();
+        set_default(&world, Some("eu"));
+        assert_eq!(world.placed_access(access("ops/us", None)).spec.cluster, "ops/us");
+        assert_eq!(world.placed_access(access("", Some("ops/old"))).spec.cluster, "ops/old");
+        assert_eq!(world.placed_access(access("", None)).spec.cluster, "ops/eu");
+    }
+
+    #[test]
+    fn claims_are_placed_anew_until_it_is_decided() {
+        let world = world();
+        let mut topic = TopicClaim::new("t", TopicClaimSpec::of("t", "", TopicSource::Declared));
+        topic.metadata.namespace = Some("shop".to_owned());
+        let name = ("shop".to_owned(), "t".to_owned());
+        let at = || world.topics.get(&("shop", "t")).unwrap().spec.cluster.clone();
+        world.topics.put(name.clone(), world.placed_topic(topic.clone()));
+        world.accesses.put(("shop".to_owned(), "web".to_owned()), world.placed_access(access("", None)));
+        assert_eq!(at(), "ops/default");
+        assert_eq!(set_default(&world, Some("eu")), [name.clone()]);
+        assert_eq!(at(), "ops/eu");
+        assert_eq!(world.accesses.get(&("shop", "web")).unwrap().spec.cluster, "ops/eu");
+
+        topic.status =
+            Some(crate::api::resources::TopicClaimStatus { cluster: Some("ops/eu".into()), ..Default::default() });
+        world.topics.put(name, world.placed_topic(topic));
+        assert!(set_default(&world, Some("us")).is_empty());
+        assert_eq!(at(), "ops/eu");
+        assert_eq!(world.accesses.get(&("shop", "web")).unwrap().spec.cluster, "ops/us", "nothing was decided of it");
+    }
+}

@@ -1,0 +1,74 @@
+//! Several BrokerClusters, and which of them a workload is on.
+
+use serde_json::{Value, json};
+
+use crate::bed::{
+    HOME, Namespace, apply, event_of, get, idle_pod, kubectl, nothing_is_left, try_kubectl, unique, user_of, wait_for,
+    wait_ready,
+};
+
+/// A second way to the Kafka of the first, for accesses that end soon; gone with the guard.
+struct Second(String);
+
+impl Second {
+    fn make() -> Self {
+        let name = unique("second");
+        let external = get(&["brokercluster", "default", "--namespace", HOME])["spec"]["external"].clone();
+        let second = json!({
+            "apiVersion": "kafka.admittance.dev/v1alpha1",
+            "kind": "BrokerCluster",
+            "metadata": {"name": name, "namespace": HOME},
+            "spec": {"external": external, "credentials": {"idleAfter": "1s"}},
+        });
+        apply(&second.to_string());
+        wait_ready("brokercluster", HOME, &name);
+        Self(name)
+    }
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        let _ = try_kubectl(&["delete", "brokercluster", &self.0, "--namespace", HOME]);
+    }
+}
+
+fn wait_field(kind: &str, namespace: &str, name: &str, pointer: &str, value: &str) {
+    wait_for(&format!("{kind} {name} has {pointer} {value}"), || {
+        let object = get(&[kind, name, "--namespace", namespace]);
+        if object.pointer(pointer) == Some(&Value::from(value)) { Ok(()) } else { Err(object.to_string()) }
+    });
+}
+
+#[test]
+fn a_namespaces_default_is_for_who_is_new_and_moves_nobody() {
+    let (second, topic) = (Second::make(), unique("home"));
+    let space = Namespace::opted_in("live-home");
+    let (ns, there) = (space.0.as_str(), format!("{HOME}/{}", second.0));
+    let asks = format!("kafka.admittance.dev/produces: {topic}");
+    kubectl(&["annotate", "namespace", ns, &format!("kafka.admittance.dev/cluster={}", second.0)]);
+    apply(&format!(
+        "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: TopicClaim, metadata: {{name: own, namespace: {ns}}}, spec: {{topicName: {topic}}}}}"
+    ));
+    wait_ready("topicclaim", ns, "own");
+    wait_field("topicclaim", ns, "own", "/status/cluster", &there);
+    apply(&idle_pod(ns, "early", &asks));
+    let user = user_of(ns, "early");
+    wait_field("accessclaim", ns, "early", "/spec/cluster", &there);
+    wait_ready("pod", ns, "early");
+
+    // The installation's default, named: its access bears the name of one that names none.
+    let named = format!("{asks}, kafka.admittance.dev/workload: early, kafka.admittance.dev/cluster: {HOME}/default");
+    apply(&idle_pod(ns, "named", &named));
+    let said = event_of(ns, "named", "AccessTaken");
+    assert!(said.contains(&there) && said.contains(&format!("{HOME}/default")), "{said}");
+
+    kubectl(&["annotate", "namespace", ns, "kafka.admittance.dev/cluster-"]);
+    apply(&idle_pod(ns, "late", "kafka.admittance.dev/produces: live-home.late"));
+    wait_field("accessclaim", ns, "late", "/spec/cluster", &format!("{HOME}/default"));
+    apply(&idle_pod(ns, "early-again", &format!("{asks}, kafka.admittance.dev/workload: early")));
+    wait_ready("pod", ns, "early-again");
+    wait_field("topicclaim", ns, "own", "/status/cluster", &there);
+
+    kubectl(&["delete", "pod", "early", "early-again", "named", "--namespace", ns, "--wait=false"]);
+    nothing_is_left(ns, "early", &user);
+}

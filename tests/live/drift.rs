@@ -1,0 +1,85 @@
+//! What somebody changes of a user in Kafka, by hand.
+
+use serde_json::Value;
+
+use crate::bed::{
+    Namespace, apply, event_of, get, idle_pod, kafka_tool, kubectl, rules_of, slots_of, unique, user_of, wait_for,
+    wait_ready,
+};
+use crate::operator::Lifetime;
+
+/// Takes a user's right on a topic away, and gives it another.
+fn change(user: &str, operation: &str, taken: &str, given: &str) {
+    let principal = format!("User:{user}");
+    let rule = |topic| ["--allow-principal", &principal, "--operation", operation, "--topic", topic].map(str::to_owned);
+    for (verb, topic) in [("--remove", taken), ("--add", given)] {
+        let rule = rule(topic);
+        let rule: Vec<&str> = rule.iter().map(String::as_str).collect();
+        kafka_tool("kafka-acls.sh", &[&["--force", verb][..], &rule].concat());
+    }
+    let rules = rules_of(user);
+    assert!(rules.contains(&format!("name={given}")) && !rules.contains(&format!("name={taken}")), "{rules}");
+}
+
+fn right(user: &str, there: &str, gone: &str) -> Result<(), String> {
+    let rules = rules_of(user);
+    let right = rules.contains(&format!("name={there}")) && !rules.contains(&format!("name={gone}"));
+    if right { Ok(()) } else { Err(rules) }
+}
+
+#[test]
+fn a_user_that_was_changed_by_hand_is_put_right_within_a_minute() {
+    let (space, topic) = (Namespace::opted_in("live-drift"), unique("drift"));
+    let (ns, other) = (space.0.as_str(), format!("{topic}-other"));
+    apply(&idle_pod(ns, "app", &format!("kafka.admittance.dev/produces: {topic}")));
+    let user = user_of(ns, "app");
+    let slots = slots_of(&user);
+    let began = std::time::Instant::now();
+    change(&user, "Write", &topic, &other);
+    wait_for("the rules are what they were", || right(&user, &topic, &other));
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    let said = event_of(ns, "app", "AccessDrifted");
+    assert!(said.contains(&format!("Write on Topic {topic} is missing; Write on Topic {other} was added")), "{said}");
+
+    // The sweep has seen the password by now, and sees that it goes.
+    let gone = ["--alter", "--entity-type", "users", "--entity-name", &user, "--delete-config", "SCRAM-SHA-512"];
+    kafka_tool("kafka-configs.sh", &gone);
+    assert_ne!(slots_of(&user), slots);
+    wait_for("the password is what it was", || {
+        let now = slots_of(&user);
+        if now == slots { Ok(()) } else { Err(now) }
+    });
+}
+
+#[test]
+fn what_is_only_to_be_told_is_left_until_something_else_is_wanted() {
+    let (space, topic) = (Namespace::opted_in("live-drift-told"), unique("told"));
+    let (ns, other) = (space.0.as_str(), format!("{topic}-other"));
+    let asks =
+        |more: &str| format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: '{topic}{more}'");
+    apply(&idle_pod(ns, "first", &asks("")));
+    let user = user_of(ns, "app");
+    let _policy = Lifetime::set("drift", "Report");
+    change(&user, "Write", &topic, &other);
+    let drifted = |claim: &Value| {
+        let conditions = claim["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|condition| condition["type"] == "Drifted")
+    };
+    let said = wait_for("the claim says what was changed", || {
+        let claim = get(&["accessclaim", "app", "--namespace", ns]);
+        drifted(&claim).ok_or_else(|| claim["status"].to_string())
+    });
+    assert_eq!((&said["status"], &said["reason"]), (&Value::from("True"), &Value::from("AccessDrifted")), "{said}");
+    assert!(said["message"].as_str().unwrap().contains(&format!("Write on Topic {other} was added")), "{said}");
+    right(&user, &other, &topic).unwrap();
+
+    // What is wanted now is another thing, and is written whole.
+    apply(&idle_pod(ns, "second", &asks(&format!(", {topic}-new"))));
+    wait_for("the rules are those of both Pods", || right(&user, &topic, &other));
+    wait_for("nothing is told any more", || {
+        let claim = wait_ready("accessclaim", ns, "app");
+        let said = drifted(&claim).map(|said| said["status"].clone());
+        if said == Some("False".into()) { Ok(()) } else { Err(claim["status"].to_string()) }
+    });
+    kubectl(&["delete", "pod", "first", "second", "--namespace", ns]);
+}

@@ -136,7 +136,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         };
         tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
     };
-    let deleted = |claim: &TopicClaim| departures.deleted(claim, &settings.default_cluster);
+    let deleted = |claim: &TopicClaim| departures.deleted(claim);
     tokio::join!(watches(client, &world, &queues, deleted), controllers);
 }
 

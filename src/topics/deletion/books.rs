@@ -296,7 +296,7 @@ mod tests {
         for (gone, definition, pending, reason) in [
             (delete.clone(), Some("crd"), 1, Reason::DeletionAnnounced),
             (delete.clone(), None, 0, Reason::DefinitionRemoved),
-            (Departure { ready: false, ..delete.clone() }, Some("crd"), 0, Reason::TopicReleased),
+            (Departure { ready: false, ..delete }, Some("crd"), 0, Reason::TopicReleased),
             (gone("a", Deletion::Keep), Some("crd"), 0, Reason::TopicReleased),
         ] {
             let mut books = Books::default();

@@ -4,7 +4,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::api::names::ClusterRef;
 use crate::api::resources::{Deletion, READY, TopicClaim, holds};
 
 /// Departures that wait to be recorded, at most. What comes beyond keeps its topic.
@@ -32,11 +31,12 @@ pub struct Departure {
 impl Departure {
     /// What a deleted claim leaves behind; nothing where it never had a topic.
     #[must_use]
-    pub fn of(claim: &TopicClaim, default_cluster: &ClusterRef) -> Option<Self> {
+    pub fn of(claim: &TopicClaim) -> Option<Self> {
         let status = claim.status.as_ref()?;
-        let cluster = &claim.spec.cluster;
+        let named = Some(&claim.spec.cluster).filter(|cluster| !cluster.is_empty());
         Some(Self {
-            cluster: if cluster.is_empty() { default_cluster.to_string() } else { cluster.clone() },
+            // One that named none was placed, and where is on record in it.
+            cluster: named.or(status.cluster.as_ref())?.clone(),
             topic: claim.spec.topic_name.clone(),
             topic_id: status.topic_id.clone()?,
             namespace: claim.metadata.namespace.clone()?,
@@ -56,8 +56,8 @@ pub struct Departures {
 
 impl Departures {
     /// Notes that a watch tells of the deletion of a claim. What a list merely lacks must never come here.
-    pub fn deleted(&self, claim: &TopicClaim, default_cluster: &ClusterRef) {
-        if let Some(departure) = Departure::of(claim, default_cluster) {
+    pub fn deleted(&self, claim: &TopicClaim) {
+        if let Some(departure) = Departure::of(claim) {
             self.put_back(vec![departure]);
             self.arrived.notify_one();
         }
@@ -101,7 +101,8 @@ mod tests {
     fn claim(id: Option<&str>, ready: bool) -> TopicClaim {
         let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("shop.orders", "", TopicSource::Declared));
         claim.metadata.namespace = Some("shop".into());
-        let mut status = TopicClaimStatus { topic_id: id.map(str::to_owned), ..TopicClaimStatus::default() };
+        let (topic_id, cluster) = (id.map(str::to_owned), Some("kafka/main".to_owned()));
+        let mut status = TopicClaimStatus { topic_id, cluster, ..TopicClaimStatus::default() };
         let now = Time(Timestamp::UNIX_EPOCH);
         set_condition(&mut status.conditions, READY, ready, Reason::Ready, "", None, now);
         claim.status = Some(status);
@@ -111,9 +112,8 @@ mod tests {
     #[test]
     fn a_claim_without_a_topic_leaves_nothing() {
         let departures = Departures::default();
-        let home = ClusterRef { namespace: "kafka".into(), name: "main".into() };
-        departures.deleted(&claim(None, true), &home);
-        departures.deleted(&claim(Some("id"), false), &home);
+        departures.deleted(&claim(None, true));
+        departures.deleted(&claim(Some("id"), false));
         let found = departures.take();
         assert_eq!((found.len(), found[0].cluster.as_str(), found[0].ready), (1, "kafka/main", false));
         assert!(departures.take().is_empty());
@@ -122,8 +122,7 @@ mod tests {
     #[test]
     fn more_than_there_is_room_for_keep_their_topics() {
         let departures = Departures::default();
-        let home = ClusterRef { namespace: "kafka".into(), name: "main".into() };
-        let one = Departure::of(&claim(Some("id"), true), &home).unwrap();
+        let one = Departure::of(&claim(Some("id"), true)).unwrap();
         departures.put_back(vec![one; CAPACITY + 1]);
         assert_eq!(departures.take().len(), CAPACITY);
     }

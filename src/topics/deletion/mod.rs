@@ -132,7 +132,7 @@ pub async fn run(context: Context) {
             match looked {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => {
-                    tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read")
+                    tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read");
                 }
                 Err(_) => tracing::info!(cluster = id, "no topic is deleted: it took too long to read everything"),
             }

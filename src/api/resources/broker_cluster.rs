@@ -282,7 +282,7 @@ pub struct Neighbour {
 pub struct AbsentUser {
     /// The Kafka user.
     pub user: String,
-    /// Its Secret, where the name does not follow from the user's: that of a long name.
+    /// Its Secret, where the name does not follow from the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// Since when.

@@ -158,15 +158,15 @@ async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next,
     let seen = observe::observe(context, key, doubted).await?;
     let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
     let applied = apply::apply(context, &seen, &plan).await?;
+    if plan.ends {
+        tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
+        context.accounts.forget(key);
+        return Ok(Next::Idle);
+    }
     if let Err(unusable) = &seen.held {
         report::halted(context, key, unusable).await;
         report::tell_pods(context, &seen, &plan).await;
         // The cluster tells when it works again.
-        return Ok(Next::Idle);
-    }
-    if plan.ends {
-        tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
-        context.accounts.forget(key);
         return Ok(Next::Idle);
     }
     report::report(context, &seen, &plan, &applied).await?;

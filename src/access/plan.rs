@@ -17,7 +17,9 @@ use super::standing::{Question as TopicQuestion, Standing, standing};
 use super::step::Step;
 use super::wishes::{Wishes, fault};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner};
+use crate::api::resources::{
+    AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner,
+};
 use crate::clusters::{Connection, Terms, Unusable};
 use crate::intent::Wait;
 use crate::kafka::admin::quotas::Quota;
@@ -80,6 +82,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     record(seen, subject, &asked, &mut plan.steps);
     let (connection, held) = match &seen.held {
         Ok((connection, held)) => (connection, held),
+        Err(unusable) if was_for_nothing(seen, unusable) => {
+            return Some(Plan { steps: vec![Step::ConfirmEnd, Step::DeleteClaim], ends: true, ..plan });
+        }
         Err(unusable) => return Some(Plan { obstacle: Some(unusable.clone()), ..plan }),
     };
     // A Pod that cannot be read lives all the same: it may be one that another version let in.
@@ -129,6 +134,19 @@ fn gated(seen: &Observation, members: &[&Ask]) -> Option<Vec<(String, String)>> 
     let waiting = members.iter().filter(waits).filter(|ask| !seen.let_through.contains(&ask.pod.uid));
     let pods: Vec<_> = waiting.map(|ask| (ask.pod.name.clone(), ask.pod.uid.clone())).collect();
     (!pods.is_empty()).then_some(pods)
+}
+
+/// Whether a claim of Pods that are gone waits for a cluster that is not there, and nothing was ever made for it.
+fn was_for_nothing(seen: &Observation, unusable: &Unusable) -> bool {
+    let untouched = |claim: &AccessClaim| {
+        let status = claim.status.as_ref();
+        claim.spec.source == AccessSource::Pods
+            && status.is_none_or(|status| status.username.is_none() && status.secret_name.is_none())
+    };
+    unusable.reason == Reason::ClusterNotFound
+        && seen.opted_in
+        && seen.asks.is_empty()
+        && seen.claim.as_deref().is_some_and(untouched)
 }
 
 /// How often the owner of an access without Pods is looked for: as often as the patience afterwards makes sense of.

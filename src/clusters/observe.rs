@@ -13,7 +13,7 @@ use super::rights::Rights;
 use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, CredentialPolicy, SaslMechanism};
+use crate::api::resources::{BrokerCluster, CredentialPolicy, External, SaslMechanism};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
 use crate::kafka::acl::AclFilter;
@@ -82,15 +82,16 @@ pub async fn observe(
 ) -> Result<Seen, Unusable> {
     let external = &cluster.spec.external;
     let secrets = Api::<KubeSecret>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
-    let admin_secret = read(&secrets, &external.admin_secret.name).await?;
-    let ca_pem = match (&external.tls, external.insecure) {
-        (Some(tls), false) => Some(text(&read(&secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
-        (None, true) => None,
-        // The API server refuses this, but for a null, which to its rules is something.
-        (Some(_), true) | (None, false) => {
-            let message = "exactly one of external.tls and external.insecure: true is needed".to_owned();
-            return Err(Unusable { reason: Reason::InvalidValue, message });
+    let (username, password, ca_pem) = match inputs(&secrets, external).await {
+        Ok(inputs) => inputs,
+        // What the Secrets say cannot be known for a while: what they said is as good, and everybody who is at work goes on.
+        Err(Trouble::Away(why)) if let Some(before) = before => {
+            tracing::info!(cluster = cluster.name_any(), why, "the last credential that was read is used");
+            let Credential { username, password, .. } = before.credential.clone();
+            (username, password, before.terms.ca_pem.clone())
         }
+        Err(Trouble::Away(message)) => return Err(Unusable { reason: Reason::AdminSecretInvalid, message }),
+        Err(Trouble::Wrong(unusable)) => return Err(unusable),
     };
     let clients = cluster.spec.clients.clone().unwrap_or_default();
     let terms = Terms {
@@ -109,11 +110,7 @@ pub async fn observe(
         quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
         neighbours: before.map(|before| before.terms.neighbours.clone()).unwrap_or_default(),
     };
-    let credential = Credential {
-        mechanism: mechanism(terms.mechanism),
-        username: text(&admin_secret, keys::USERNAME)?,
-        password: Secret::new(text(&admin_secret, keys::PASSWORD)?),
-    };
+    let credential = Credential { mechanism: mechanism(terms.mechanism), username, password };
     let servers = terms.bootstrap_servers.clone();
     tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
         let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
@@ -254,11 +251,43 @@ fn lifetimes(policy: &CredentialPolicy) -> Result<Lifetimes, Unusable> {
     })
 }
 
-async fn read(secrets: &Api<KubeSecret>, name: &str) -> Result<KubeSecret, Unusable> {
+/// Why a cluster's Secrets were not read.
+#[derive(Debug)]
+enum Trouble {
+    /// The API server does not answer, or has too much to do.
+    Away(String),
+    /// They are not there, not allowed to be read, or not as they should be.
+    Wrong(Unusable),
+}
+
+impl From<Unusable> for Trouble {
+    fn from(unusable: Unusable) -> Self {
+        Self::Wrong(unusable)
+    }
+}
+
+/// The name, the password and the trust of a cluster.
+async fn inputs(secrets: &Api<KubeSecret>, external: &External) -> Result<(String, Secret, Option<String>), Trouble> {
+    let admin_secret = read(secrets, &external.admin_secret.name).await?;
+    let ca_pem = match (&external.tls, external.insecure) {
+        (Some(tls), false) => Some(text(&read(secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
+        (None, true) => None,
+        // The API server refuses this, but for a null, which to its rules is something.
+        (Some(_), true) | (None, false) => {
+            let message = "exactly one of external.tls and external.insecure: true is needed".to_owned();
+            return Err(Unusable { reason: Reason::InvalidValue, message }.into());
+        }
+    };
+    Ok((text(&admin_secret, keys::USERNAME)?, Secret::new(text(&admin_secret, keys::PASSWORD)?), ca_pem))
+}
+
+async fn read(secrets: &Api<KubeSecret>, name: &str) -> Result<KubeSecret, Trouble> {
     let invalid = |message| Unusable { reason: Reason::AdminSecretInvalid, message };
-    let found =
-        call(CALL, "read the Secret", secrets.get_opt(name)).await.map_err(|error| invalid(error.to_string()))?;
-    found.ok_or_else(|| invalid(format!("Secret {name} does not exist in the BrokerCluster's namespace")))
+    let found = call(CALL, "read the Secret", secrets.get_opt(name)).await.map_err(|error| match error.code() {
+        Some(code) if code < 500 && code != 429 => Trouble::Wrong(invalid(error.to_string())),
+        _ => Trouble::Away(error.to_string()),
+    })?;
+    found.ok_or_else(|| invalid(format!("Secret {name} does not exist in the BrokerCluster's namespace")).into())
 }
 
 fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {

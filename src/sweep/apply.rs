@@ -7,12 +7,10 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::{Api, DeleteParams, Preconditions};
 use kube::core::PartialObjectMeta;
 
-use super::observe::{Holding, Observation};
+use super::observe::{self, Holding, Observation};
 use super::plan::Plan;
 use super::{Context, Halt};
 use crate::api::annotations::{MANAGED_BY, MANAGER};
-use crate::api::names::{MAX_OBJECT, joined_name};
-use crate::api::secret_layout::NAME_SUFFIX;
 use crate::clusters::{Connection, verify_claim};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
@@ -21,7 +19,7 @@ use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
 
-/// Sweeps: rights first, which acts on live connections; then limits, passwords and Secrets.
+/// Sweeps: rights first, which acts on live connections; then limits and Secrets, and passwords last.
 ///
 /// # Errors
 /// The first that failed; the next look goes on from there.
@@ -32,11 +30,17 @@ pub async fn apply(context: &Context, connection: &Connection, seen: &Observatio
     // Whose users these are is looked at live, before the first of them is touched.
     verify_claim(connection).await.map_err(Halt::Unusable)?;
     let each = plan.sweep.iter().filter_map(|user| Some((user, seen.missing.get(user)?)));
-    let swept = join_all(each.map(|(user, holding)| sweep(context, connection, user, holding))).await;
+    let swept =
+        join_all(each.map(|(user, holding)| sweep(context, connection, (user, seen.secrets.get(user)), holding))).await;
     swept.into_iter().collect()
 }
 
-async fn sweep(context: &Context, connection: &Connection, user: &str, holding: &Holding) -> Result<(), Halt> {
+async fn sweep(
+    context: &Context,
+    connection: &Connection,
+    (user, secret_name): (&str, Option<&String>),
+    holding: &Holding,
+) -> Result<(), Halt> {
     let Some((namespace, access)) = connection.claim.scope.access_of(user) else { return Ok(()) };
     let key = (namespace.to_owned(), access.to_owned());
     // Somebody may have come back since the lists were read.
@@ -47,28 +51,28 @@ async fn sweep(context: &Context, connection: &Connection, user: &str, holding: 
         connection.batcher.delete_acls(holding.rules.clone()).await?;
         writes::done("acls_delete");
     }
-    // Before the passwords: a user that is left half swept is found again by these.
+    // The passwords are the last: a user that is left half swept is found again by them.
     if holding.quota.is_some_and(|quota| quota != Quota::default()) {
         connection.batcher.alter_quota(user.to_owned(), Quota::default()).await?;
         writes::done("quotas_alter");
     }
+    let name = secret_name.cloned().unwrap_or_else(|| observe::secret_name(access));
+    secret(context, namespace, &name).await?;
     for slot in &holding.slots {
         let change = UserChange::Delete { user: user.to_owned(), mechanism: slot.mechanism };
         connection.batcher.alter_user(change).await?;
         writes::done("scram_delete");
     }
-    secret(context, namespace, access).await?;
     context.accesses.push(key);
     tracing::info!(user, "removed a user that nobody stands for any more");
     Ok(())
 }
 
 /// Deletes the Secret that went with an access, where the namespace still has it and it is ours.
-async fn secret(context: &Context, namespace: &str, access: &str) -> Result<(), Halt> {
-    let name = joined_name(&[access, NAME_SUFFIX], MAX_OBJECT);
+async fn secret(context: &Context, namespace: &str, name: &str) -> Result<(), Halt> {
     let api = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
     let found: Option<PartialObjectMeta<KubeSecret>> =
-        call(CALL, "read a credential Secret", api.get_metadata_opt(&name)).await?;
+        call(CALL, "read a credential Secret", api.get_metadata_opt(name)).await?;
     let ours = |found: &PartialObjectMeta<KubeSecret>| {
         let labels = found.metadata.labels.as_ref();
         labels.and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|by| by == MANAGER)
@@ -76,7 +80,7 @@ async fn secret(context: &Context, namespace: &str, access: &str) -> Result<(), 
     let Some(found) = found.filter(ours) else { return Ok(()) };
     let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match call(CALL, "delete a credential Secret", api.delete(&name, &params)).await {
+    match call(CALL, "delete a credential Secret", api.delete(name, &params)).await {
         Err(error) if error.code() != Some(404) => Err(error.into()),
         _ => {
             writes::done("secret_delete");

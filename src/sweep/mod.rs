@@ -11,7 +11,7 @@ pub mod observe;
 pub mod plan;
 pub mod report;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,14 @@ pub struct Context {
     pub accesses: Queue<AccessKey>,
 }
 
+/// What is remembered of a cluster from look to look.
+#[derive(Debug, Default)]
+struct Memory {
+    slots: Slots,
+    /// Secrets whose names do not follow from the users', by user: when a claim is gone, nobody else knows.
+    secrets: BTreeMap<String, String>,
+}
+
 /// Why a look stopped before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
@@ -60,12 +68,12 @@ pub enum Halt {
 
 /// Looks at every cluster in turn until the future is dropped.
 pub async fn run(context: Context) {
-    let mut seen_before = HashMap::<Name, Slots>::new();
+    let mut memories = HashMap::<Name, Memory>::new();
     loop {
         tokio::time::sleep(EVERY).await;
         for name in context.world.clusters.names() {
-            let slots = seen_before.entry(name.clone()).or_default();
-            match tokio::time::timeout(DEADLINE, look(&context, &name, slots)).await {
+            let memory = memories.entry(name.clone()).or_default();
+            match tokio::time::timeout(DEADLINE, look(&context, &name, memory)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => {
                     tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read");
@@ -76,15 +84,16 @@ pub async fn run(context: Context) {
     }
 }
 
-async fn look(context: &Context, name: &Name, slots: &mut Slots) -> Result<(), Halt> {
+async fn look(context: &Context, name: &Name, memory: &mut Memory) -> Result<(), Halt> {
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { return Ok(()) };
     // What cannot be worked with is not swept either.
     let id = format!("{}/{}", name.0, name.1);
     let Ok(connection) = context.clusters.get(&id) else { return Ok(()) };
     let holdings = observe::holdings(&connection).await?;
     let claims = observe::claims(context, &id);
-    drift::drifted(&holdings, &claims, slots).into_iter().for_each(|key| context.accesses.push(key));
-    let seen = observe::observe(context, &cluster, &connection, holdings).await?;
+    drift::drifted(&holdings, &claims, &mut memory.slots).into_iter().for_each(|key| context.accesses.push(key));
+    memory.secrets.extend(observe::long_names(&claims));
+    let seen = observe::observe(context, &cluster, &connection, holdings, &memory.secrets).await?;
     let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
     apply::apply(context, &connection, &seen, &plan).await?;
     report::report(context, name, &cluster, &plan).await

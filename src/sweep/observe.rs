@@ -11,7 +11,9 @@ use kube::core::PartialObjectMeta;
 
 use super::{Context, Halt};
 use crate::api::annotations::{ACCESS, RELEASE};
+use crate::api::names::{MAX_OBJECT, joined_name};
 use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
+use crate::api::secret_layout::NAME_SUFFIX;
 use crate::clusters::Connection;
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
@@ -44,6 +46,8 @@ pub struct Observation {
     pub missing: BTreeMap<String, Holding>,
     /// Those on record as missing.
     pub on_record: Vec<AbsentUser>,
+    /// The Secrets of those whose names do not follow from the users', as far as they are known.
+    pub secrets: BTreeMap<String, String>,
     /// Since when the brake holds.
     pub held_since: Option<k8s_openapi::jiff::Timestamp>,
     /// What people have released.
@@ -59,6 +63,7 @@ pub async fn observe(
     cluster: &BrokerCluster,
     connection: &Connection,
     mut holdings: BTreeMap<String, Holding>,
+    secrets: &BTreeMap<String, String>,
 ) -> Result<Observation, Halt> {
     let scope = &connection.claim.scope;
     let users = holdings.len();
@@ -74,10 +79,15 @@ pub async fn observe(
     }
     let status = cluster.status.as_ref();
     let held = status.and_then(|status| condition(&status.conditions, super::report::HELD));
+    let on_record = status.map(|status| status.absent.clone()).unwrap_or_default();
+    let recorded = on_record.iter().filter_map(|absent| Some((absent.user.clone(), absent.secret.clone()?)));
+    let mut secrets: BTreeMap<String, String> = recorded.chain(secrets.clone()).collect();
+    secrets.retain(|user, _| holdings.contains_key(user));
     Ok(Observation {
         users,
         missing: holdings,
-        on_record: status.map(|status| status.absent.clone()).unwrap_or_default(),
+        on_record,
+        secrets,
         held_since: held.filter(|held| held.status == "True").map(|held| held.last_transition_time.0),
         release: cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RELEASE).cloned()),
     })
@@ -111,6 +121,23 @@ pub async fn holdings(connection: &Connection) -> Result<BTreeMap<String, Holdin
         }
     }
     Ok(holdings)
+}
+
+/// The Secrets of these claims whose names do not follow from the users', by user: an access's name is cut where a Secret's is not.
+#[must_use]
+pub fn long_names(claims: &[Arc<AccessClaim>]) -> BTreeMap<String, String> {
+    let long = claims.iter().filter_map(|claim| {
+        let (status, access) = (claim.status.as_ref()?, claim.metadata.name.as_ref()?);
+        let (user, secret) = (status.username.clone()?, status.secret_name.clone()?);
+        (secret != secret_name(access)).then_some((user, secret))
+    });
+    long.collect()
+}
+
+/// The Secret of an access by the latter's name alone.
+#[must_use]
+pub fn secret_name(access: &str) -> String {
+    joined_name(&[access, NAME_SUFFIX], MAX_OBJECT)
 }
 
 /// The accesses of a cluster, as they are known.

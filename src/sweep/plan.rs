@@ -67,8 +67,12 @@ pub fn plan(seen: &Observation, absent_after: Duration, now: Timestamp) -> Plan 
     }
     let since =
         |user: &String| seen.on_record.iter().find(|absent| absent.user == *user).map_or(now, |absent| absent.since.0);
-    let absent: Vec<AbsentUser> =
-        missing.into_iter().map(|user| AbsentUser { user: user.clone(), since: Time(since(user)) }).collect();
+    let absent = |user: &String| AbsentUser {
+        user: user.clone(),
+        secret: seen.secrets.get(user).cloned(),
+        since: Time(since(user)),
+    };
+    let absent: Vec<AbsentUser> = missing.into_iter().map(absent).collect();
     let known = |absent: &&AbsentUser| seen.on_record.iter().any(|on_record| on_record.user == absent.user);
     let sweep = absent.iter().filter(known).filter(|absent| waited(absent.since.0)).map(|absent| absent.user.clone());
     Plan { sweep: sweep.collect(), absent, held: None }
@@ -103,6 +107,14 @@ mod tests {
         seen.on_record = first.absent;
         assert!(plan(&seen, HOUR, at(4599)).sweep.is_empty());
         assert_eq!(plan(&seen, HOUR, at(4600)).sweep, ["k.ns.app0"]);
+    }
+
+    #[test]
+    fn the_secret_of_a_long_name_is_put_on_record_while_somebody_knows_it() {
+        let mut seen = seen(1, 20);
+        seen.secrets.insert("k.ns.app0".into(), "long-kafka-credentials".into());
+        let plan = plan(&seen, HOUR, at(0));
+        assert_eq!(plan.absent[0].secret.as_deref(), Some("long-kafka-credentials"));
     }
 
     #[test]

@@ -32,12 +32,13 @@ pub async fn record_intent(
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
-    let patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": {"cluster": claim.spec.cluster, "creating": intent, "topicId": null}});
+    let status = json!({"cluster": claim.spec.cluster, "creating": intent, "topicId": null});
+    let patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": status});
     let params = PatchParams::default();
     let patch = Patch::Merge(patch);
     let written = call(CALL, "write the TopicClaim's intent", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("topic_claim_intent");
-    Ok(Arc::new(written))
+    Ok(Arc::new(context.world.placed_topic(written)))
 }
 
 /// Makes the topic. One that is there by now is no error and returns nothing: the next look decides whose it is.

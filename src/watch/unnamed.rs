@@ -85,7 +85,7 @@ impl World {
     fn place(&self, unnamed: &Unnamed, name: &Name, cluster: &mut String, decided: Option<String>) {
         unnamed.note(name, cluster.is_empty());
         if cluster.is_empty() {
-            *cluster = decided.unwrap_or_else(|| self.default_of(&name.0));
+            *cluster = decided.filter(|cluster| !cluster.is_empty()).unwrap_or_else(|| self.default_of(&name.0));
         }
     }
 

@@ -30,7 +30,7 @@ fn right(user: &str, there: &str, gone: &str) -> Result<(), String> {
 #[test]
 fn a_user_that_was_changed_by_hand_is_put_right_within_a_minute() {
     let (space, topic) = (Namespace::opted_in("live-drift"), unique("drift"));
-    let (ns, other) = (space.0.as_str(), format!("{topic}-other"));
+    let (ns, other) = (space.0.as_str(), format!("other-{topic}"));
     apply(&idle_pod(ns, "app", &format!("kafka.admittance.dev/produces: {topic}")));
     let user = user_of(ns, "app");
     let slots = slots_of(&user);
@@ -54,7 +54,7 @@ fn a_user_that_was_changed_by_hand_is_put_right_within_a_minute() {
 #[test]
 fn what_is_only_to_be_told_is_left_until_something_else_is_wanted() {
     let (space, topic) = (Namespace::opted_in("live-drift-told"), unique("told"));
-    let (ns, other) = (space.0.as_str(), format!("{topic}-other"));
+    let (ns, other) = (space.0.as_str(), format!("other-{topic}"));
     let asks =
         |more: &str| format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: '{topic}{more}'");
     apply(&idle_pod(ns, "first", &asks("")));

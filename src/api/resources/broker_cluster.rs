@@ -282,6 +282,9 @@ pub struct Neighbour {
 pub struct AbsentUser {
     /// The Kafka user.
     pub user: String,
+    /// Its Secret, where the name does not follow from the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// Since when.
     pub since: Time,
 }

@@ -80,6 +80,23 @@ pub async fn observe(
     before: Option<&Arc<Connection>>,
     claim: Claim,
 ) -> Result<Seen, Unusable> {
+    let (mut terms, credential) = reach(client, cluster).await?;
+    if let Some(before) = before {
+        terms.quotas_shown = before.terms.quotas_shown;
+        terms.neighbours.clone_from(&before.terms.neighbours);
+    }
+    let servers = terms.bootstrap_servers.clone();
+    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
+        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
+        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+    })
+}
+
+/// How a cluster is reached, and as whom: from its resource and the Secrets that it names.
+///
+/// # Errors
+/// [`Unusable`]: a Secret cannot be read or lacks something, or the resource makes no sense.
+pub async fn reach(client: &Client, cluster: &BrokerCluster) -> Result<(Terms, Credential), Unusable> {
     let external = &cluster.spec.external;
     let secrets = Api::<KubeSecret>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
     let admin_secret = read(&secrets, &external.admin_secret.name).await?;
@@ -92,32 +109,37 @@ pub async fn observe(
             return Err(Unusable { reason: Reason::InvalidValue, message });
         }
     };
-    let clients = cluster.spec.clients.clone().unwrap_or_default();
-    let terms = Terms {
-        bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
-        security_protocol: if ca_pem.is_some() { SecurityProtocol::SaslSsl } else { SecurityProtocol::SaslPlaintext },
-        ca_pem,
-        mechanism: external.mechanism,
-        mechanisms: Vec::new(),
-        namespaces: clients.namespace_selector,
-        topics: cluster.spec.topics.clone(),
-        groups: cluster.spec.groups,
-        lifetimes: lifetimes(&cluster.spec.credentials)?,
-        drift: cluster.spec.credentials.drift,
-        quotas: cluster.spec.quotas.clone(),
-        // Kafka says these, below.
-        quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
-        neighbours: before.map(|before| before.terms.neighbours.clone()).unwrap_or_default(),
-    };
+    let terms = terms(cluster, ca_pem)?;
     let credential = Credential {
         mechanism: mechanism(terms.mechanism),
         username: text(&admin_secret, keys::USERNAME)?,
         password: Secret::new(text(&admin_secret, keys::PASSWORD)?),
     };
-    let servers = terms.bootstrap_servers.clone();
-    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
-        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
-        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+    Ok((terms, credential))
+}
+
+/// The terms of a cluster as its resource says them, with the certificates that its brokers are trusted by. Which mechanisms are
+/// offered, only Kafka can say.
+///
+/// # Errors
+/// [`Unusable`] where a value makes no sense.
+pub fn terms(cluster: &BrokerCluster, ca_pem: Option<String>) -> Result<Terms, Unusable> {
+    let external = &cluster.spec.external;
+    Ok(Terms {
+        bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
+        security_protocol: if ca_pem.is_some() { SecurityProtocol::SaslSsl } else { SecurityProtocol::SaslPlaintext },
+        ca_pem,
+        mechanism: external.mechanism,
+        mechanisms: Vec::new(),
+        namespaces: cluster.spec.clients.clone().unwrap_or_default().namespace_selector,
+        topics: cluster.spec.topics.clone(),
+        groups: cluster.spec.groups,
+        lifetimes: lifetimes(&cluster.spec.credentials)?,
+        drift: cluster.spec.credentials.drift,
+        quotas: cluster.spec.quotas.clone(),
+        // Kafka says these.
+        quotas_shown: false,
+        neighbours: Vec::new(),
     })
 }
 

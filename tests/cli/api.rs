@@ -112,6 +112,18 @@ pub fn access_claim(name: &str, reason: &str, message: &str) -> Value {
     })
 }
 
+/// A claim on a topic of its own name, declared unless `more` says otherwise.
+pub fn topic_claim(namespace: &str, name: &str, more: Value) -> Value {
+    let mut spec = json!({
+        "topicName": name, "cluster": "admittance/default", "deletion": "Keep", "drift": "Revert", "source": "Declared",
+    });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({
+        "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "TopicClaim",
+        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": spec,
+    })
+}
+
 /// An installation as the chart makes it, and as it should be.
 pub fn sound() -> Objects {
     let lease = json!({

@@ -9,6 +9,8 @@
 mod api;
 mod check;
 mod explain;
+mod export;
+mod import;
 mod inject;
 mod manifest;
 mod program;

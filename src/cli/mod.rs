@@ -14,6 +14,7 @@ pub mod install;
 pub mod kafka;
 pub mod manifest;
 pub mod operator;
+pub mod plan;
 pub mod print;
 pub mod source;
 pub mod webhook;
@@ -44,6 +45,7 @@ Examples:
   admittance inject -f deployment.yaml | kubectl apply -f -
   admittance explain -f deployment.yaml
   admittance check
+  admittance plan -f manifests/
   admittance export -n shop > claims.yaml
   admittance import topics > topics.yaml
   admittance crds | kubectl apply --server-side -f -
@@ -65,6 +67,11 @@ pub enum Command {
     /// Calls the same functions as the webhook and the operator. With a cluster at hand it also tells how claims, topics, the
     /// Secret and the Pod stand, what is missing, and which command to try next.
     Explain(explain::ExplainArgs),
+    /// Tell what applying manifests would change, in the cluster and in Kafka.
+    ///
+    /// Reads TopicClaims, AccessClaims, ConfigMaps of 2017 and workloads, compares them with what is there, and asks the functions by
+    /// which the operator decides. Reads only: it needs no right to write, neither in Kubernetes nor in Kafka.
+    Plan(Box<plan::PlanArgs>),
     /// Check whether an installation is sound.
     ///
     /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses and nodes, and says of
@@ -141,6 +148,7 @@ impl Command {
         match self {
             Self::Inject(args) => inject::run(&args),
             Self::Explain(args) => block_on(explain::run(args)),
+            Self::Plan(args) => block_on(plan::run(*args)),
             Self::Check(args) => block_on(check::run(args)),
             Self::Export(args) => block_on(export::run(args)),
             Self::Import(import) => block_on(import::run(import)),

@@ -13,4 +13,5 @@ mod export;
 mod import;
 mod inject;
 mod manifest;
+mod plan;
 mod program;

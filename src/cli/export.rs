@@ -65,7 +65,7 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<Exit> {
     print::text(&stream(&entries, args.output))?;
     let place = namespace.map_or_else(|| "any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
     if left_out > 0 {
-        print::note(&format!("{left_out} claims follow from Pods or ConfigMaps and were left out: see --implicit"));
+        print::note(&format!("left out, since they follow from Pods or ConfigMaps: {left_out}; see --implicit"));
     } else if entries.is_empty() {
         print::note(&tame(&format!("there are no claims in {place}")));
     }

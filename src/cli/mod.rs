@@ -74,8 +74,8 @@ pub enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Check whether an installation is sound.
     ///
-    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses and nodes, and says of
-    /// each problem what to do.
+    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses, topics and nodes, and says
+    /// of each problem what to do.
     Check(check::CheckArgs),
     /// Print the topics and accesses of a cluster as manifests that another cluster takes.
     ///

@@ -168,6 +168,7 @@ pub fn sound() -> Objects {
         (format!("{OURS}/brokerclusters"), list(&[broker_cluster("Ready", "3 brokers")])),
         (format!("{OURS}/namespaces/admittance/brokerclusters/default"), broker_cluster("Ready", "3 brokers")),
         (format!("{OURS}/accessclaims"), list(&[access_claim("producer", "Ready", "proven on 3 of 3 brokers")])),
+        (format!("{OURS}/topicclaims"), list(&[])),
         (format!("{OURS}/namespaces/shop/topicclaims"), list(&[])),
         ("/api/v1/namespaces".into(), list(std::slice::from_ref(&namespace))),
         ("/api/v1/namespaces/shop".into(), namespace),

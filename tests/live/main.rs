@@ -10,6 +10,7 @@ mod admission;
 mod attacks;
 mod bed;
 mod chart;
+mod cli;
 mod clients;
 mod clusters;
 mod crash;

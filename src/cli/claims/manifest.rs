@@ -6,21 +6,19 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::api::annotations::{GROUP, MANAGED_BY};
 use crate::api::resources::{AccessClaim, TopicClaim, TopicSource};
 use crate::cli::manifest::node::{self, Node};
 
 /// Labels and annotations by which tools know what they have applied: elsewhere they would claim what they do not manage.
-const OF_TOOLS: [&str; 7] = [
+const OF_TOOLS: [&str; 6] = [
     "kubectl.kubernetes.io/",
     "meta.helm.sh/",
     "helm.sh/",
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
-    "kafka.admittance.dev/",
 ];
-/// The label by which everybody says who manages an object.
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// What the definitions put where nothing is said, in both kinds.
 const DEFAULTS: [(&str, &str); 3] = [("deletion", "Keep"), ("drift", "Revert"), ("source", "Declared")];
 
@@ -62,8 +60,9 @@ where
 
 /// What the author set of labels or annotations.
 fn authors(found: &BTreeMap<String, String>) -> BTreeMap<&String, &String> {
-    let of_a_tool = |key: &String| key == MANAGED_BY || OF_TOOLS.iter().any(|prefix| key.starts_with(prefix));
-    found.iter().filter(|(key, _)| !of_a_tool(key)).collect()
+    let of_ours = |key: &str| key.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'));
+    let of_a_tool = |key: &str| key == MANAGED_BY || OF_TOOLS.iter().any(|prefix| key.starts_with(prefix));
+    found.iter().filter(|(key, _)| !of_ours(key) && !of_a_tool(key)).collect()
 }
 
 /// A spec in the order of its fields, without what is the default anyway.

@@ -48,7 +48,7 @@ struct Settings(BTreeMap<String, String>);
 
 impl Settings {
     fn of(text: &str) -> Self {
-        Self(properties(text))
+        Self(either(text))
     }
 
     fn get(&self, keys: &[&str]) -> Option<&str> {
@@ -114,14 +114,19 @@ fn of_jaas(jaas: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Key and value of each line: Java's syntax (java.util.Properties) where a key of Java's own is there, else lines taken as they are,
-/// for in librdkafka's a backslash is a backslash.
-fn properties(text: &str) -> BTreeMap<String, String> {
+/// Key and value of each line: Java's syntax where a key of Java's own is there, else lines taken as they are, for in librdkafka's a
+/// backslash is a backslash.
+fn either(text: &str) -> BTreeMap<String, String> {
+    let of_java = |line: &str| line.starts_with("sasl.jaas.config") || line.starts_with("ssl.truststore");
+    properties(text, text.lines().any(|line| of_java(line.trim_start())))
+}
+
+/// Key and value of each line, in Java's syntax (java.util.Properties) or taken as they are.
+#[must_use]
+pub fn properties(text: &str, is_java: bool) -> BTreeMap<String, String> {
     let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']) && !line.is_empty());
-    let lines: Vec<&str> = lines.collect();
-    let is_java = lines.iter().any(|line| line.starts_with("sasl.jaas.config") || line.starts_with("ssl.truststore"));
     let mut found = BTreeMap::new();
-    let mut rest = lines.into_iter();
+    let mut rest = lines;
     while let Some(line) = rest.next() {
         let mut line = line.to_owned();
         while is_java && line.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1 {

@@ -17,6 +17,8 @@ pub enum Mark {
     Remove,
     /// Something that is asked for and will not be.
     Refused,
+    /// Something that differs, and is left as it is.
+    Kept,
     /// Something that is not known here.
     Unknown,
 }
@@ -28,17 +30,19 @@ impl Mark {
             Self::Change => "~",
             Self::Remove => "-",
             Self::Refused => "!",
+            Self::Kept => "=",
             Self::Unknown => "?",
         }
     }
 
-    /// By SGR: green, yellow, red, red and bold, cyan.
+    /// By SGR: green, yellow, red, red and bold, faint, cyan.
     const fn colour(self) -> &'static str {
         match self {
             Self::Add => "32",
             Self::Change => "33",
             Self::Remove => "31",
             Self::Refused => "1;31",
+            Self::Kept => "2",
             Self::Unknown => "36",
         }
     }

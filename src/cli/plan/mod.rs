@@ -35,8 +35,8 @@ Examples:
 
 It reads TopicClaims, manual AccessClaims, ConfigMaps of 2017, and everything with annotations on a Pod
 or Pod template; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
-reason and remedy, ? is not known here. What is missing from the manifests is not deleted by applying
-them, and so is no part of a plan.
+reason and remedy, = differs and is left so, ? is not known here. What is missing from the manifests
+is not deleted by applying them, and so is no part of a plan.
 
 It only reads. In Kubernetes: list TopicClaims and AccessClaims, and if it may, get the BrokerCluster
 and list Namespaces. In Kafka: Describe and DescribeConfigs on the topics, by --config, else by the

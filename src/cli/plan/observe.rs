@@ -196,6 +196,7 @@ async fn look(
         settings: BTreeMap::new(),
         rules: None,
         affecting: BTreeMap::new(),
+        neighbours: status.iter().flat_map(|status| &status.neighbours).map(|other| other.scope.clone()).collect(),
         connection: Arc::new(Connection {
             batcher: Batcher::new(&mute()?),
             admin: mute()?,
@@ -225,8 +226,11 @@ async fn ask(admin: &Admin, asked: &Asked<'_>, claims: &[TopicClaim], view: &mut
         view.topics.extend(found.into_iter().flatten().map(|topic| (topic.name.clone(), topic)));
         let settings = admin.describe_settings(names, At::Any).await?;
         for (name, settings) in names.iter().zip(settings) {
-            if let Some(settings) = settings? {
-                view.settings.insert(name.clone(), settings);
+            match settings {
+                Ok(None) => {}
+                Ok(Some(settings)) => _ = view.settings.insert(name.clone(), Ok(settings)),
+                Err(error @ Error::Denied(_)) => _ = view.settings.insert(name.clone(), Err(error)),
+                Err(error) => return Err(error),
             }
         }
     }

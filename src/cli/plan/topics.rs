@@ -24,7 +24,7 @@ pub fn decide(claim: &Arc<TopicClaim>, world: &[Arc<TopicClaim>], seen: &Seen) -
     let (topic, holders) = match seen.clusters.get(&claim.spec.cluster) {
         Some(Ok(view)) => {
             let scope = &view.connection.claim.scope;
-            let holders = view.affecting.get(name).map(|rules| Holders::of(rules, scope, &[]));
+            let holders = view.affecting.get(name).map(|rules| Holders::of(rules, scope, &view.neighbours));
             (Ok((Arc::clone(&view.connection), view.topics.get(name).cloned())), holders.unwrap_or_default())
         }
         Some(Err(unusable)) => (Err(unusable.clone()), Holders::default()),

@@ -9,6 +9,7 @@ use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::BrokerId;
 use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::{Partition, Topic};
+use crate::kafka::error::Error;
 
 /// How a Kafka was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,10 @@ pub struct View {
     pub evidence: Evidence,
     /// The topics that it has, of those that were asked about.
     pub topics: BTreeMap<String, Topic>,
-    /// Their own settings.
-    pub settings: BTreeMap<String, Overrides>,
+    /// Their own settings, or why they cannot be read.
+    pub settings: BTreeMap<String, Result<Overrides, Error>>,
+    /// The scopes that other Kubernetes clusters claim in it.
+    pub neighbours: Vec<String>,
     /// The rules of users, by principal; nothing where they are not shown.
     pub rules: Option<BTreeMap<String, BTreeSet<AclBinding>>>,
     /// Everybody's rules on topics that no claim has on record.
@@ -52,7 +55,7 @@ impl View {
             };
             let name = claim.spec.topic_name.clone();
             let partitions = (0..status.partitions.unwrap_or(1)).map(partition).collect();
-            self.settings.insert(name.clone(), status.config.clone().unwrap_or_default());
+            self.settings.insert(name.clone(), Ok(status.config.clone().unwrap_or_default()));
             self.topics.insert(name.clone(), Topic { name, id, internal: false, partitions });
         }
     }

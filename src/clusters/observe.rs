@@ -1,5 +1,6 @@
 //! Reads the credential of a cluster and asks Kafka who it is, how it is guarded, and what is claimed in it. I/O; decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ pub fn terms(cluster: &BrokerCluster, ca_pem: Option<String>) -> Result<Terms, U
         quotas: cluster.spec.quotas.clone(),
         // Kafka says these.
         quotas_shown: false,
-        neighbours: Vec::new(),
+        neighbours: BTreeSet::new(),
     })
 }
 

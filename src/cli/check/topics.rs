@@ -37,7 +37,8 @@ impl Judge {
 
     /// Topics whose claims are gone, and that go with them unless somebody says otherwise.
     fn deletions(&mut self, cluster: &BrokerCluster) {
-        let pending = cluster.status.as_ref().map(|status| status.deletions.as_slice()).unwrap_or_default();
+        let pending = cluster.status.iter().flat_map(|status| &status.deletions);
+        let pending: Vec<_> = pending.filter(|one| one.deleted.is_none()).collect();
         for one in pending.iter().take(NAMED) {
             let says = match &one.held {
                 Some(held) => format!("its claim was deleted, and it is kept for now: {held}"),

@@ -116,7 +116,7 @@ pub fn import(found: Vec<impl Into<Found>>, assignment: &Assignment, claimed: &[
     let (mut homeless, mut foreign, mut covered) = (Vec::new(), Vec::new(), 0);
     for found in found {
         match found.into() {
-            Found::Unreadable(why) => imported.leave_out(why),
+            Found::Unreadable(why) => imported.leave_out(&why),
             Found::Topic(topic) => {
                 let FoundTopic { place, namespace, mut spec } = *topic;
                 let name = match TopicName::parse(&spec.topic_name) {
@@ -125,7 +125,7 @@ pub fn import(found: Vec<impl Into<Found>>, assignment: &Assignment, claimed: &[
                     Err(NameError::Internal) => continue,
                     Err(error) => {
                         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
-                        imported.leave_out(format!("{place}topic \"{}\" {error}", spec.topic_name));
+                        imported.leave_out(&format!("{place}topic \"{}\" {error}", spec.topic_name));
                         continue;
                     }
                 };
@@ -147,7 +147,7 @@ pub fn import(found: Vec<impl Into<Found>>, assignment: &Assignment, claimed: &[
                 }
                 spec.cluster.clone_from(&assignment.cluster);
                 if topics.insert((namespace, name.to_string()), (name, spec)).is_some() {
-                    imported.leave_out(format!(
+                    imported.leave_out(&format!(
                         "{}: the topic is named twice; the last one counts",
                         place.unwrap_or_default()
                     ));
@@ -169,7 +169,7 @@ pub fn import(found: Vec<impl Into<Found>>, assignment: &Assignment, claimed: &[
     if !homeless.is_empty() {
         let says =
             format!("{} bear no namespace's name; name one with --namespace: {}", count(&homeless), some(&homeless));
-        imported.leave_out(says);
+        imported.leave_out(&says);
     }
     if !foreign.is_empty() {
         imported.notes.push(format!(
@@ -188,7 +188,7 @@ impl From<FoundTopic> for Found {
 }
 
 impl Imported {
-    fn leave_out(&mut self, why: String) {
+    fn leave_out(&mut self, why: &str) {
         self.incomplete = true;
         self.notes.push(format!("warning: left out: {why}"));
     }
@@ -212,7 +212,7 @@ impl Imported {
     fn access(&mut self, namespace: Option<String>, found: FoundAccess, assignment: &Assignment) {
         let FoundAccess { place, mut spec, rules, mut unmapped, .. } = found;
         let Some(namespace) = namespace else {
-            self.leave_out(format!(
+            self.leave_out(&format!(
                 "{place}: KafkaUser {} names no namespace; name one with --namespace",
                 spec.workload
             ));
@@ -232,7 +232,7 @@ impl Imported {
         lines.extend(unmapped.iter().map(|what| format!("- {what}")));
         lines.push("Without that it would be:".to_owned());
         for what in &unmapped {
-            self.leave_out(format!("{place}: KafkaUser {workload}: {what}"));
+            self.leave_out(&format!("{place}: KafkaUser {workload}: {what}"));
         }
         self.entries.push(Entry::Remark(lines, Some(node)));
     }

@@ -11,6 +11,7 @@ use super::view::View;
 use crate::access::groups::GroupView;
 use crate::access::observe::{Held, Observation, SecretView, Subject, TopicView};
 use crate::access::plan::{Plan, plan};
+use crate::access::prefix::{Prefixes, Question};
 use crate::access::reviews::Verdict;
 use crate::access::rights::{principal, rights};
 use crate::access::step::Step;
@@ -73,7 +74,7 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
     let subject = Subject {
         workload: wanted.spec.workload.clone(),
         cluster: wanted.spec.cluster.clone(),
-        username: username.clone(),
+        username,
         secret_name: request::secret_name(&workload, &cluster, wanted.default_cluster),
     };
     let held = held(wanted, live, &status, &subject, view, world, seen);
@@ -91,6 +92,7 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
         held: Ok((Arc::clone(&view.connection), held)),
         credential_doubted: false,
         owners: Vec::new(),
+        unplaced: false,
         opted_in,
         admitted: !opted_in || seen.opted_in.is_none() || view.connection.terms.admit(&labels),
         let_through: BTreeSet::new(),
@@ -125,7 +127,16 @@ fn held(
                 Right::Join => had.groups.remove(&refusal.name),
             };
         }
-        rights(&subject.username, namespace, &subject.workload, &had)
+        let principal = principal(&subject.username);
+        let prefixes = Prefixes::of(&Question {
+            principal: &principal,
+            namespace,
+            scope: &view.connection.claim.scope,
+            neighbours: &view.connection.terms.neighbours,
+            held: &BTreeSet::new(),
+            rival: None,
+        });
+        rights(&subject.username, (namespace, &subject.workload), &had, &prefixes)
     };
     let shown = view.rules.as_ref().map(|rules| rules.get(&principal(&subject.username)).cloned().unwrap_or_default());
     let exists = |name: &str| seen.opted_in.as_ref().is_some_and(|names| names.contains(name));
@@ -241,7 +252,7 @@ fn told(rule: &AclBinding) -> String {
         ResourceType::Topic => "topic",
         ResourceType::Group => "group",
         ResourceType::TransactionalId => "transactional id",
-        other => return format!("{:?} on {other:?}", rule.operation),
+        ResourceType::Cluster => return format!("{:?} on the cluster", rule.operation),
     };
     let pattern = if rule.pattern_type == PatternType::Prefixed { "…" } else { "" };
     format!("{:?} on {kind} {}{pattern}", rule.operation, rule.resource_name)

@@ -26,6 +26,8 @@ pub struct Written<K> {
     pub claim: K,
     /// Of which object it is, where it is not one itself.
     pub of: Option<String>,
+    /// Whether it names no cluster: then it stays on the one that it is on.
+    pub unnamed: bool,
 }
 
 /// What Pods of one identity ask for.
@@ -81,19 +83,21 @@ impl Input {
             "TopicClaim" if ours => {
                 let mut claim: TopicClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+                let unnamed = claim.spec.cluster.is_empty();
                 claim.spec.cluster = full_name(&claim.spec.cluster, settings);
-                self.topics.push(Written { place: place.to_owned(), claim, of: None });
+                self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
             }
             "AccessClaim" if ours => {
                 let mut claim: AccessClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+                let unnamed = claim.spec.cluster.is_empty();
                 claim.spec.cluster = full_name(&claim.spec.cluster, settings);
                 if claim.spec.source == AccessSource::Pods {
                     let message =
                         "an AccessClaim of Pods follows from their annotations: apply the workload".to_owned();
                     self.fault(place, "AccessClaim", namespace, text(&["metadata", "name"]), None, message);
                 } else {
-                    self.accesses.push(Written { place: place.to_owned(), claim, of: None });
+                    self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
                 }
             }
             _ => {
@@ -130,7 +134,12 @@ impl Input {
         spec.source = TopicSource::Declared;
         let mut claim = TopicClaim::new(name, spec);
         claim.metadata.namespace = Some(text("namespace").unwrap_or(namespace).to_owned());
-        self.topics.push(Written { place: place.to_owned(), claim, of: Some(format!("ConfigMap {name}")) });
+        self.topics.push(Written {
+            place: place.to_owned(),
+            claim,
+            of: Some(format!("ConfigMap {name}")),
+            unnamed: true,
+        });
     }
 
     fn site(&mut self, site: &Site, place: &str, namespace: &str, settings: &Settings) -> anyhow::Result<()> {

@@ -44,7 +44,11 @@ pub fn judge(input: &Input, seen: &Seen, default_cluster: &ClusterRef, now: Time
     // All claims stand beside each other before any is judged: whose a topic is depends on all of them.
     let mut standing = Vec::new();
     for written in &input.topics {
-        standing.push((written, judge.stand(&written.claim)));
+        let mut claim = written.claim.clone();
+        if let Some(live) = judge.world.get(&key(&claim)).filter(|_| written.unnamed) {
+            claim.spec.cluster.clone_from(&live.spec.cluster);
+        }
+        standing.push((written, judge.stand(&claim)));
     }
     for (written, lines) in standing {
         judge.topic(written, lines);
@@ -131,8 +135,14 @@ impl Judge<'_> {
         let claim = &written.claim;
         let key = (claim.namespace().unwrap_or_default(), claim.name_any());
         let account = claim.spec.service_account.clone().unwrap_or_default();
+        let mut spec = claim.spec.clone();
+        let live =
+            self.seen.accesses.iter().find(|live| (live.namespace().unwrap_or_default(), live.name_any()) == key);
+        if let Some(live) = live.filter(|_| written.unnamed) {
+            spec.cluster.clone_from(&live.spec.cluster);
+        }
         let object = format!("AccessClaim {}/{}", key.0, key.1);
-        self.access(&key, claim.spec.clone(), &account, object, written.place.clone());
+        self.access(&key, spec, &account, object, written.place.clone());
     }
 
     fn workload(&mut self, key: &Key, workload: &Workload) {

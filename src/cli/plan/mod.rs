@@ -121,7 +121,8 @@ pub async fn run(args: PlanArgs) -> anyhow::Result<Exit> {
             none.context(Try("admittance explain -f FILE, of a workload whose annotations are not seen".to_owned()))
         );
     }
-    let seen = Box::pin(observe::observe(&client, &input, &args.way, !args.without_kafka)).await.with_context(hint)?;
+    let looked = observe::observe(&client, &input, &args.way, !args.without_kafka, &settings.default_cluster);
+    let seen = Box::pin(looked).await.with_context(hint)?;
     let items = judge::judge(&input, &seen, &settings.default_cluster, Timestamp::now());
     let summary = Summary::of(&items);
     let (outcome, exit) = match (summary.refused, summary.changes()) {

@@ -53,12 +53,27 @@ pub struct Seen {
 ///
 /// # Errors
 /// Claims can be listed nowhere, or the way cannot be used.
-pub async fn observe(client: &Client, input: &Input, way: &Way, ask_kafka: bool) -> anyhow::Result<Seen> {
+pub async fn observe(
+    client: &Client,
+    input: &Input,
+    way: &Way,
+    ask_kafka: bool,
+    default_cluster: &ClusterRef,
+) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
     let namespaces = input.namespaces();
     print::progress("reading the claims");
     seen.topics = everywhere::<TopicClaim>(client, &namespaces, "list the TopicClaims", &mut seen.notes).await?;
     seen.accesses = everywhere::<AccessClaim>(client, &namespaces, "list the AccessClaims", &mut seen.notes).await?;
+    // A claim that names no cluster is where the operator has put it on record.
+    for claim in seen.topics.iter_mut().filter(|claim| claim.spec.cluster.is_empty()) {
+        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
+        claim.spec.cluster = decided.unwrap_or_else(|| default_cluster.to_string());
+    }
+    for claim in seen.accesses.iter_mut().filter(|claim| claim.spec.cluster.is_empty()) {
+        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
+        claim.spec.cluster = decided.unwrap_or_else(|| default_cluster.to_string());
+    }
     opted_in(client, &mut seen).await;
     let spaces = Api::<Namespace>::all(client.clone());
     let system = call(CALL, "read the namespace kube-system", spaces.get_metadata("kube-system")).await;
@@ -181,8 +196,10 @@ async fn look(
     let status = resource.status.as_ref();
     let said = status.and_then(|status| status.scope.as_deref()).and_then(|scope| Scope::parse(scope).ok());
     let scope = said.unwrap_or_else(|| scope_of(Some(resource), &Scope::from_cluster_uid(uid)));
-    let terms =
+    let mut terms =
         terms(resource, None).map_err(|unusable| anyhow::anyhow!("{}: {}", unusable.reason, unusable.message))?;
+    let neighbours = status.into_iter().flat_map(|status| &status.neighbours);
+    terms.neighbours = neighbours.filter_map(|other| Scope::parse(&other.scope).ok()).collect();
     // Nobody connects by what follows: it is there for the operator's decisions, which ask it for its terms.
     let credential =
         Credential { mechanism: mechanism(terms.mechanism), username: String::new(), password: Secret::new("") };
@@ -196,7 +213,7 @@ async fn look(
         settings: BTreeMap::new(),
         rules: None,
         affecting: BTreeMap::new(),
-        neighbours: status.iter().flat_map(|status| &status.neighbours).map(|other| other.scope.clone()).collect(),
+        resource: resource.clone(),
         connection: Arc::new(Connection {
             batcher: Batcher::new(&mute()?),
             admin: mute()?,

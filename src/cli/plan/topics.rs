@@ -8,6 +8,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimStatus};
 use crate::clusters::Unusable;
 use crate::ownership::owner;
+use crate::topics::deletion::ids_on_record;
 use crate::topics::holders::Holders;
 use crate::topics::observe::Observation;
 use crate::topics::plan::{Plan, plan};
@@ -24,7 +25,7 @@ pub fn decide(claim: &Arc<TopicClaim>, world: &[Arc<TopicClaim>], seen: &Seen) -
     let (topic, holders) = match seen.clusters.get(&claim.spec.cluster) {
         Some(Ok(view)) => {
             let scope = &view.connection.claim.scope;
-            let holders = view.affecting.get(name).map(|rules| Holders::of(rules, scope, &view.neighbours));
+            let holders = view.affecting.get(name).map(|rules| Holders::of(rules, scope, &view.neighbours()));
             (Ok((Arc::clone(&view.connection), view.topics.get(name).cloned())), holders.unwrap_or_default())
         }
         Some(Err(unusable)) => (Err(unusable.clone()), Holders::default()),
@@ -33,7 +34,13 @@ pub fn decide(claim: &Arc<TopicClaim>, world: &[Arc<TopicClaim>], seen: &Seen) -
             (Err(Unusable { reason: Reason::ClusterNotFound, message }), Holders::default())
         }
     };
-    let known_ids = claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
+    let mut known_ids: Vec<String> =
+        claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
+    // Of a claim that was deleted, this namespace has the topic again.
+    if let Some(Ok(view)) = seen.clusters.get(&claim.spec.cluster) {
+        let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+        known_ids.extend(ids_on_record(Some(&view.resource), namespace, name));
+    }
     let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim));
     let seen = Observation { claim: Arc::clone(claim), owner, known_ids, holders, topic };
     match plan(&seen) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::resources::TopicClaim;
+use crate::api::resources::{BrokerCluster, TopicClaim};
 use crate::clusters::Connection;
 use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::BrokerId;
@@ -29,8 +29,8 @@ pub struct View {
     pub topics: BTreeMap<String, Topic>,
     /// Their own settings, or why they cannot be read.
     pub settings: BTreeMap<String, Result<Overrides, Error>>,
-    /// The scopes that other Kubernetes clusters claim in it.
-    pub neighbours: Vec<String>,
+    /// Its resource.
+    pub resource: BrokerCluster,
     /// The rules of users, by principal; nothing where they are not shown.
     pub rules: Option<BTreeMap<String, BTreeSet<AclBinding>>>,
     /// Everybody's rules on topics that no claim has on record.
@@ -40,6 +40,13 @@ pub struct View {
 }
 
 impl View {
+    /// The scopes that other Kubernetes clusters claim in it.
+    #[must_use]
+    pub fn neighbours(&self) -> Vec<String> {
+        let status = self.resource.status.as_ref();
+        status.into_iter().flat_map(|status| &status.neighbours).map(|other| other.scope.clone()).collect()
+    }
+
     /// Takes the topics from what the operator last said of them.
     pub fn believe(&mut self, cluster: &str, claims: &[TopicClaim]) {
         (self.topics, self.settings, self.rules) = Default::default();

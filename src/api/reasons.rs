@@ -118,6 +118,14 @@ reasons! {
     TopicDrifted => "Change the TopicClaim or the topic; partitions can only grow.",
     /// The topic was deleted and made anew in Kafka by somebody else: its id is not the one on record.
     TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
+    /// The topic's name fits no pattern that the cluster allows to this namespace.
+    TopicNameNotAllowed => "Choose a name that the message allows, or have the BrokerCluster's topics.limits.names changed.",
+    /// The TopicClaim asks for more than the cluster allows, or for less.
+    TopicLimitExceeded => "Ask for what the message allows, or have the BrokerCluster's topics.limits changed.",
+    /// A setting of the TopicClaim has a value that it cannot have.
+    InvalidTopicConfig => "Correct the value; the message says the field and the rule.",
+    /// The TopicClaim has a setting that Kafka does not know.
+    UnknownTopicConfig => "Correct the key, or remove it; Kafka's documentation lists them as topic configs.",
     /// A Secret of the wanted name exists and is not ours.
     SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
     /// More users are without an AccessClaim than are removed without a question.

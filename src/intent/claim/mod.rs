@@ -157,7 +157,8 @@ mod tests {
 
     fn spec(json: serde_json::Value) -> TopicClaimSpec {
         let mut all = serde_json::json!({"topicName": "shop.orders", "cluster": "a/b"});
-        all.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+        let serde_json::Value::Object(more) = json else { panic!("{json}") };
+        all.as_object_mut().unwrap().extend(more);
         serde_json::from_value(all).unwrap()
     }
 

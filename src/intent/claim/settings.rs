@@ -3,6 +3,8 @@
 //! Source: Kafka's `TopicConfig` and `LogConfig`, of 3.9 and 4.3. Where the two differ, what either takes is let through: Kafka has
 //! the last word, and says it.
 
+use std::collections::BTreeSet;
+
 use super::super::typo::nearest;
 
 /// What a setting's value may be.
@@ -17,12 +19,12 @@ enum Kind {
     /// One of these.
     One(&'static [&'static str]),
     /// Some of these, with commas between them.
-    Some(&'static [&'static str]),
+    Several(&'static [&'static str]),
     /// Written by whoever moves replicas: no claim may set it.
     Reserved,
 }
 
-use Kind::{Number, One, Ratio, Reserved, Some as Several, Truth};
+use Kind::{Number, One, Ratio, Reserved, Several, Truth};
 
 const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
@@ -115,6 +117,29 @@ fn range(least: i64, most: i64) -> String {
         (least, LONG) => format!("must be a whole number, {least} or more"),
         (least, most) => format!("must be a whole number from {least} to {most}"),
     }
+}
+
+/// Whether two values of a setting mean the same: Kafka writes a value in its own way when it is read.
+#[must_use]
+pub fn same(key: &str, one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim(), other.trim());
+    if one == other {
+        return true;
+    }
+    match SETTINGS.iter().find(|(name, _)| *name == key).map(|(_, kind)| kind) {
+        Some(Number(..)) => equal(one.parse::<i64>(), other.parse::<i64>()),
+        Some(Ratio) => equal(one.parse::<f64>(), other.parse::<f64>()),
+        Some(Truth) => one.eq_ignore_ascii_case(other),
+        Some(Several(_)) => {
+            let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).collect::<BTreeSet<_>>();
+            words(one) == words(other)
+        }
+        Some(One(_) | Reserved) | None => false,
+    }
+}
+
+fn equal<T: PartialEq, E>(one: Result<T, E>, other: Result<T, E>) -> bool {
+    matches!((one, other), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Whether a setting is written by whoever moves replicas: it is no part of what a topic should look like.

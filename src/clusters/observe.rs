@@ -12,6 +12,7 @@ use kube::{Client, ResourceExt};
 use super::claim::{Claim, EVERY};
 use super::rights::Rights;
 use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
+use crate::api::duration;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, CredentialPolicy, SaslMechanism};
@@ -25,7 +26,6 @@ use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
 use crate::kafka::error::Error;
 use crate::kafka::scram::Mechanism;
-use crate::runtime::duration;
 use crate::runtime::kubernetes::call;
 
 /// The deadline of one read from the API server.

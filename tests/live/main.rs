@@ -25,4 +25,5 @@ mod rotation;
 mod siege;
 mod steady;
 mod tenancy;
+mod topics;
 mod trust;

@@ -124,7 +124,7 @@ impl Judge<'_> {
     fn decide(&mut self, key: &Key) -> Vec<Line> {
         let Some(claim) = self.world.get(key).cloned() else { return Vec::new() };
         let world: Vec<Arc<TopicClaim>> = self.world.values().cloned().collect();
-        let (lines, status) = topics::decide(&claim, &world, self.seen);
+        let (lines, status) = topics::decide(&claim, &world, self.seen, self.now);
         let mut after = claim.as_ref().clone();
         after.status = Some(status);
         self.world.insert(key.clone(), Arc::new(after));

@@ -76,9 +76,10 @@ pub struct TopicView {
 }
 
 /// The credential Secret as it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum SecretView {
     /// There is none.
+    #[default]
     Absent,
     /// There is one, and it is not ours.
     Foreign,
@@ -98,7 +99,7 @@ pub enum SecretView {
 }
 
 /// What Kafka and the API server say about the credential and the rights.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Held {
     /// The rules of the user.
     pub rules: BTreeSet<AclBinding>,

@@ -118,6 +118,10 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
             | Some(Reason::KafkaUnreachable | Reason::Provisioning | Reason::TopicDrifted | Reason::ClusterNotFound) => {
                 Standing::Own
             }
+            // What is wrong with the claim as it is now takes nothing from the topic that it made.
+            Some(reason) if reason.is_of_settings() && status.is_some_and(|status| status.topic_id.is_some()) => {
+                Standing::Own
+            }
             Some(reason) => Standing::Pending(reason, said.message.clone()),
         },
         None => Standing::Own,

@@ -23,9 +23,9 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::decide::{Answer, Malformed, Outcome, Settings, answer};
+use crate::api::duration;
 use crate::api::reasons::Reason;
 use crate::runtime::deadline::{Overdue, within};
-use crate::runtime::duration;
 use crate::runtime::readiness::Gate;
 use crate::runtime::shutdown::Shutdown;
 

@@ -1,6 +1,7 @@
 //! The vocabulary that every other room speaks. Pure data: imports nothing of ours.
 
 pub mod annotations;
+pub mod duration;
 pub mod names;
 pub mod reasons;
 #[cfg(feature = "cluster")]

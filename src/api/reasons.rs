@@ -79,7 +79,7 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe on Topic; AlterConfigs on Cluster where quotas are set.",
+    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe, DescribeConfigs, AlterConfigs and Alter on Topic; AlterConfigs on Cluster where quotas are set.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
     /// The brokers have no authorizer: rules would be ignored, and everybody may do everything.
@@ -114,10 +114,28 @@ reasons! {
     TopicUnclaimed => "Declare a TopicClaim for it under a name that the policy allows you to adopt.",
     /// Two TopicClaims name one topic; the older one has it.
     TopicConflict => "Remove one of the two TopicClaims.",
-    /// The topic has other settings in Kafka than the TopicClaim says.
+    /// The topic is not as its TopicClaim says; the message names what differs.
     TopicDrifted => "Change the TopicClaim or the topic; partitions can only grow.",
+    /// A topic that was not as its TopicClaim says was put right.
+    DriftReverted => "Nothing to do; to change a topic, change its TopicClaim, or let that say drift: Report.",
+    /// The topic has more partitions than the TopicClaim says, and Kafka cannot take one away.
+    TopicCannotShrink => "Let the TopicClaim say as many partitions as the topic has, or more; for fewer, make another topic.",
+    /// The topic was in Kafka, and is not any more: its records are lost. It is not made anew by itself.
+    TopicMissing => "Look for who deleted it. To begin with an empty topic, delete the TopicClaim and declare it again.",
+    /// Kafka has fewer brokers than the topic is to have replicas.
+    TooManyReplicas => "Ask for fewer replicas, or add brokers.",
+    /// A topic of nearly this name is in Kafka: two names may not differ by '.' and '_' alone.
+    TopicNameCollides => "Choose another name: Kafka cannot tell the metrics of the two apart.",
     /// The topic was deleted and made anew in Kafka by somebody else: its id is not the one on record.
     TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
+    /// The topic's name fits no pattern that the cluster allows to this namespace.
+    TopicNameNotAllowed => "Choose a name that the message allows, or have the BrokerCluster's topics.limits.names changed.",
+    /// The TopicClaim asks for more than the cluster allows, or for less.
+    TopicLimitExceeded => "Ask for what the message allows, or have the BrokerCluster's topics.limits changed.",
+    /// A setting of the TopicClaim has a value that it cannot have.
+    InvalidTopicConfig => "Correct the value; the message says the field and the rule.",
+    /// The TopicClaim has a setting that Kafka does not know.
+    UnknownTopicConfig => "Correct the key, or remove it; Kafka's documentation lists them as topic configs.",
     /// A Secret of the wanted name exists and is not ours.
     SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
     /// More users are without an AccessClaim than are removed without a question.
@@ -156,6 +174,23 @@ reasons! {
     RecordsTooYoung => "Find out who still produces; when the youngest record is old enough, the topic is deleted.",
     /// The definition of TopicClaims was removed or replaced, so nobody has deleted the claims that went with it: the topics stay.
     DefinitionRemoved => "Nothing to do; declare the TopicClaims again.",
+}
+
+impl Reason {
+    /// Whether it is about what a topic should look like: a topic that is there can be used all the same.
+    #[must_use]
+    pub const fn is_of_settings(self) -> bool {
+        matches!(
+            self,
+            Self::TopicNameNotAllowed
+                | Self::TopicLimitExceeded
+                | Self::InvalidTopicConfig
+                | Self::UnknownTopicConfig
+                | Self::TopicCannotShrink
+                | Self::TopicDrifted
+                | Self::TooManyReplicas
+        )
+    }
 }
 
 impl fmt::Display for Reason {

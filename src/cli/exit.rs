@@ -10,6 +10,8 @@ pub enum Exit {
     Fine,
     /// It did what it was asked, and something is wrong: a Pod is refused, an installation is not sound.
     Problems,
+    /// It did what it was asked, nothing is wrong, and there is something to do.
+    Changes,
     /// It could not do what it was asked: wrong usage, an input that cannot be read, no access to the cluster.
     Unanswered,
 }
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
             Exit::Problems => 1,
             // The code by which clap ends wrong usage.
             Exit::Unanswered => 2,
+            Exit::Changes => 3,
         })
     }
 }

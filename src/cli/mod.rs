@@ -1,15 +1,20 @@
 //! The command line, a file a subcommand. Each runs what the cluster runs: it calls the same functions.
 
 pub mod check;
+pub mod claims;
 pub mod completion;
 pub mod crds;
 pub mod exit;
 pub mod explain;
+pub mod export;
+pub mod import;
 pub mod inject;
 pub mod injection;
 pub mod install;
+pub mod kafka;
 pub mod manifest;
 pub mod operator;
+pub mod plan;
 pub mod print;
 pub mod source;
 pub mod webhook;
@@ -40,6 +45,9 @@ Examples:
   admittance inject -f deployment.yaml | kubectl apply -f -
   admittance explain -f deployment.yaml
   admittance check
+  admittance plan -f manifests/
+  admittance export -n shop > claims.yaml
+  admittance import topics > topics.yaml
   admittance crds | kubectl apply --server-side -f -
   source <(admittance completion bash)
 
@@ -59,11 +67,23 @@ pub enum Command {
     /// Calls the same functions as the webhook and the operator. With a cluster at hand it also tells how claims, topics, the
     /// Secret and the Pod stand, what is missing, and which command to try next.
     Explain(explain::ExplainArgs),
+    /// Tell what applying manifests would change, in the cluster and in Kafka.
+    ///
+    /// Reads TopicClaims, AccessClaims, ConfigMaps of 2017 and workloads, compares them with what is there, and asks the functions by
+    /// which the operator decides. Reads only: it needs no right to write, neither in Kubernetes nor in Kafka.
+    Plan(Box<plan::PlanArgs>),
     /// Check whether an installation is sound.
     ///
-    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses and nodes, and says of
-    /// each problem what to do.
+    /// Looks at definitions, webhook, policies, operator, BrokerClusters, opted-in namespaces, accesses, topics and nodes, and says
+    /// of each problem what to do.
     Check(check::CheckArgs),
+    /// Print the topics and accesses of a cluster as manifests that another cluster takes.
+    ///
+    /// Only what people decided: no status, no ids, no defaults, in a stable order, for a repository and `kubectl apply`.
+    Export(export::ExportArgs),
+    /// Print claims for what is there already.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Print the custom resource definitions as YAML.
     #[command(after_help = CRDS_HELP)]
     Crds,
@@ -128,7 +148,10 @@ impl Command {
         match self {
             Self::Inject(args) => inject::run(&args),
             Self::Explain(args) => block_on(explain::run(args)),
+            Self::Plan(args) => block_on(plan::run(*args)),
             Self::Check(args) => block_on(check::run(args)),
+            Self::Export(args) => block_on(export::run(args)),
+            Self::Import(import) => block_on(import::run(import)),
             Self::Crds => crds::run(),
             Self::Completion(args) => completion::run(&args),
             Self::Webhook(args) => block_on(webhook::run(*args)).map(|()| Exit::Fine),
@@ -154,7 +177,11 @@ mod tests {
 
     #[test]
     fn every_command_documents_how_it_ends() {
-        for command in Cli::command().get_subcommands() {
+        fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
+            let below: Vec<_> = command.get_subcommands().flat_map(leaves).collect();
+            if below.is_empty() { vec![command] } else { below }
+        }
+        for command in leaves(&Cli::command()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Exit codes:\n  0  ") && help.contains("\n  2  "), "{}: {help}", command.get_name());
         }

@@ -12,6 +12,7 @@ use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::writes::WRITES;
 use crate::runtime::{kubernetes, listen};
+use crate::topics;
 
 /// Makes topics, users, rights and Secrets as Pods and claims ask for them.
 ///
@@ -43,6 +44,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let mut registry = Registry::with_prefix("admittance");
     registry.register("writes", "Writes to Kubernetes and Kafka; at rest only the Lease is written", WRITES.clone());
     registry.register("drift", "Users whose rules, password or quotas somebody else changed in Kafka", FOUND.clone());
+    topics::metrics::register(&mut registry);
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;

@@ -43,6 +43,13 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// A line on standard error that is of use only while somebody watches: what takes a while.
+pub fn progress(line: &str) {
+    if io::stderr().is_terminal() {
+        note(&format!("{line} …"));
+    }
+}
+
 /// How something stands, and by which sign and colour a terminal shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,7 +119,9 @@ impl Paint {
         )
     }
 
-    fn with(self, code: &str, text: &str) -> String {
+    /// A text in a colour, by the number of its escape sequence (ECMA-48, SGR).
+    #[must_use]
+    pub fn with(self, code: &str, text: &str) -> String {
         if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the credential of a cluster and asks Kafka who it is, how it is guarded, and what is claimed in it. I/O; decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use kube::{Client, ResourceExt};
 use super::claim::{Claim, EVERY};
 use super::rights::Rights;
 use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
+use crate::api::duration;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, CredentialPolicy, External, SaslMechanism};
@@ -24,7 +26,6 @@ use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
 use crate::kafka::error::Error;
 use crate::kafka::scram::Mechanism;
-use crate::runtime::duration;
 use crate::runtime::kubernetes::call;
 
 /// The deadline of one read from the API server.
@@ -80,6 +81,27 @@ pub async fn observe(
     before: Option<&Arc<Connection>>,
     claim: Claim,
 ) -> Result<Seen, Unusable> {
+    let (mut terms, credential) = reach(client, cluster, before).await?;
+    if let Some(before) = before {
+        terms.quotas_shown = before.terms.quotas_shown;
+        terms.neighbours.clone_from(&before.terms.neighbours);
+    }
+    let servers = terms.bootstrap_servers.clone();
+    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
+        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
+        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+    })
+}
+
+/// How a cluster is reached, and as whom: from its resource and the Secrets that it names, or, while these cannot be read, as before.
+///
+/// # Errors
+/// [`Unusable`]: a Secret cannot be read or lacks something, or the resource makes no sense.
+pub async fn reach(
+    client: &Client,
+    cluster: &BrokerCluster,
+    before: Option<&Arc<Connection>>,
+) -> Result<(Terms, Credential), Unusable> {
     let external = &cluster.spec.external;
     let secrets = Api::<KubeSecret>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
     let (username, password, ca_pem) = match inputs(&secrets, external).await {
@@ -93,28 +115,33 @@ pub async fn observe(
         Err(Trouble::Away(message)) => return Err(Unusable { reason: Reason::AdminSecretInvalid, message }),
         Err(Trouble::Wrong(unusable)) => return Err(unusable),
     };
-    let clients = cluster.spec.clients.clone().unwrap_or_default();
-    let terms = Terms {
+    let terms = terms(cluster, ca_pem)?;
+    let credential = Credential { mechanism: mechanism(terms.mechanism), username, password };
+    Ok((terms, credential))
+}
+
+/// The terms of a cluster as its resource says them, with the certificates that its brokers are trusted by. Which mechanisms are
+/// offered, only Kafka can say.
+///
+/// # Errors
+/// [`Unusable`] where a value makes no sense.
+pub fn terms(cluster: &BrokerCluster, ca_pem: Option<String>) -> Result<Terms, Unusable> {
+    let external = &cluster.spec.external;
+    Ok(Terms {
         bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
         security_protocol: if ca_pem.is_some() { SecurityProtocol::SaslSsl } else { SecurityProtocol::SaslPlaintext },
         ca_pem,
         mechanism: external.mechanism,
         mechanisms: Vec::new(),
-        namespaces: clients.namespace_selector,
+        namespaces: cluster.spec.clients.clone().unwrap_or_default().namespace_selector,
         topics: cluster.spec.topics.clone(),
         groups: cluster.spec.groups,
         lifetimes: lifetimes(&cluster.spec.credentials)?,
         drift: cluster.spec.credentials.drift,
         quotas: cluster.spec.quotas.clone(),
-        // Kafka says these, below.
-        quotas_shown: before.is_some_and(|before| before.terms.quotas_shown),
-        neighbours: before.map(|before| before.terms.neighbours.clone()).unwrap_or_default(),
-    };
-    let credential = Credential { mechanism: mechanism(terms.mechanism), username, password };
-    let servers = terms.bootstrap_servers.clone();
-    tokio::time::timeout(LOOK, look(terms, credential, claim, before)).await.unwrap_or_else(|_| {
-        let message = format!("no broker of {servers} answered within {} s", LOOK.as_secs());
-        Err(Unusable { reason: Reason::KafkaUnreachable, message })
+        // Kafka says these.
+        quotas_shown: false,
+        neighbours: BTreeSet::new(),
     })
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus};
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::{CallError, call, merge};
 use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const CALL: Duration = Duration::from_secs(5);
 /// The API server refused or did not answer.
 pub async fn report(client: &Client, cluster: &BrokerCluster, status: &BrokerClusterStatus) -> Result<(), CallError> {
     let api = Api::<BrokerCluster>::namespaced(client.clone(), &cluster.namespace().unwrap_or_default());
-    let status = merge(json!(cluster.status), json!(status));
+    let status = merge(&json!(cluster.status), json!(status));
     // Who sweeps writes there too: what somebody else wrote meanwhile is looked at first.
     let (uid, version) = (&cluster.metadata.uid, &cluster.metadata.resource_version);
     let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": status}));
@@ -26,28 +26,4 @@ pub async fn report(client: &Client, cluster: &BrokerCluster, status: &BrokerClu
     call(CALL, "write the BrokerCluster's status", api.patch_status(&cluster.name_any(), &params, &patch)).await?;
     writes::done("broker_cluster_status");
     Ok(())
-}
-
-/// A merge leaves what it does not name: what is gone must be named.
-fn merge(before: Value, mut after: Value) -> Value {
-    if let (Value::Object(before), Value::Object(after)) = (before, &mut after) {
-        for key in before.into_iter().map(|(key, _)| key) {
-            after.entry(key).or_insert(Value::Null);
-        }
-    }
-    after
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_gone_is_named() {
-        let before = BrokerClusterStatus { adopted: Some("a".into()), brokers: Some(1), ..Default::default() };
-        let after = BrokerClusterStatus { brokers: Some(2), ..Default::default() };
-        let merged = merge(json!(Some(before)), json!(after));
-        assert_eq!(merged, json!({"conditions": [], "absent": [], "adopted": null, "brokers": 2}));
-        assert_eq!(merge(Value::Null, json!({"a": 1})), json!({"a": 1}));
-    }
 }

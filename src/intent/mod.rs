@@ -1,7 +1,10 @@
 //! What a Pod asks for: from annotations and owner to an [`Intent`]. Pure, and the only reader of the contract: the
-//! webhook, the operator and the command line call the same functions, so they cannot disagree.
+//! webhook, the operator and the command line call the same functions, so they cannot disagree. [`claim`] does the same for what a
+//! TopicClaim asks for.
 
 pub mod asked;
+#[cfg(feature = "cluster")]
+pub mod claim;
 mod contract_2017;
 pub mod identity;
 pub mod limits;

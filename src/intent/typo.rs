@@ -1,4 +1,4 @@
-//! What the author of an unknown key may have meant.
+//! What the author of an unknown key may have meant: an annotation, or a setting of a topic.
 
 use crate::api::annotations::{self, Place};
 
@@ -9,13 +9,18 @@ const MISTAKES: usize = 3;
 pub(super) fn unknown(written: &str) -> String {
     let keys = annotations::KEYS.iter().filter(|key| key.place == Place::PodAnnotation);
     let names: Vec<&str> = keys.filter_map(|key| annotations::short(key.name)).collect();
-    let near = |name: &&str| written.len().abs_diff(name.len()) <= MISTAKES && distance(name, written) <= MISTAKES;
-    // Three mistakes in a key of three letters are another word.
-    let alike = |name: &&str| distance(name, written) < name.len();
-    match names.iter().copied().filter(near).filter(alike).min_by_key(|name| distance(name, written)) {
+    match nearest(written, names.iter().copied()) {
         Some(name) => format!("is not a key of a Pod's; did you mean \"{name}\"?"),
         None => format!("is not a key of a Pod's; those are: {}", names.join(", ")),
     }
+}
+
+/// The name that was meant, if one is near enough.
+pub(super) fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let near = |name: &&str| written.len().abs_diff(name.len()) <= MISTAKES && distance(name, written) <= MISTAKES;
+    // Three mistakes in a key of three letters are another word.
+    let alike = |name: &&str| distance(name, written) < name.len();
+    names.filter(near).filter(alike).min_by_key(|name| distance(name, written))
 }
 
 /// The Levenshtein distance of two texts, in bytes.

@@ -1,5 +1,7 @@
 //! What can go wrong between us and Kafka, sorted by what the caller should do about it.
 
+use std::time::Duration;
+
 use kafka_protocol::error::ResponseError;
 
 /// A call to Kafka failed. The variant says what to do; the text says what, where and, if Kafka said so, why.
@@ -38,6 +40,8 @@ pub struct Context {
     pub reason: String,
     /// The request left us, and no answer to it came.
     pub outcome_unknown: bool,
+    /// How long Kafka asks to wait before the next try, where a quota is used up.
+    pub retry_after: Option<Duration>,
 }
 
 impl std::fmt::Display for Context {
@@ -78,6 +82,22 @@ impl Error {
         self.context().outcome_unknown
     }
 
+    /// How long Kafka asks to wait before the next try, where it refused because a quota is used up (KIP-599).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.context().retry_after
+    }
+
+    /// With the delay that the answer asks for, in milliseconds: meant for those whom a quota refused, and for nobody else.
+    pub(crate) fn throttled_for(mut self, millis: i32) -> Self {
+        if self.code() == Some(ResponseError::ThrottlingQuotaExceeded)
+            && let Self::Retriable(context) = &mut self
+        {
+            context.retry_after = Some(Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+        }
+        self
+    }
+
     /// Whether trying the same again may succeed.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
@@ -92,9 +112,7 @@ impl Error {
             (true, false) => advice.to_owned(),
             (false, false) => format!("{message} {advice}"),
         };
-        let context =
-            Context { api: api.into(), broker: broker.into(), code: Some(code), reason, outcome_unknown: false };
-        sort(code)(context)
+        sort(code)(Context { code: Some(code), ..plain(api, broker, reason) })
     }
 
     /// `Ok` for code 0, else the error of that code.
@@ -132,7 +150,14 @@ impl Error {
 }
 
 fn plain(api: &str, broker: &str, reason: impl Into<String>) -> Context {
-    Context { api: api.into(), broker: broker.into(), code: None, reason: reason.into(), outcome_unknown: false }
+    Context {
+        api: api.into(),
+        broker: broker.into(),
+        code: None,
+        reason: reason.into(),
+        outcome_unknown: false,
+        retry_after: None,
+    }
 }
 
 /// Which kind of error a code is. Codes that an admin client can never meet are `Unknown`.
@@ -201,6 +226,14 @@ mod tests {
         assert!(matches!(of(-1), Error::Unknown(_)));
         assert!(matches!(of(9999), Error::Unknown(_)));
         assert!(Error::check("CreateTopics", "b:1", 0, None).is_ok());
+    }
+
+    #[test]
+    fn the_delay_is_for_whom_a_quota_refused() {
+        let of = |code| Error::check("CreateTopics", "b:1", code, None).unwrap_err().throttled_for(1500);
+        assert_eq!(of(89).retry_after(), Some(Duration::from_millis(1500)));
+        assert_eq!(of(7).retry_after(), None);
+        assert_eq!(of(36).retry_after(), None);
     }
 
     #[test]

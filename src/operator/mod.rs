@@ -25,7 +25,7 @@ use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, NamespaceFacts, PodFacts, World, is_group};
+use crate::watch::{AccessKey, NamespaceFacts, PodFacts, TopicKey, World, is_group};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -92,6 +92,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         world: world.clone(),
         clusters: clusters.clone(),
         recorder: recorder.clone(),
+        refused: Arc::default(),
     };
     let departures = Arc::new(Departures::default());
     let deletion_context = deletion::Context {
@@ -128,7 +129,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         let dependants = async {
             looked_at.looked_at(&known).await;
             tokio::join!(
-                topics::run(topic_context, queues.topics.clone()),
+                topics::run(topic_context, queues.topics.clone(), queues.used.clone()),
                 access::run(access_context, queues.accesses.clone()),
                 sweep::run(sweep_context),
                 deletion::run(deletion_context),
@@ -145,6 +146,8 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
 struct Queues {
     clusters: Queue<Name>,
     topics: Queue<Name>,
+    /// Topics of which somebody who uses them has changed.
+    used: Queue<TopicKey>,
     accesses: Queue<AccessKey>,
 }
 
@@ -230,9 +233,13 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
             |claim| readable("AccessClaim", claim).map(|claim| world.placed_access(claim)),
             |name, groups| {
                 queues.accesses.push(name.clone());
-                // Rivals of one consumer group look again.
-                for group in groups.iter().filter(|key| is_group(key)) {
-                    let rivals = world.accesses.of(group);
+                for group in groups {
+                    if !is_group(&group) {
+                        queues.used.push(group);
+                        continue;
+                    }
+                    // Rivals of one consumer group look again.
+                    let rivals = world.accesses.of(&group);
                     rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
                 }
             }

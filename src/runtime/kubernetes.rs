@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::{Client, Config};
+use serde_json::Value;
 
 use super::deadline::within;
 
@@ -78,4 +79,34 @@ pub async fn call<T>(
     let answer =
         within(limit, what, call).await.map_err(|overdue| CallError::Overdue { what, limit: overdue.limit })?;
     answer.map_err(|source| CallError::Failed { what, source: Box::new(source) })
+}
+
+/// What a merge patch must say to make `after` of `before`: it leaves what it does not name, so what is gone is named.
+#[must_use]
+pub fn merge(before: &Value, mut after: Value) -> Value {
+    if let (Value::Object(before), Value::Object(after)) = (before, &mut after) {
+        for (key, before) in before {
+            let after = after.entry(key.as_str()).or_insert(Value::Null);
+            if after.is_object() {
+                *after = merge(before, after.take());
+            }
+        }
+    }
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_named() {
+        let before = json!({"adopted": "a", "brokers": 1, "config": {"kept": "1", "gone": "2"}, "list": [1, 2]});
+        let after = json!({"brokers": 2, "config": {"kept": "1"}, "list": [1]});
+        let merged = merge(&before, after);
+        assert_eq!(merged, json!({"adopted": null, "brokers": 2, "config": {"kept": "1", "gone": null}, "list": [1]}));
+        assert_eq!(merge(&Value::Null, json!({"a": 1})), json!({"a": 1}));
+    }
 }

@@ -1,7 +1,6 @@
 //! What every long-running program needs and no controller should write again: deadlines, shutdown, readiness, telemetry, leases.
 
 pub mod deadline;
-pub mod duration;
 pub mod health;
 pub mod kubernetes;
 pub mod lease;

@@ -1,6 +1,5 @@
-//! Makes topics. Each step is safe to do twice.
+//! Takes the steps of a plan. Each is safe to do twice.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,60 +7,89 @@ use kafka_protocol::error::ResponseError;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::step::Step;
 use super::{Context, Halt};
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::Connection;
-use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
+use crate::kafka::admin::topics::CreatedTopic;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
 
-/// Writes down what will be made, and returns the claim with it: after a crash, this tells our topic from one that was there
-/// before.
+/// What came of the steps.
+#[derive(Debug)]
+pub enum Applied {
+    /// All are taken; with the topic, where one was made.
+    All(Option<CreatedTopic>),
+    /// Kafka is not as it was when it was looked at: look again.
+    Overtaken,
+}
+
+/// Takes the steps in their order. The claim becomes what was written of it on the way.
 ///
 /// # Errors
-/// The API server refused, as it does when the claim changed meanwhile.
-pub async fn record_intent(
+/// The API server or Kafka refused, or did not answer; the steps before that are taken.
+pub async fn apply(
+    context: &Context,
+    connection: &Connection,
+    claim: &mut Arc<TopicClaim>,
+    steps: &[Step],
+) -> Result<Applied, Halt> {
+    let name = claim.spec.topic_name.clone();
+    let batcher = &connection.batcher;
+    let mut made = None;
+    for step in steps {
+        let (outcome, overtaken, kind) = match step {
+            Step::Record { creating, managed } => {
+                *claim = record(context, claim, creating.as_ref(), managed).await?;
+                continue;
+            }
+            Step::Create(topic) => {
+                let created = batcher.create_topic(topic.clone()).await.map(|(created, _)| made = Some(created));
+                (created, ResponseError::TopicAlreadyExists, "topic_create")
+            }
+            // A number that is no increase: somebody was faster.
+            Step::Grow(total) => {
+                let grown = batcher.create_partitions(name.clone(), *total).await;
+                (grown, ResponseError::InvalidPartitions, "topic_grow")
+            }
+            Step::Alter(changes) => {
+                let altered = batcher.alter_settings(name.clone(), changes.clone()).await;
+                (altered, ResponseError::UnknownTopicOrPartition, "topic_alter")
+            }
+        };
+        match outcome {
+            Ok(()) => writes::done(kind),
+            Err(error) if error.code() == Some(overtaken) => return Ok(Applied::Overtaken),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Applied::All(made))
+}
+
+/// Writes down what is about to be done, and returns the claim with it.
+async fn record(
     context: &Context,
     claim: &Arc<TopicClaim>,
-    intent: &TopicIntent,
+    creating: Option<&TopicIntent>,
+    managed: &[String],
 ) -> Result<Arc<TopicClaim>, Halt> {
-    if claim.status.as_ref().and_then(|status| status.creating.as_ref()) == Some(intent) {
+    let status = claim.status.clone().unwrap_or_default();
+    let same = status.managed_config.as_deref().unwrap_or_default() == managed;
+    if same && (creating.is_none() || status.creating.as_ref() == creating) {
         return Ok(Arc::clone(claim));
+    }
+    let mut written = json!({"cluster": claim.spec.cluster, "managedConfig": managed});
+    if let (Some(creating), Some(fields)) = (creating, written.as_object_mut()) {
+        fields.insert("creating".to_owned(), json!(creating));
+        fields.insert("topicId".to_owned(), json!(null));
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
-    let status = json!({"cluster": claim.spec.cluster, "creating": intent, "topicId": null});
-    let patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": status});
+    let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": written}));
     let params = PatchParams::default();
-    let patch = Patch::Merge(patch);
     let written = call(CALL, "write the TopicClaim's intent", api.patch_status(&name.1, &params, &patch)).await?;
     writes::done("topic_claim_intent");
     Ok(Arc::new(context.world.placed_topic(written)))
-}
-
-/// Makes the topic. One that is there by now is no error and returns nothing: the next look decides whose it is.
-///
-/// # Errors
-/// Kafka refused or did not answer.
-pub async fn create(
-    connection: &Connection,
-    claim: &TopicClaim,
-    intent: &TopicIntent,
-) -> Result<Option<CreatedTopic>, Halt> {
-    let topic = NewTopic {
-        name: claim.spec.topic_name.clone(),
-        partitions: Some(intent.partitions),
-        replicas: i16::try_from(intent.replicas).ok().filter(|replicas| *replicas > 0),
-        configs: BTreeMap::new(),
-    };
-    match connection.batcher.create_topic(topic).await {
-        Ok((created, _)) => {
-            writes::done("topic_create");
-            Ok(Some(created))
-        }
-        Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,30 +1,54 @@
 //! Topics as claimed: observe → plan → apply → report, a claim at a time. What becomes of a topic whose claim goes: [`deletion`].
 
 pub mod apply;
+pub mod belonging;
 pub mod deletion;
+pub mod difference;
+pub mod drift;
 pub mod holders;
+pub mod keep;
+pub mod memory;
+pub mod metrics;
 pub mod observe;
 pub mod plan;
+pub mod refusal;
 pub mod report;
+pub mod step;
+pub mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::error::ResponseError as Code;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
+use self::apply::Applied;
+use self::observe::Look;
 use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
-use crate::watch::World;
 use crate::watch::table::Name;
+use crate::watch::{TopicKey, World};
 
 /// Claims that are worked on at the same time: enough to fill Kafka's batches.
 const CONCURRENCY: usize = 256;
 /// How often a claim is compared with Kafka though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
+/// How soon what Kafka denies us is tried again: somebody has to grant it. What it refuses as such waits for the next look.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// How soon what a quota delays is tried again, whatever Kafka says.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
+/// How long a broker that is behind is given to catch up before a change is believed that nobody asked for.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How often one reconciliation looks: twice where there is doubt, and once more each time that somebody was faster.
+const LOOKS: usize = 4;
+/// For how long changes of who uses a topic are gathered.
+const BURST: Duration = Duration::from_secs(1);
+/// Topics whose users may change at the same time.
+const USERS_AT_ONCE: usize = 1024;
 /// One reconciliation ends after this, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -39,6 +63,8 @@ pub struct Context {
     pub clusters: Arc<Clusters>,
     /// Writes Events.
     pub recorder: Recorder,
+    /// What Kafka has lately refused.
+    pub refused: Arc<memory::Refused>,
 }
 
 /// Why a reconciliation stopped before its end.
@@ -55,14 +81,20 @@ pub enum Halt {
     NotShown,
 }
 
-/// Works on claims until the future is dropped.
-pub async fn run(context: Context, queue: Queue<Name>) {
+/// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
+pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
+    let users = follow_users(context.clone(), used, queue.clone());
+    let drift = drift::watch(&context, &queue);
+    tokio::join!(work(context.clone(), queue.clone()), users, drift);
+}
+
+async fn work(context: Context, queue: Queue<Name>) {
     queue
         .run(CONCURRENCY, move |name| {
             let context = context.clone();
             async move {
                 match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(())) => Next::After(RESYNC),
+                    Ok(Ok(next)) => next,
                     Ok(Err(halt)) => failed(&context, &name, halt).await,
                     Err(_) => {
                         tracing::warn!(
@@ -78,41 +110,95 @@ pub async fn run(context: Context, queue: Queue<Name>) {
         .await;
 }
 
-async fn reconcile(context: &Context, name: &Name) -> Result<(), Halt> {
-    // A topic that somebody else has just made is looked at once more.
-    let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Ok(()) };
-    for _ in 0..2 {
-        let seen = observe::observe(context, claim).await?;
-        match (plan::plan(&seen), &seen.topic) {
-            (plan::Plan::Make(intent), Ok((connection, _))) => {
-                claim = apply::record_intent(context, &seen.claim, &intent).await?;
-                if let Some(created) = apply::create(connection, &claim, &intent).await? {
-                    return report::report(context, &claim, plan::made(&created)).await;
-                }
-            }
-            (plan::Plan::Report(verdict), _) => return report::report(context, &seen.claim, verdict).await,
-            (plan::Plan::Make(_), Err(_)) | (plan::Plan::Leave, _) => return Ok(()),
+async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
+    let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else {
+        context.refused.forget(name);
+        return Ok(Next::Idle);
+    };
+    let mut look = Look::First;
+    for _ in 0..LOOKS {
+        let (seen, connection) = observe::observe(context, Arc::clone(&claim), look).await?;
+        let Some(plan) = plan::plan(&seen) else { return Ok(Next::After(RESYNC)) };
+        if plan.doubtful && look == Look::First {
+            tokio::time::sleep(SECOND_LOOK).await;
+            look = Look::Second;
+            continue;
         }
+        let uid = claim.metadata.uid.clone();
+        // What was said of a refusal stands until the same may be tried again.
+        if let Some(pause) = context.refused.pause(name, uid.as_deref(), &plan.steps) {
+            return Ok(Next::After(pause));
+        }
+        let applied = match &connection {
+            Some(connection) => apply::apply(context, connection, &mut claim, &plan.steps).await,
+            None => Ok(Applied::All(None)),
+        };
+        if let Err(Halt::Kafka(error)) = &applied
+            && let Some(pause) = pause(error)
+        {
+            context.refused.note(name, uid.as_deref(), &plan.steps, pause);
+        }
+        let applied = applied?;
+        let verdict = match applied {
+            // A topic that somebody else has just made, or changed, is looked at once more.
+            Applied::Overtaken => continue,
+            Applied::All(None) => plan.verdict,
+            Applied::All(Some(created)) => plan::made(plan.verdict, &created),
+        };
+        report::report(context, &claim, &verdict).await?;
+        context.refused.forget(name);
+        return Ok(Next::After(RESYNC));
     }
     Err(Halt::NotShown)
 }
 
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
-    if let Halt::Kafka(error) = &halt
-        && let Some(claim) = context.world.topics.get(&(&name.0, &name.1))
-        && let mut facts = claim.status.clone().unwrap_or_default()
-        && !holds(&facts.conditions, READY)
-    {
+    tracing::warn!(namespace = name.0, claim = name.1, error = %halt, "the topic is not as claimed yet");
+    let Halt::Kafka(error) = &halt else { return Next::Failed };
+    let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Next::Idle };
+    let mut facts = claim.status.clone().unwrap_or_default();
+    let lacking = [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed].map(Some).contains(&error.code());
+    let refused = lacking || matches!(error, Error::Invalid(_));
+    // While Kafka is away, what was said of a topic that is ready stands; what Kafka refuses is told in any case.
+    if refused || !holds(&facts.conditions, READY) {
         if !error.is_retriable() {
             // Kafka said no: what comes to be under this name later is not of our making.
             facts.creating = None;
         }
-        let obstacle = crate::clusters::Unusable { reason: error.into(), message: error.to_string() };
-        let verdict = plan::Verdict { obstacle: Some(obstacle), message: String::new(), facts };
-        if let Err(error) = report::report(context, &claim, verdict).await {
+        let obstacle = Some(refusal::of(error, &claim));
+        let verdict = plan::Verdict { obstacle, message: String::new(), facts, reverted: Vec::new() };
+        if let Err(error) = report::report(context, &claim, &verdict).await {
             tracing::warn!(namespace = name.0, claim = name.1, %error, "the status was not written");
         }
     }
-    tracing::warn!(namespace = name.0, claim = name.1, error = %halt, "the topic is not as claimed yet");
-    Next::Failed
+    pause(error).map_or(Next::Failed, Next::After)
+}
+
+/// How long Kafka is not asked the same again; `None` where another try may succeed at any time.
+fn pause(error: &Error) -> Option<Duration> {
+    match error {
+        Error::Retriable(_) | Error::Fenced(_) => error.retry_after().map(|wait| wait.max(LEAST_WAIT)),
+        Error::Invalid(_) => Some(RESYNC),
+        Error::Denied(_) | Error::Unknown(_) => Some(ASK_AGAIN),
+    }
+}
+
+/// Has the claims on topics looked at whose users are no longer those that were told. A burst of them is one look.
+async fn follow_users(context: Context, used: Queue<TopicKey>, queue: Queue<Name>) {
+    used.run(USERS_AT_ONCE, move |key| {
+        let (context, queue) = (context.clone(), queue.clone());
+        async move {
+            tokio::time::sleep(BURST).await;
+            let users = users::Users::of(&context.world, &key);
+            for claim in context.world.topics.of(&key) {
+                let made = claim.status.as_ref().filter(|status| status.topic_id.is_some());
+                if made.is_some_and(|status| users.are_news(status)) {
+                    let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
+                    queue.push((namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default()));
+                }
+            }
+            Next::Idle
+        }
+    })
+    .await;
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::deletion::ids_on_record;
 use super::holders::Holders;
-use crate::api::resources::TopicClaim;
+use super::users::Users;
+use super::{Context, Halt};
+use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
 use crate::kafka::admin::At;
+use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::ownership::owner;
@@ -24,16 +26,41 @@ pub struct Observation {
     pub known_ids: Vec<String>,
     /// Who holds rights on the topic in Kafka. Looked at only where nothing else says whose it is.
     pub holders: Holders,
-    /// The topic as Kafka has it, or why Kafka cannot be asked.
-    pub topic: Result<(Arc<Connection>, Option<Topic>), Unusable>,
+    /// Which workloads use it.
+    pub users: Users,
+    /// What `retention.diskFraction` comes to in bytes a partition; `None` where nothing of the kind is claimed, or it is not known.
+    pub share: Option<i64>,
+    /// What the cluster says of topics, and the topic as Kafka has it; or why Kafka cannot be asked.
+    pub kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
 }
 
-/// Observes one claim.
-///
-/// # Errors
-/// Kafka did not answer; the queue tries again.
-pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observation, Error> {
-    let claims = context.world.topics.of(&(claim.spec.cluster.clone(), claim.spec.topic_name.clone()));
+/// A topic as Kafka has it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The topic.
+    pub topic: Topic,
+    /// Its own settings, or why they cannot be read.
+    pub settings: Result<Overrides, Error>,
+}
+
+/// How hard is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// What some broker says.
+    First,
+    /// What is absent is absent only if every broker that answers says so.
+    Second,
+}
+
+/// What is known without Kafka; the topic as `kafka` says.
+#[must_use]
+pub fn with(
+    context: &Context,
+    claim: Arc<TopicClaim>,
+    kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
+) -> Observation {
+    let key = (claim.spec.cluster.clone(), claim.spec.topic_name.clone());
+    let claims = context.world.topics.of(&key);
     let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(&claim));
     let mut known_ids: Vec<String> =
         claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
@@ -41,22 +68,75 @@ pub async fn observe(context: &Context, claim: Arc<TopicClaim>) -> Result<Observ
     let cluster = claim.spec.cluster.split_once('/').and_then(|name| context.world.clusters.get(&name));
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
-    let mut holders = Holders::default();
-    let topic = match context.clusters.get(&claim.spec.cluster) {
-        Err(unusable) => Err(unusable),
-        Ok(connection) => {
-            let topic = connection.batcher.describe_topic(claim.spec.topic_name.clone()).await?;
-            let on_record = claim.status.as_ref().is_some_and(|status| status.creating.is_some());
-            let known = |topic: &Topic| known_ids.contains(&topic.id.to_string());
-            if topic.as_ref().is_some_and(|topic| !on_record && !known(topic)) {
-                let filter = AclFilter::Affecting(ResourceType::Topic, claim.spec.topic_name.clone());
-                let rules = connection.admin.describe_acls(&filter, At::Any).await?;
-                holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &claim));
-            }
-            Ok((connection, topic))
-        }
+    let users = Users::of(&context.world, &key);
+    Observation { claim, owner, known_ids, holders: Holders::default(), users, share: None, kafka }
+}
+
+/// Observes one claim; with it comes what its steps are sent by.
+///
+/// # Errors
+/// Kafka did not answer; the queue tries again.
+pub async fn observe(
+    context: &Context,
+    claim: Arc<TopicClaim>,
+    look: Look,
+) -> Result<(Observation, Option<Arc<Connection>>), Halt> {
+    let connection = match context.clusters.get(&claim.spec.cluster) {
+        Err(unusable) => return Ok((with(context, claim, Err(unusable)), None)),
+        Ok(connection) => connection,
     };
-    Ok(Observation { claim, owner, known_ids, holders, topic })
+    let found = find(&connection, &claim.spec.topic_name, look).await?;
+    let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)));
+    let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
+    let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());
+    if matches!(&seen.kafka, Ok((_, Some(found))) if !on_record && !known(found)) {
+        let filter = AclFilter::Affecting(ResourceType::Topic, seen.claim.spec.topic_name.clone());
+        let rules = connection.admin.describe_acls(&filter, At::Any).await?;
+        seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim));
+    }
+    Ok((seen, Some(connection)))
+}
+
+async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<Found>, Halt> {
+    let (topic, settings) = tokio::join!(
+        connection.batcher.describe_topic(name.to_owned()),
+        connection.batcher.describe_settings(name.to_owned()),
+    );
+    let topic = match (topic?, look) {
+        (None, Look::Second) => ask_everybody(connection, name).await?,
+        (topic, _) => topic,
+    };
+    let Some(topic) = topic else { return Ok(None) };
+    let settings = match settings {
+        Ok(Some(settings)) => Ok(settings),
+        // It is on its way to this broker.
+        Ok(None) => return Err(Halt::NotShown),
+        Err(error @ Error::Denied(_)) => Err(error),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(Found { topic, settings }))
+}
+
+/// The topic, if any broker that answers knows it. One that has just started may know less than the others.
+async fn ask_everybody(connection: &Connection, name: &str) -> Result<Option<Topic>, Error> {
+    let names = [name.to_owned()];
+    let mut answers = 0;
+    let mut last = None;
+    for broker in connection.admin.describe_cluster().await?.brokers {
+        match connection.admin.describe_topics(&names, At::Broker(broker.id)).await {
+            Ok(found) => {
+                answers += 1;
+                if let Some(topic) = found.into_iter().next().transpose()?.flatten() {
+                    return Ok(Some(topic));
+                }
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        Some(error) if answers == 0 => Err(error),
+        _ => Ok(None),
+    }
 }
 
 /// The scopes that other Kubernetes clusters claim in the Kafka of a claim.

@@ -1,27 +1,32 @@
 //! What has to be done for one claim on a topic. Pure.
 
+use std::collections::BTreeMap;
+
+use super::belonging::{obstacle, unseen};
+use super::keep::keep;
 use super::observe::Observation;
+use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Adoption, READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicSource, holds};
-use crate::clusters::{Terms, Unusable};
-use crate::kafka::admin::topics::{CreatedTopic, Topic};
-use crate::ownership::own_name;
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicPolicy, condition, holds};
+use crate::clusters::Unusable;
+use crate::intent::claim::{declared, judge, refuses};
+use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 
 /// Kafka's number for "the brokers' own default".
 const BROKER_DEFAULT: i32 = -1;
 
 /// What is said of a claim that is ready.
-const EXISTS: &str = "the topic exists";
+pub(super) const EXISTS: &str = "the topic exists";
 
 /// The decision about one claim.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Plan {
-    /// Write down what will be made, then make it.
-    Make(TopicIntent),
-    /// Nothing but to say how it stands.
-    Report(Verdict),
-    /// Nothing at all: what was said of the topic stands until Kafka can be asked again.
-    Leave,
+pub struct Plan {
+    /// What is done, in this order.
+    pub steps: Vec<Step>,
+    /// How the claim stands once it is done.
+    pub verdict: Verdict,
+    /// Whether it rests on what nobody asked for, and what a broker that is behind might say by mistake: worth a second look.
+    pub doubtful: bool,
 }
 
 /// How a claim stands.
@@ -33,33 +38,60 @@ pub struct Verdict {
     pub message: String,
     /// The status without its conditions.
     pub facts: TopicClaimStatus,
+    /// What somebody else had changed, and the steps put right.
+    pub reverted: Vec<String>,
 }
 
-/// Decides about one claim.
+/// Decides about one claim; `None` where what was said of the topic stands until Kafka can be asked again.
 #[must_use]
-pub fn plan(seen: &Observation) -> Plan {
+pub fn plan(seen: &Observation) -> Option<Plan> {
     let claim = &seen.claim;
     let status = claim.status.clone().unwrap_or_default();
     if seen.owner.metadata.uid != claim.metadata.uid {
-        return Plan::Report(yields(claim, &seen.owner, status));
+        return Some(said(yields(claim, &seen.owner, status)));
     }
-    match &seen.topic {
-        Err(_) if holds(&status.conditions, READY) => Plan::Leave,
-        Err(unusable) => Plan::Report(refused(status, unusable.reason, unusable.message.clone())),
-        Ok((connection, None)) => Plan::Make(intent(claim, &connection.terms)),
-        Ok((connection, Some(topic))) => Plan::Report(existing(seen, topic, connection.terms.topics.adopt, status)),
-    }
+    let (policy, found) = match &seen.kafka {
+        Err(_) if holds(&status.conditions, READY) => return None,
+        Err(unusable) => return Some(said(refused(status, unusable.reason, unusable.message.clone()))),
+        Ok(kafka) => kafka,
+    };
+    let wrong = wrong(claim, policy);
+    let mut plan = match (found, wrong) {
+        (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
+        (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
+        (None, None) => create(seen, policy),
+        (Some(found), wrong) => match obstacle(seen, &found.topic, policy.adopt, &status) {
+            Some(verdict) => said(verdict),
+            None => keep(seen, found, &status, wrong),
+        },
+    };
+    let news = !plan.steps.is_empty() || plan.verdict.obstacle.is_some() || plan.verdict.facts.drift != status.drift;
+    plan.doubtful = (found.is_none() && status.topic_id.is_some()) || (settled(claim) && news);
+    Some(plan)
 }
 
-fn refused(facts: TopicClaimStatus, reason: Reason, message: String) -> Verdict {
-    Verdict { obstacle: Some(Unusable { reason, message }), message: String::new(), facts }
+/// Whether the claim as it is was seen to be ready: whatever differs since then came from elsewhere.
+pub(super) fn settled(claim: &TopicClaim) -> bool {
+    let conditions = claim.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    condition(conditions, READY)
+        .is_some_and(|said| said.status == "True" && said.observed_generation == claim.metadata.generation)
+}
+
+pub(super) fn said(verdict: Verdict) -> Plan {
+    Plan { steps: Vec::new(), verdict, doubtful: false }
+}
+
+/// A claim that is not ready.
+#[must_use]
+pub fn refused(facts: TopicClaimStatus, reason: Reason, message: String) -> Verdict {
+    Verdict { obstacle: Some(Unusable { reason, message }), message: String::new(), facts, reverted: Vec::new() }
 }
 
 fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> Verdict {
     let topic = &claim.spec.topic_name;
     let (ours, theirs) = (&claim.metadata.namespace, owner.metadata.namespace.as_deref().unwrap_or_default());
     // Another namespace's claim is not ours to describe.
-    let facts = TopicClaimStatus { topic_id: None, creating: None, partitions: None, replicas: None, ..status };
+    let facts = TopicClaimStatus { conditions: status.conditions, ..TopicClaimStatus::default() };
     if ours.as_deref() == Some(theirs) {
         let name = owner.metadata.name.as_deref().unwrap_or_default();
         return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
@@ -67,84 +99,242 @@ fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> V
     refused(facts, Reason::TopicOwnedElsewhere, format!("topic {topic} belongs to namespace {theirs}"))
 }
 
-fn intent(claim: &TopicClaim, terms: &Terms) -> TopicIntent {
-    TopicIntent {
-        partitions: claim.spec.partitions.unwrap_or(terms.topics.default_partitions),
-        replicas: claim.spec.replicas.or(terms.topics.default_replicas).unwrap_or(BROKER_DEFAULT),
-    }
+/// What of the claim can never be, or may not be here.
+fn wrong(claim: &TopicClaim, policy: &TopicPolicy) -> Option<Unusable> {
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    let found: Vec<_> = judge(&claim.spec, &policy.limits, namespace).into_iter().filter(refuses).collect();
+    let reason = found.first()?.reason;
+    let all = found.iter().map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
+    Some(Unusable { reason, message: all.collect::<Vec<_>>().join("; ") })
+}
+
+fn missing(claim: &TopicClaim, status: &TopicClaimStatus) -> Verdict {
+    let (name, id) = (&claim.spec.topic_name, status.topic_id.as_deref().unwrap_or_default());
+    let message =
+        format!("topic {name}, id {id}, is not in Kafka any more; it is not made anew, for its records are lost");
+    refused(unseen(status), Reason::TopicMissing, message)
+}
+
+fn create(seen: &Observation, policy: &TopicPolicy) -> Plan {
+    let spec = &seen.claim.spec;
+    let intent = TopicIntent {
+        partitions: spec.partitions.unwrap_or(policy.default_partitions),
+        replicas: spec.replicas.or(policy.default_replicas).unwrap_or(BROKER_DEFAULT),
+    };
+    let ours = declared(spec, seen.share);
+    let managed: Vec<String> = ours.keys().cloned().collect();
+    let mut configs = policy.default_config.clone();
+    configs.extend(ours);
+    let mut facts = TopicClaimStatus {
+        partitions: Some(intent.partitions),
+        replicas: Some(intent.replicas).filter(|replicas| *replicas > 0),
+        config: some(&configs),
+        managed_config: list(&managed),
+        ..TopicClaimStatus::default()
+    };
+    seen.users.tell(&mut facts);
+    let topic = NewTopic {
+        name: spec.topic_name.clone(),
+        partitions: Some(intent.partitions),
+        replicas: i16::try_from(intent.replicas).ok().filter(|replicas| *replicas > 0),
+        configs,
+    };
+    let steps = vec![Step::Record { creating: Some(intent), managed }, Step::Create(topic)];
+    let verdict = Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() };
+    Plan { steps, verdict, doubtful: false }
 }
 
 /// How a claim stands whose topic has just been made.
 #[must_use]
-pub fn made(topic: &CreatedTopic) -> Verdict {
-    let facts = TopicClaimStatus {
-        topic_id: Some(topic.id.to_string()),
-        partitions: topic.partitions,
-        replicas: topic.replicas.map(i32::from),
-        ..TopicClaimStatus::default()
-    };
-    Verdict { obstacle: None, message: EXISTS.to_owned(), facts }
+pub fn made(mut verdict: Verdict, topic: &CreatedTopic) -> Verdict {
+    verdict.facts.topic_id = Some(topic.id.to_string());
+    verdict.facts.partitions = topic.partitions.or(verdict.facts.partitions);
+    verdict.facts.replicas = topic.replicas.map(i32::from).or(verdict.facts.replicas);
+    verdict
 }
 
-/// A topic that is there: is it this claim's, and as it says?
-fn existing(seen: &Observation, topic: &Topic, adopt: Adoption, status: TopicClaimStatus) -> Verdict {
-    let Observation { claim, known_ids, holders, .. } = seen;
-    let id = topic.id.to_string();
-    let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-    let replicas = topic.partitions.first().map(|partition| partition.replicas.len());
-    let replicas = replicas.and_then(|count| i32::try_from(count).ok());
-    let name = &claim.spec.topic_name;
-    match &status.topic_id {
-        Some(known) if *known != id => {
-            let message =
-                format!("topic {name} has id {id}; the one on record is {known}: somebody deleted and re-created it");
-            return refused(
-                TopicClaimStatus { partitions: None, replicas: None, ..status },
-                Reason::TopicReplaced,
-                message,
+pub(super) fn some(settings: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!settings.is_empty()).then(|| settings.clone())
+}
+
+pub(super) fn list(texts: &[String]) -> Option<Vec<String>> {
+    (!texts.is_empty()).then(|| texts.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::super::observe::Found;
+    use super::*;
+    use crate::api::resources::{TopicClaimSpec, set_condition};
+    use crate::kafka::admin::BrokerId;
+    use crate::kafka::admin::settings::Changes;
+    use crate::kafka::admin::topics::{Partition, Topic, TopicId};
+
+    const ID: TopicId = TopicId([7; 16]);
+
+    /// A claim that was seen to be ready, with this status.
+    fn claim(spec: Value, status: Value) -> TopicClaim {
+        let mut all = json!({"topicName": "shop.orders", "cluster": "a/b"});
+        let Value::Object(more) = spec else { panic!("{spec}") };
+        all.as_object_mut().unwrap().extend(more);
+        let mut claim = TopicClaim::new("orders", serde_json::from_value::<TopicClaimSpec>(all).unwrap());
+        claim.metadata.namespace = Some("shop".into());
+        claim.metadata.uid = Some("u".into());
+        claim.metadata.generation = Some(1);
+        if !status.is_null() {
+            let mut status: TopicClaimStatus = serde_json::from_value(status).unwrap();
+            status.topic_id.get_or_insert(ID.to_string());
+            set_condition(
+                &mut status.conditions,
+                READY,
+                true,
+                Reason::Ready,
+                EXISTS,
+                Some(1),
+                Time(Timestamp::UNIX_EPOCH),
             );
+            claim.status = Some(status);
         }
-        Some(_) => {}
-        // Made by us before a crash, or taken over from a claim that yields.
-        None if status.creating.as_ref().is_some_and(|intent| intent.partitions == partitions)
-            || known_ids.contains(&id) => {}
-        None => {
-            let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-            if let Some(neighbour) = holders.neighbour.as_ref().filter(|_| adopt != Adoption::Any) {
-                let message = format!(
-                    "topic {name} is used by workloads of another Kubernetes cluster, whose scope in this Kafka is {neighbour}"
-                );
-                return refused(status, Reason::TopicOwnedElsewhere, message);
-            }
-            let free = own_name(name, namespace) || adopt == Adoption::Any;
-            let declared = free && claim.spec.source == TopicSource::Declared;
-            if !declared && !holders.are_only(namespace) {
-                let message = format!(
-                    "topic {name} was in Kafka before this claim; a declared TopicClaim may adopt it under a name of its own, {namespace}.…, or where the BrokerCluster has topics.adopt: Any"
-                );
-                return refused(status, Reason::TopicUnclaimed, message);
-            }
-        }
-    }
-    let facts =
-        TopicClaimStatus { topic_id: Some(id), partitions: Some(partitions), replicas, creating: None, ..status };
-    let drift: Vec<String> = [
         claim
-            .spec
-            .partitions
-            .filter(|wanted| *wanted != partitions)
-            .map(|wanted| format!("{partitions} partitions instead of {wanted}")),
-        claim
-            .spec
-            .replicas
-            .filter(|wanted| Some(*wanted) != replicas)
-            .map(|wanted| format!("{} replicas instead of {wanted}", replicas.unwrap_or_default())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if drift.is_empty() {
-        return Verdict { obstacle: None, message: EXISTS.to_owned(), facts };
     }
-    refused(facts, Reason::TopicDrifted, format!("topic {name} has {}", drift.join(" and ")))
+
+    fn topic(partitions: usize, replicas: usize, settings: Value) -> Option<Found> {
+        let brokers: Vec<_> = (0..).map(BrokerId).take(replicas).collect();
+        let partition = |index| Partition { index, leader: None, replicas: brokers.clone(), in_sync: Vec::new() };
+        let partitions = (0..).map(partition).take(partitions).collect();
+        let topic = Topic { name: "shop.orders".into(), id: ID, internal: false, partitions };
+        Some(Found { topic, settings: Ok(serde_json::from_value(settings).unwrap()) })
+    }
+
+    fn decide(claim: TopicClaim, policy: Value, found: Option<Found>) -> Plan {
+        let claim = Arc::new(claim);
+        let seen = Observation {
+            owner: Arc::clone(&claim),
+            known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
+            claim,
+            holders: Default::default(),
+            users: Default::default(),
+            share: None,
+            kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
+        };
+        plan(&seen).unwrap()
+    }
+
+    fn reason(plan: &Plan) -> Option<Reason> {
+        plan.verdict.obstacle.as_ref().map(|obstacle| obstacle.reason)
+    }
+
+    #[test]
+    fn a_topic_is_made_with_the_clusters_defaults_and_the_claims_own() {
+        let policy =
+            json!({"defaultPartitions": 3, "defaultConfig": {"min.insync.replicas": "2", "retention.ms": "1"}});
+        let wanted = claim(json!({"retention": {"time": "1d"}, "config": {"flush.ms": "5"}}), Value::Null);
+        let plan = decide(wanted, policy, None);
+        let [Step::Record { creating: Some(intent), managed }, Step::Create(topic)] = plan.steps.as_slice() else {
+            panic!("{:?}", plan.steps)
+        };
+        assert_eq!((intent.partitions, intent.replicas), (3, -1));
+        assert_eq!(
+            managed,
+            &["flush.ms", "retention.ms"],
+            "what is the cluster's default is not the claim's to take back"
+        );
+        let configs: Vec<_> = topic.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(configs, ["flush.ms=5", "min.insync.replicas=2", "retention.ms=86400000"]);
+    }
+
+    #[test]
+    fn a_claim_beyond_the_limits_makes_nothing_and_breaks_nothing() {
+        let limits = json!({"limits": {"maxPartitions": 2}});
+        let plan = decide(claim(json!({"partitions": 3}), Value::Null), limits.clone(), None);
+        assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicLimitExceeded), 0));
+        let there = claim(json!({"partitions": 3, "config": {"flush.ms": "5"}}), json!({}));
+        let plan = decide(there, limits, topic(1, 1, json!({})));
+        assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicLimitExceeded), 0));
+        assert_eq!((plan.verdict.facts.partitions, plan.verdict.facts.topic_id), (Some(1), Some(ID.to_string())));
+    }
+
+    #[test]
+    fn what_the_claim_says_is_done_and_what_it_does_not_say_stays() {
+        let mut wanted =
+            claim(json!({"partitions": 6, "config": {"flush.ms": "5"}}), json!({"managedConfig": ["retention.ms"]}));
+        wanted.metadata.generation = Some(2);
+        let plan = decide(wanted, json!({}), topic(3, 1, json!({"retention.ms": "1", "segment.ms": "9"})));
+        let changes = Changes::from([("flush.ms".into(), Some("5".into())), ("retention.ms".into(), None)]);
+        assert_eq!(
+            plan.steps,
+            [
+                Step::Record { creating: None, managed: vec!["flush.ms".into(), "retention.ms".into()] },
+                Step::Grow(6),
+                Step::Alter(changes),
+            ]
+        );
+        let facts = &plan.verdict.facts;
+        assert_eq!(json!(facts.config), json!({"flush.ms": "5", "segment.ms": "9"}));
+        assert_eq!(json!(facts.managed_config), json!(["flush.ms"]));
+        assert_eq!((facts.partitions, plan.doubtful), (Some(6), false), "a claim that has changed is no drift");
+        assert!(plan.verdict.reverted.is_empty() && plan.verdict.obstacle.is_none());
+    }
+
+    #[test]
+    fn drift_is_put_right_after_a_second_look_or_told() {
+        let spec = json!({"partitions": 2, "config": {"flush.ms": "5"}});
+        let drifted = || topic(2, 1, json!({"flush.ms": "6"}));
+        let plan = decide(claim(spec.clone(), json!({"managedConfig": ["flush.ms"]})), json!({}), drifted());
+        assert_eq!(plan.steps, [Step::Alter(Changes::from([("flush.ms".into(), Some("5".into()))]))]);
+        assert_eq!(
+            (plan.verdict.reverted.as_slice(), plan.doubtful),
+            (&["flush.ms: 6 instead of 5".to_owned()][..], true)
+        );
+        let mut report = spec;
+        report["drift"] = json!("Report");
+        let plan = decide(claim(report, json!({"managedConfig": ["flush.ms"]})), json!({}), drifted());
+        assert_eq!((plan.steps.len(), reason(&plan)), (0, None));
+        assert_eq!(json!(plan.verdict.facts.drift), json!(["flush.ms: 6 instead of 5"]));
+        assert_eq!(json!(plan.verdict.facts.managed_config), json!(["flush.ms"]));
+    }
+
+    #[test]
+    fn at_rest_there_is_nothing_to_do_or_to_doubt() {
+        let rest = claim(
+            json!({"partitions": 2, "replicas": 1, "config": {"flush.ms": "5"}}),
+            json!({"managedConfig": ["flush.ms"]}),
+        );
+        let plan = decide(
+            rest,
+            json!({}),
+            topic(2, 1, json!({"flush.ms": "5", "leader.replication.throttled.replicas": "*"})),
+        );
+        assert_eq!((plan.steps.len(), reason(&plan), plan.doubtful), (0, None, false));
+        assert_eq!(
+            json!(plan.verdict.facts.config),
+            json!({"flush.ms": "5"}),
+            "a throttle is no setting of the topic's"
+        );
+    }
+
+    #[test]
+    fn fewer_partitions_are_refused_and_the_rest_is_done() {
+        let plan = decide(
+            claim(json!({"partitions": 1, "config": {"flush.ms": "5"}}), json!({})),
+            json!({}),
+            topic(2, 1, json!({})),
+        );
+        assert_eq!(reason(&plan), Some(Reason::TopicCannotShrink));
+        assert_eq!(json!(plan.verdict.facts.drift), json!(["partitions: 2 instead of 1"]));
+        assert!(matches!(plan.steps.as_slice(), [Step::Record { .. }, Step::Alter(_)]), "{:?}", plan.steps);
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_is_not_made_anew() {
+        let plan = decide(claim(json!({}), json!({"partitions": 2})), json!({}), None);
+        assert_eq!((reason(&plan), plan.steps.len(), plan.doubtful), (Some(Reason::TopicMissing), 0, true));
+        assert_eq!((plan.verdict.facts.topic_id, plan.verdict.facts.partitions), (Some(ID.to_string()), None));
+    }
 }

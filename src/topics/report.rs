@@ -1,8 +1,9 @@
-//! Says how a claim stands: status and Events, each only when something new is to be said.
+//! Says how a claim stands: status, Events and metrics, each only when something new is to be said.
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
@@ -10,79 +11,165 @@ use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
-use super::{Context, Halt};
+use super::{Context, Halt, metrics};
 use crate::api::reasons::Reason;
-use crate::api::resources::{READY, TopicClaim, condition, set_condition};
-use crate::runtime::kubernetes::call;
+use crate::api::resources::{DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, set_condition};
+use crate::runtime::kubernetes::{call, merge};
 use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
+
+/// What a verdict makes of a claim's status.
+#[must_use]
+pub fn status(claim: &TopicClaim, verdict: &Verdict) -> TopicClaimStatus {
+    let before = claim.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+    let (reason, message) = match &verdict.obstacle {
+        Some(obstacle) => (obstacle.reason, obstacle.message.as_str()),
+        None => (Reason::Ready, verdict.message.as_str()),
+    };
+    // An outage is told by a different broker each time: the first words stand until the reason is another.
+    let said = condition(&before, READY);
+    let repeated = said.filter(|said| said.reason == reason.code() && reason == Reason::KafkaUnreachable);
+    let message = repeated.map_or(message, |said| said.message.as_str()).to_owned();
+    let mut status = verdict.facts.clone();
+    status.conditions = before;
+    status.cluster = Some(claim.spec.cluster.clone());
+    let (generation, now) = (claim.metadata.generation, Time(Timestamp::now()));
+    let holds = reason == Reason::Ready;
+    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, now.clone());
+    if let Some((drifted, reason, message)) = drifted(&status.conditions, verdict) {
+        set_condition(&mut status.conditions, DRIFTED, drifted, reason, &message, generation, now);
+    }
+    status
+}
+
+/// What the condition says of differences; `None` where nothing is to be said anew.
+fn drifted(conditions: &[Condition], verdict: &Verdict) -> Option<(bool, Reason, String)> {
+    if let Some(drift) = &verdict.facts.drift {
+        return Some((true, Reason::TopicDrifted, drift.join("; ")));
+    }
+    if !verdict.reverted.is_empty() {
+        return Some((false, Reason::DriftReverted, format!("put right at last: {}", verdict.reverted.join("; "))));
+    }
+    let stood = condition(conditions, DRIFTED).is_some_and(|said| said.status == "True");
+    stood.then(|| (false, Reason::Ready, "the topic is as the claim says".to_owned()))
+}
 
 /// Writes the verdict where it says something new.
 ///
 /// # Errors
 /// The status was not written.
-pub async fn report(context: &Context, claim: &TopicClaim, verdict: Verdict) -> Result<(), Halt> {
+pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) -> Result<(), Halt> {
     let before = claim.status.clone().unwrap_or_default();
-    let (reason, message) = match verdict.obstacle {
-        Some(obstacle) => (obstacle.reason, obstacle.message),
-        None => (Reason::Ready, verdict.message),
-    };
-    let said = condition(&before.conditions, READY);
-    // An outage is told by a different broker each time: the first words stand until the reason is another.
-    let repeated = said.filter(|said| said.reason == reason.code() && reason == Reason::KafkaUnreachable);
-    let message = repeated.map_or(message, |said| said.message.clone());
-    let mut status = verdict.facts;
-    status.cluster = Some(claim.spec.cluster.clone());
-    status.conditions.clone_from(&before.conditions);
-    let holds = reason == Reason::Ready;
-    let changed = said.is_none_or(|said| said.reason != reason.code());
-    set_condition(
-        &mut status.conditions,
-        READY,
-        holds,
-        reason,
-        &message,
-        claim.metadata.generation,
-        Time(Timestamp::now()),
-    );
-    if status == before {
-        return Ok(());
-    }
+    let status = status(claim, verdict);
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
-    let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
-    let mut patch = json!({"metadata": {"uid": claim.metadata.uid}, "status": status});
-    // A merge leaves what it does not name: what is gone must be named.
-    for (key, gone) in [
-        ("topicId", status.topic_id.is_none()),
-        ("partitions", status.partitions.is_none()),
-        ("replicas", status.replicas.is_none()),
-        ("creating", status.creating.is_none()),
-    ] {
-        if gone && let Some(fields) = patch.get_mut("status").and_then(Value::as_object_mut) {
-            fields.insert(key.to_owned(), Value::Null);
+    if status != before {
+        let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
+        let mut patch = merge(&json!(before), json!(status));
+        // What was recorded on the way is gone as well, whatever this claim knows of it.
+        if let Some(fields) = patch.as_object_mut() {
+            for key in ["topicId", "creating"] {
+                fields.entry(key).or_insert(Value::Null);
+            }
+        }
+        let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": patch}));
+        let params = PatchParams::default();
+        let written = call(CALL, "write the TopicClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
+        writes::done("topic_claim_status");
+        if standing(&before) == standing(&status) {
+            // Nobody else has to look again because of who uses a topic, or what settings it has.
+            context.world.renew_topic(&name, written);
         }
     }
-    let params = PatchParams::default();
-    let patch = Patch::Merge(patch);
-    let written = call(CALL, "write the TopicClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
-    writes::done("topic_claim_status");
-    let about = written.object_ref(&());
-    if changed {
-        let kind = if holds { EventType::Normal } else { EventType::Warning };
-        let event = Event {
-            type_: kind,
-            reason: reason.code().to_owned(),
-            note: Some(message.chars().take(1000).collect()),
-            action: "ProvideTopic".to_owned(),
-            secondary: None,
-        };
-        // An Event is a courtesy: one that is lost changes nothing.
-        match tokio::time::timeout(CALL, context.recorder.publish(&event, &about)).await {
-            Ok(Ok(())) => writes::done("event"),
-            Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-            Err(_) => tracing::info!("an Event was not written in time"),
-        }
-    }
+    tell(context, &claim.object_ref(&()), &before, &status, verdict).await;
     Ok(())
+}
+
+/// What others go by: see `access::standing`, and [`crate::ownership`].
+fn standing(status: &TopicClaimStatus) -> [Option<&str>; 5] {
+    let ready = condition(&status.conditions, READY);
+    let said = ready.map(|said| [said.status.as_str(), said.reason.as_str(), said.message.as_str()]);
+    let [holds, reason, message] = said.map_or([None; 3], |said| said.map(Some));
+    [holds, reason, message, status.topic_id.as_deref(), status.creating.as_ref().map(|_| "creating")]
+}
+
+async fn tell(
+    context: &Context,
+    about: &ObjectReference,
+    before: &TopicClaimStatus,
+    status: &TopicClaimStatus,
+    verdict: &Verdict,
+) {
+    let said = condition(&before.conditions, READY).map(|said| said.reason.as_str());
+    if let Some(ready) = condition(&status.conditions, READY)
+        && said != Some(ready.reason.as_str())
+    {
+        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
+        publish(context, about, kind, &ready.reason, &ready.message).await;
+    }
+    if let Some(drift) = status.drift.as_ref().filter(|drift| before.drift.as_ref() != Some(*drift)) {
+        metrics::drift(metrics::Outcome::Found, drift.len());
+        publish(context, about, EventType::Warning, Reason::TopicDrifted.code(), &drift.join("; ")).await;
+    }
+    if !verdict.reverted.is_empty() {
+        metrics::drift(metrics::Outcome::Found, verdict.reverted.len());
+        metrics::drift(metrics::Outcome::Reverted, verdict.reverted.len());
+        let note = format!("put right: {}", verdict.reverted.join("; "));
+        publish(context, about, EventType::Warning, Reason::DriftReverted.code(), &note).await;
+    }
+}
+
+/// An Event is a courtesy: one that is lost changes nothing.
+async fn publish(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
+    let event = Event {
+        type_: kind,
+        reason: reason.to_owned(),
+        note: Some(message.chars().take(1000).collect()),
+        action: "ProvideTopic".to_owned(),
+        secondary: None,
+    };
+    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
+        Ok(Ok(())) => writes::done("event"),
+        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
+        Err(_) => tracing::info!("an Event was not written in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::resources::{TopicClaimSpec, TopicSource};
+
+    fn verdict(drift: &[&str], reverted: &[&str]) -> Verdict {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let facts = TopicClaimStatus { drift: Some(texts(drift)).filter(|all| !all.is_empty()), ..Default::default() };
+        Verdict { obstacle: None, message: "the topic exists".into(), facts, reverted: texts(reverted) }
+    }
+
+    fn said(status: &TopicClaimStatus) -> Option<(String, String, String)> {
+        let said = condition(&status.conditions, DRIFTED)?;
+        Some((said.status.clone(), said.reason.clone(), said.message.clone()))
+    }
+
+    #[test]
+    fn drift_is_told_once_and_what_was_put_right_is_remembered() {
+        let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
+        let mut next = |verdict: &Verdict| {
+            let status = status(&claim, verdict);
+            claim.status = Some(status.clone());
+            said(&status).map(|(holds, reason, message)| format!("{holds} {reason} {message}"))
+        };
+        assert_eq!(next(&verdict(&[], &[])), None, "a topic that never drifted has no condition");
+        assert_eq!(next(&verdict(&["a", "b"], &[])).unwrap(), "True TopicDrifted a; b");
+        assert_eq!(next(&verdict(&[], &[])).unwrap(), "False Ready the topic is as the claim says");
+        assert_eq!(next(&verdict(&[], &["c"])).unwrap(), "False DriftReverted put right at last: c");
+        assert_eq!(next(&verdict(&[], &[])).unwrap(), "False DriftReverted put right at last: c");
+    }
+
+    #[test]
+    fn the_same_verdict_again_is_no_news() {
+        let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
+        claim.status = Some(status(&claim, &verdict(&["a"], &[])));
+        assert_eq!(Some(status(&claim, &verdict(&["a"], &[]))), claim.status);
+    }
 }

@@ -95,6 +95,17 @@ impl World {
         self.accesses.renew(key, written, |there| version(there) < ours);
     }
 
+    /// Notes a claim on a topic as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
+    pub fn renew_topic(&self, name: &table::Name, mut written: TopicClaim) {
+        fn version(claim: &TopicClaim) -> Option<u64> {
+            claim.metadata.resource_version.as_ref()?.parse().ok()
+        }
+        written.metadata.managed_fields = None;
+        let written = self.placed_topic(written);
+        let ours = version(&written);
+        self.topics.renew(name, written, |there| version(there) < ours);
+    }
+
     /// Waits until every table has been filled once.
     pub async fn complete(&self) {
         tokio::join!(

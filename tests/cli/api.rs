@@ -112,6 +112,18 @@ pub fn access_claim(name: &str, reason: &str, message: &str) -> Value {
     })
 }
 
+/// A claim on a topic of its own name, declared unless `more` says otherwise.
+pub fn topic_claim(namespace: &str, name: &str, more: Value) -> Value {
+    let mut spec = json!({
+        "topicName": name, "cluster": "admittance/default", "deletion": "Keep", "drift": "Revert", "source": "Declared",
+    });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({
+        "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "TopicClaim",
+        "metadata": {"name": name, "namespace": namespace, "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": spec,
+    })
+}
+
 /// An installation as the chart makes it, and as it should be.
 pub fn sound() -> Objects {
     let lease = json!({
@@ -156,6 +168,7 @@ pub fn sound() -> Objects {
         (format!("{OURS}/brokerclusters"), list(&[broker_cluster("Ready", "3 brokers")])),
         (format!("{OURS}/namespaces/admittance/brokerclusters/default"), broker_cluster("Ready", "3 brokers")),
         (format!("{OURS}/accessclaims"), list(&[access_claim("producer", "Ready", "proven on 3 of 3 brokers")])),
+        (format!("{OURS}/topicclaims"), list(&[])),
         (format!("{OURS}/namespaces/shop/topicclaims"), list(&[])),
         ("/api/v1/namespaces".into(), list(std::slice::from_ref(&namespace))),
         ("/api/v1/namespaces/shop".into(), namespace),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, Objects, access_claim, broker_cluster, list, sound};
+use crate::api::{Api, Objects, access_claim, broker_cluster, list, ready, sound, topic_claim};
 use crate::program::{Ended, run_with};
 
 fn check(objects: Objects, arguments: &[&str]) -> Ended {
@@ -73,6 +73,8 @@ fn each_fault_is_found() {
         found
     };
     let unreachable = broker_cluster("KafkaUnreachable", "no broker answers");
+    let mut shared = topic_claim("shop", "orders", json!({}));
+    shared["status"] = json!({"conditions": ready("TopicConflict", "claimed twice")});
     for (path, object, wanted) in [
         ("/version".into(), version, "Kubernetes v1.32.4: is older than 1.33"),
         (definitions, fewer, "Definitions brokerclusters.kafka.admittance.dev: is not there"),
@@ -107,6 +109,11 @@ fn each_fault_is_found() {
             list(&[access_claim("checkout", "TopicOwnedElsewhere", "orders belongs to billing")]),
             "Accesses shop/checkout: is not ready: TopicOwnedElsewhere: orders belongs to billing",
         ),
+        (
+            format!("{OURS}/topicclaims"),
+            list(&[shared]),
+            "Topics shop/orders: is not ready: TopicConflict: claimed twice",
+        ),
     ] {
         let mut objects = sound();
         objects.insert(path, object);
@@ -123,9 +130,21 @@ fn what_is_worth_to_know_is_no_problem() {
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let properties = &mut objects.get_mut(definitions).unwrap()["items"][0]["spec"]["versions"][0]["schema"];
     properties["openAPIV3Schema"]["description"] = json!("older");
+    let mut deleting = broker_cluster("Ready", "3 brokers");
+    let pending = json!({
+        "topic": "orders", "topicId": "id", "namespace": "shop", "claim": "o", "definition": "u",
+        "since": "2026-01-01T00:00:00Z", "due": "2026-01-02T00:00:00Z",
+    });
+    deleting["status"]["deletions"] = json!([pending]);
+    objects.insert("/apis/kafka.admittance.dev/v1alpha1/brokerclusters".into(), list(&[deleting]));
     assert_eq!(findings(objects.clone(), "problem"), [""; 0]);
     let found = findings(objects, "notice");
-    for wanted in ["Definitions brokerclusters", "Namespaces : none is opted in", "Nodes : was not looked at: "] {
+    for wanted in [
+        "Topics orders: its claim was deleted; it is deleted at 2026-01-02T00:00:00Z",
+        "Definitions brokerclusters",
+        "Namespaces : none is opted in",
+        "Nodes : was not looked at: ",
+    ] {
         assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted}: {found:?}");
     }
 }

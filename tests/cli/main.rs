@@ -9,6 +9,9 @@
 mod api;
 mod check;
 mod explain;
+mod export;
+mod import;
 mod inject;
 mod manifest;
+mod plan;
 mod program;

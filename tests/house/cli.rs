@@ -61,10 +61,16 @@ fn rows<'a>(arguments: impl Iterator<Item = &'a Arg>, page: &mut String) {
     }
 }
 
-fn section(command: &Command, page: &mut String) {
+fn section(path: &str, command: &Command, page: &mut String) {
+    let name = format!("{path} {}", command.get_name());
+    // What only leads to others has nothing to say of its own.
+    if command.has_subcommands() {
+        command.get_subcommands().for_each(|below| section(&name, below, page));
+        return;
+    }
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let about = about.trim_end_matches('.');
-    let _ = write!(page, "\n## admittance {}\n\n{about}.\n", command.get_name());
+    let _ = write!(page, "\n## {name}\n\n{about}.\n");
     rows(command.get_arguments().filter(|arg| !arg.is_global_set()), page);
     if let Some(after) = command.get_after_help() {
         let _ = write!(page, "\n```\n{after}\n```\n");
@@ -77,7 +83,7 @@ fn page() -> String {
     page.push_str("\n`admittance help` and `admittance help COMMAND` say the same. Results go to standard output; logs, warnings and errors to standard error.\n");
     rows(command.get_arguments(), &mut page);
     for command in command.get_subcommands() {
-        section(command, &mut page);
+        section("admittance", command, &mut page);
     }
     page
 }
@@ -93,6 +99,8 @@ fn no_command_and_no_argument_is_left_out() {
     for row in [
         "## admittance inject\n",
         "## admittance check\n",
+        "## admittance import topics\n",
+        "  3  something would change, and nothing is refused",
         "| `-f, --filename FILE` |",
         "| `POD` | A living Pod",
         "| `-o, --output OUTPUT` |",

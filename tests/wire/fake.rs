@@ -38,6 +38,7 @@ use crate::{
     group_broker,
     scram_server::{Session, Stored},
     store::{self, Store},
+    topic_broker,
 };
 
 /// How a reply goes wrong.
@@ -80,6 +81,8 @@ pub(crate) struct Script {
     pub(crate) padding: usize,
     /// The groups that it coordinates, by name.
     pub(crate) groups: HashMap<String, group_broker::Group>,
+    /// What it keeps of topics.
+    pub(crate) topics: topic_broker::Topics,
     /// What the broker keeps; without it, it keeps nothing and agrees to everything.
     pub(crate) store: Option<Store>,
     /// How many members each request had, by API, in order.
@@ -194,9 +197,9 @@ fn answer(
     let version = header.request_api_version;
     let mut script = script.lock().unwrap();
     let mut members = Vec::new();
-    if let Some(reply) =
-        script.store.as_mut().and_then(|store| store::answer(store, &peer.user, header, &body, &mut members))
-    {
+    let Script { store, topics, refused, .. } = &mut *script;
+    let kept = store.as_mut().and_then(|store| store::answer(store, &peer.user, header, &body, &mut members));
+    if let Some(reply) = kept.or_else(|| topic_broker::answer(api, header, &body, (topics, refused), &mut members)) {
         script.seen.entry(api).or_default().push(members);
         return reply;
     }
@@ -283,7 +286,9 @@ fn answer(
                 let code = script.refused.get(topic.name.as_str()).copied().unwrap_or_default();
                 CreatableTopicResult::default().with_name(topic.name).with_error_code(code)
             });
-            let response = CreateTopicsResponse::default().with_topics(results.collect());
+            let throttle = script.topics.throttle;
+            let response =
+                CreateTopicsResponse::default().with_topics(results.collect()).with_throttle_time_ms(throttle);
             reply::<CreateTopicsRequest>(header, &response)
         }
         ApiKey::CreateAcls => {
@@ -389,6 +394,7 @@ fn versions(script: &Script) -> ApiVersionsResponse {
         offer(ApiKey::AlterClientQuotas, (0, 1)),
         offer(ApiKey::ListGroups, (0, 5)),
     ];
-    let of_groups = group_broker::versions().into_iter().map(|(api, range)| offer(api, range));
+    let of_groups =
+        group_broker::versions().into_iter().chain(topic_broker::versions()).map(|(api, range)| offer(api, range));
     ApiVersionsResponse::default().with_api_keys(known.into_iter().chain(of_groups).collect())
 }

@@ -21,7 +21,9 @@ mod nouns;
 #[cfg(feature = "probe")]
 mod probe;
 mod scram_server;
+mod settings;
 mod store;
+mod topic_broker;
 
 use std::time::Duration;
 

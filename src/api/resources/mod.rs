@@ -29,6 +29,8 @@ use super::reasons::Reason;
 
 /// The condition type that answers "can it be used?".
 pub const READY: &str = "Ready";
+/// The condition type that says whether a topic is other than its claim says.
+pub const DRIFTED: &str = "Drifted";
 /// The condition type that warns of a cluster that is spoken to without TLS.
 pub const INSECURE: &str = "Insecure";
 

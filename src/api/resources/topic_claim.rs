@@ -143,7 +143,7 @@ pub enum Drift {
     /// It is brought to what the resource says.
     #[default]
     Revert,
-    /// It is told, and left as it is.
+    /// It is told, and left as it is: once the topic is there, nothing of it is changed.
     Report,
 }
 
@@ -173,7 +173,7 @@ pub struct TopicIntent {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicClaimStatus {
-    /// `Ready`: the topic exists and is this claim's.
+    /// `Ready`: the topic exists and is this claim's. `Drifted`: it is not as the claim says, or was not until it was put right.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// The `BrokerCluster` that the topic is on: where the spec names none, a default that changes later moves nothing.
@@ -191,6 +191,9 @@ pub struct TopicClaimStatus {
     /// The settings that the topic has of its own, declared here or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<BTreeMap<String, String>>,
+    /// The keys of settings that this claim has set. One that it does not name any more goes back to the brokers' default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_config: Option<Vec<String>>,
     /// What differs from the claim, in words: `partitions: 3 instead of 6`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Vec<String>>,

@@ -15,8 +15,8 @@ use crate::cli::print::Sign;
 
 /// The oldest Kubernetes whose policies and match conditions are as the chart uses them.
 const OLDEST: (u32, u32) = (1, 33);
-/// Accesses that are named one by one.
-const NAMED: usize = 20;
+/// Accesses and topics that are named one by one.
+pub(super) const NAMED: usize = 20;
 /// What clocks may differ by, in seconds.
 const SKEW: i64 = 10;
 
@@ -48,12 +48,14 @@ pub fn findings(seen: &Seen, now: Timestamp) -> Vec<Finding> {
     judge.clusters(seen);
     judge.namespaces(seen);
     judge.accesses(seen);
+    judge.topics(seen);
     judge.nodes(seen);
     judge.found
 }
 
+/// What has been found so far.
 #[derive(Default)]
-struct Judge {
+pub(super) struct Judge {
     found: Vec<Finding>,
 }
 
@@ -62,20 +64,32 @@ impl Judge {
         self.found.push(Finding { area, subject: subject.to_owned(), sign, says: says.into(), remedy });
     }
 
-    fn fine(&mut self, area: &'static str, subject: &str, says: impl Into<String>) {
+    pub(super) fn fine(&mut self, area: &'static str, subject: &str, says: impl Into<String>) {
         self.say(area, subject, Sign::Fine, says, None);
     }
 
-    fn problem(&mut self, area: &'static str, subject: &str, says: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        area: &'static str,
+        subject: &str,
+        says: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         self.say(area, subject, Sign::Problem, says, Some(remedy.into()));
     }
 
-    fn notice(&mut self, area: &'static str, subject: &str, says: impl Into<String>, remedy: Option<String>) {
+    pub(super) fn notice(
+        &mut self,
+        area: &'static str,
+        subject: &str,
+        says: impl Into<String>,
+        remedy: Option<String>,
+    ) {
         self.say(area, subject, Sign::Notice, says, remedy);
     }
 
     /// What was read; what could not be is said instead.
-    fn read<'r, T>(&mut self, area: &'static str, read: &'r Read<T>) -> Option<&'r T> {
+    pub(super) fn read<'r, T>(&mut self, area: &'static str, read: &'r Read<T>) -> Option<&'r T> {
         match read {
             Ok(found) => Some(found),
             Err(why) => {
@@ -314,12 +328,12 @@ fn logs(namespace: &str, component: &str) -> String {
     format!("kubectl -n {namespace} get pods -l {labels}; kubectl -n {namespace} logs -l {labels}")
 }
 
-fn full_name(object: &impl ResourceExt) -> String {
+pub(super) fn full_name(object: &impl ResourceExt) -> String {
     format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// Why something is not ready, and what to do about it; nothing where it is.
-fn unready(conditions: &[Condition]) -> Option<(String, String)> {
+pub(super) fn unready(conditions: &[Condition]) -> Option<(String, String)> {
     match condition(conditions, READY) {
         Some(said) if said.status == "True" => None,
         Some(said) => {

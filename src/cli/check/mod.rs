@@ -3,6 +3,7 @@
 pub mod findings;
 pub mod nodes;
 pub mod observe;
+mod topics;
 
 use anyhow::Context;
 use clap::Args;

@@ -15,7 +15,7 @@ use kube::{Client, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use crate::api::annotations::{GROUP, INJECTION};
-use crate::api::resources::{AccessClaim, BrokerCluster};
+use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 use crate::operator::LEASE;
 use crate::runtime::kubernetes::{CallError, call};
 
@@ -43,6 +43,8 @@ pub struct Seen {
     pub clusters: Read<Vec<BrokerCluster>>,
     /// Every access.
     pub accesses: Read<Vec<AccessClaim>>,
+    /// Every claim on a topic.
+    pub topics: Read<Vec<TopicClaim>>,
     /// The namespaces that are opted in.
     pub namespaces: Read<Vec<String>>,
     /// Every policy.
@@ -85,6 +87,7 @@ pub async fn observe(client: &Client, home: &str) -> Result<Seen, CallError> {
         home,
         clusters: list(client, &ours, "list the BrokerClusters").await,
         accesses: list(client, &ours, "list the AccessClaims").await,
+        topics: list(client, &ours, "list the TopicClaims").await,
         namespaces: list::<Namespace>(client, &opted_in, "list the Namespaces")
             .await
             .map(|found| found.iter().map(ResourceExt::name_any).collect()),

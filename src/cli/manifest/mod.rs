@@ -62,6 +62,25 @@ pub fn documents(text: &str) -> Result<Vec<Document>, Unreadable> {
     Ok(found)
 }
 
+/// The objects of a document, those in Lists one by one.
+#[must_use]
+pub fn objects(document: &Node) -> Vec<Node> {
+    let kind = document.get("kind").and_then(Node::as_text).unwrap_or_default();
+    let (Some(of), Some(items)) = (kind.strip_suffix("List"), document.get("items").and_then(Node::elements)) else {
+        return vec![document.clone()];
+    };
+    let inside = items.iter().flat_map(|item| {
+        let mut item = item.clone();
+        // The members of a list of one kind, as a client may write it, need not say theirs.
+        if item.get("kind").is_none() && !of.is_empty() {
+            item.set("kind", Node::text(of));
+            item.set("apiVersion", document.get("apiVersion").cloned().unwrap_or_else(|| Node::text("")));
+        }
+        objects(&item)
+    });
+    inside.collect()
+}
+
 struct Chunk<'t> {
     head: &'t str,
     text: &'t str,
@@ -143,6 +162,19 @@ mod tests {
         assert_eq!(found[1].node.as_ref().unwrap().to_json(), "{\"b\":\"😀\"}");
         let one = documents("{\"b\": \"\\ud83d\\ude00\"}\n").unwrap();
         assert_eq!(one[0].node.as_ref().unwrap().to_json(), "{\"b\":\"😀\"}");
+    }
+
+    #[test]
+    fn lists_are_taken_apart() {
+        let of = |text: &str| objects(documents(text).unwrap()[0].node.as_ref().unwrap());
+        let kinds = |text: &str| -> Vec<String> {
+            let found =
+                of(text).into_iter().filter_map(|object| object.get("kind").and_then(Node::as_text).map(str::to_owned));
+            found.collect()
+        };
+        assert_eq!(kinds("{kind: List, items: [{kind: A}, {kind: List, items: [{kind: B}]}]}"), ["A", "B"]);
+        assert_eq!(kinds("{kind: TopicClaimList, apiVersion: x/v1, items: [{metadata: {}}]}"), ["TopicClaim"]);
+        assert_eq!(kinds("{kind: A}"), ["A"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod mechanisms;
 mod pool;
 pub mod quotas;
 pub mod records;
+pub mod settings;
 pub mod topics;
 pub mod users;
 

@@ -121,9 +121,11 @@ impl Admin {
         let request =
             CreateTopicsRequest::default().with_topics(creatable.collect()).with_timeout_ms(self.server_timeout());
         let answer = self.write(Lane::Topics, request).await?;
+        let wait = answer.reply.throttle_time_ms;
         let mut results: BTreeMap<String, _> = BTreeMap::new();
         for topic in answer.reply.topics {
-            let checked = Error::check(CREATE, &answer.peer, topic.error_code, topic.error_message.as_deref());
+            let checked = Error::check(CREATE, &answer.peer, topic.error_code, topic.error_message.as_deref())
+                .map_err(|error| error.throttled_for(wait));
             let created = checked.map(|()| CreatedTopic {
                 id: TopicId(topic.topic_id.into_bytes()),
                 partitions: Some(topic.num_partitions).filter(|count| *count > 0),
@@ -145,11 +147,13 @@ impl Admin {
         let request =
             DeleteTopicsRequest::default().with_topics(states.collect()).with_timeout_ms(self.server_timeout());
         let answer = self.write(Lane::Topics, request).await?;
+        let wait = answer.reply.throttle_time_ms;
         let mut results: BTreeMap<TopicId, _> = BTreeMap::new();
         for topic in answer.reply.responses {
             let gone = topic.error_code == ResponseError::UnknownTopicId.code();
             let code = if gone { 0 } else { topic.error_code };
-            let checked = Error::check(DELETE, &answer.peer, code, topic.error_message.as_deref());
+            let checked = Error::check(DELETE, &answer.peer, code, topic.error_message.as_deref())
+                .map_err(|error| error.throttled_for(wait));
             results.insert(TopicId(topic.topic_id.into_bytes()), checked);
         }
         Ok(ids.iter().map(|id| results.remove(id).unwrap_or_else(|| Err(missing(DELETE, &answer.peer, id)))).collect())
@@ -167,9 +171,11 @@ impl Admin {
         let request =
             CreatePartitionsRequest::default().with_topics(topics.collect()).with_timeout_ms(self.server_timeout());
         let answer = self.write(Lane::Topics, request).await?;
+        let wait = answer.reply.throttle_time_ms;
         let mut results: BTreeMap<String, _> = BTreeMap::new();
         for topic in answer.reply.results {
-            let checked = Error::check(GROW, &answer.peer, topic.error_code, topic.error_message.as_deref());
+            let checked = Error::check(GROW, &answer.peer, topic.error_code, topic.error_message.as_deref())
+                .map_err(|error| error.throttled_for(wait));
             results.insert(topic.name.to_string(), checked);
         }
         let names = totals.iter().map(|(name, _)| name);

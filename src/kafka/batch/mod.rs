@@ -15,8 +15,8 @@ use std::time::Duration;
 use self::{
     queue::Queue,
     work::{
-        AlterQuotas, AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics, DescribeQuotas,
-        DescribeTopics, DescribeUsers,
+        AlterQuotas, AlterSettings, AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics,
+        DescribeQuotas, DescribeSettings, DescribeTopics, DescribeUsers,
     },
 };
 use super::{
@@ -24,6 +24,7 @@ use super::{
     admin::{
         Admin,
         quotas::Quota,
+        settings::{Changes, Overrides},
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -61,6 +62,8 @@ pub struct Batcher {
     delete_topics: Queue<DeleteTopics>,
     create_partitions: Queue<CreatePartitions>,
     describe_topics: Queue<DescribeTopics>,
+    describe_settings: Queue<DescribeSettings>,
+    alter_settings: Queue<AlterSettings>,
     create_acls: Queue<CreateAcls>,
     delete_acls: Queue<DeleteAcls>,
     alter_users: Queue<AlterUsers>,
@@ -79,6 +82,8 @@ impl Batcher {
             delete_topics: Queue::start(DeleteTopics(admin.clone()), LINGER),
             create_partitions: Queue::start(CreatePartitions(admin.clone()), LINGER),
             describe_topics: Queue::start(DescribeTopics(admin.clone()), LINGER),
+            describe_settings: Queue::start(DescribeSettings(admin.clone()), LINGER),
+            alter_settings: Queue::start(AlterSettings(admin.clone()), LINGER),
             create_acls: Queue::start(CreateAcls(admin.clone()), LINGER),
             delete_acls: Queue::start(DeleteAcls(admin.clone()), LINGER),
             alter_users: Queue::start(AlterUsers(admin.clone()), LINGER),
@@ -120,6 +125,22 @@ impl Batcher {
     /// See [`Error`].
     pub async fn describe_topic(&self, name: String) -> Result<Option<Topic>, Error> {
         self.describe_topics.ask(name).await.map(|(topic, _)| topic)
+    }
+
+    /// The settings that a topic has of its own, as some broker knows them: see [`Admin::describe_settings`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn describe_settings(&self, name: String) -> Result<Option<Overrides>, Error> {
+        self.describe_settings.ask(name).await.map(|(settings, _)| settings)
+    }
+
+    /// Changes single settings of a topic: see [`Admin::alter_settings`]. Changes of one topic keep their order.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn alter_settings(&self, name: String, changes: Changes) -> Result<(), Error> {
+        self.alter_settings.ask((name, changes)).await.map(|_| ())
     }
 
     /// Adds rules, all in one batch; `None` if there are none to add.

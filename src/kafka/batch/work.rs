@@ -8,6 +8,7 @@ use crate::kafka::{
     admin::{
         Admin, At, REVOCATIONS,
         quotas::Quota,
+        settings::{Changes, Overrides},
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -23,6 +24,9 @@ const USERS_A_REQUEST: usize = 500;
 const TOPICS_A_REQUEST: usize = 500;
 /// Up to so many users are asked about one by one, rather than about all that have quotas.
 const FEW_USERS: usize = 8;
+/// Each answer has some forty settings, most of them defaults that nobody asked for.
+const SETTINGS_OF_TOPICS: usize = 200;
+const CHANGES_A_REQUEST: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct CreateTopics(pub(super) Admin);
@@ -101,6 +105,46 @@ impl Work for DescribeTopics {
 
     async fn send(&self, names: &[String]) -> Sent<Option<Topic>> {
         self.0.describe_topics(names, At::Any).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DescribeSettings(pub(super) Admin);
+
+impl Work for DescribeSettings {
+    type Item = String;
+    type Output = Option<Overrides>;
+    const API: &'static str = "DescribeConfigs";
+    const CAP: usize = SETTINGS_OF_TOPICS;
+
+    fn key(name: &String) -> Option<String> {
+        Some(name.clone())
+    }
+
+    async fn send(&self, names: &[String]) -> Sent<Option<Overrides>> {
+        self.0.describe_settings(names, At::Any).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct AlterSettings(pub(super) Admin);
+
+impl Work for AlterSettings {
+    type Item = (String, Changes);
+    type Output = ();
+    const API: &'static str = "IncrementalAlterConfigs";
+    const CAP: usize = CHANGES_A_REQUEST;
+
+    fn weight((_, changes): &Self::Item) -> usize {
+        changes.len().max(1)
+    }
+
+    fn key((name, _): &Self::Item) -> Option<String> {
+        Some(name.clone())
+    }
+
+    async fn send(&self, changes: &[Self::Item]) -> Sent<()> {
+        self.0.alter_settings(changes).await
     }
 }
 

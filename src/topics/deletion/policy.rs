@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::duration::{self, NotADuration};
 use crate::api::resources::DeletionPolicy;
-use crate::runtime::duration::{self, NotADuration};
 
 /// What is counted by the brake, and how long a deletion that nobody looked at may be overdue before it is announced anew.
 pub const HOUR: Duration = Duration::from_secs(3600);

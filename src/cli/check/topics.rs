@@ -1,0 +1,57 @@
+//! How the topics stand, and which are about to be deleted. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+
+use super::findings::{Judge, NAMED, full_name, unready};
+use super::observe::Seen;
+use crate::api::resources::{BrokerCluster, TopicClaim};
+
+const AREA: &str = "Topics";
+
+impl Judge {
+    pub(super) fn topics(&mut self, seen: &Seen) {
+        let Some(claims) = self.read(AREA, &seen.topics) else { return };
+        let conditions = |claim: &TopicClaim| -> Vec<Condition> {
+            claim.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
+        };
+        let troubled: Vec<_> =
+            claims.iter().filter_map(|claim| Some((full_name(claim), unready(&conditions(claim))?))).collect();
+        for (name, (says, remedy)) in troubled.iter().take(NAMED) {
+            self.problem(AREA, name, says, remedy);
+        }
+        if troubled.len() > NAMED {
+            let says = format!("{} more are not ready", troubled.len() - NAMED);
+            self.problem(AREA, "", says, "kubectl get topicclaims --all-namespaces");
+        }
+        let (ready, all) = (claims.len() - troubled.len(), claims.len());
+        if ready == all {
+            self.fine(AREA, "", format!("{ready} of {all} ready"));
+        } else {
+            self.notice(AREA, "", format!("{ready} of {all} ready"), None);
+        }
+        for cluster in seen.clusters.iter().flatten() {
+            self.deletions(cluster);
+        }
+    }
+
+    /// Topics whose claims are gone, and that go with them unless somebody says otherwise.
+    fn deletions(&mut self, cluster: &BrokerCluster) {
+        let pending = cluster.status.iter().flat_map(|status| &status.deletions);
+        let pending: Vec<_> = pending.filter(|one| one.deleted.is_none()).collect();
+        for one in pending.iter().take(NAMED) {
+            let says = match &one.held {
+                Some(held) => format!("its claim was deleted, and it is kept for now: {held}"),
+                None => format!("its claim was deleted; it is deleted at {}", one.due.0),
+            };
+            let remedy = format!("to keep it, declare TopicClaim {}/{} again", one.namespace, one.claim);
+            self.notice(AREA, &one.topic, says, Some(remedy));
+        }
+        if pending.len() > NAMED {
+            let (says, name) = (format!("{} more wait for their deletion", pending.len() - NAMED), cluster.name_any());
+            let namespace = cluster.namespace().unwrap_or_default();
+            let remedy = format!("kubectl -n {namespace} get brokercluster {name} -o jsonpath='{{.status.deletions}}'");
+            self.notice(AREA, "", says, Some(remedy));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Claims of a cluster. Reads only.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, ListParams};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+
+use crate::runtime::kubernetes::{CallError, call};
+
+/// Long enough for ten thousand claims from an API server that has other things to do.
+const CALL: Duration = Duration::from_secs(30);
+/// Objects of one answer: neither side has to hold everything at once.
+const PAGE: u32 = 500;
+
+/// Every object of a kind in a namespace, or in all.
+///
+/// # Errors
+/// The API server refused or did not answer.
+pub async fn list<K>(client: &Client, namespace: Option<&str>, what: &'static str) -> Result<Vec<K>, CallError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let api = match namespace {
+        Some(namespace) => Api::<K>::namespaced(client.clone(), namespace),
+        None => Api::<K>::all(client.clone()),
+    };
+    let mut found = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = Box::pin(call(CALL, what, api.list(&params))).await?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What manifests ask of us. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::admission::decide::{Outcome, Settings};
+use crate::api::annotations::GROUP;
+use crate::api::names::{ClusterRef, MAX_OBJECT};
+use crate::api::resources::{AccessClaim, AccessSource, TopicClaim, TopicClaimSpec, TopicSource};
+use crate::cli::explain::tell;
+use crate::cli::import::claims::Found;
+use crate::cli::import::configmaps;
+use crate::cli::injection::ask;
+use crate::cli::install::NAMESPACE;
+use crate::cli::manifest::node::Node;
+use crate::cli::manifest::pods::{Site, sites};
+use crate::intent::Intent;
+
+/// A claim, and where it was written.
+#[derive(Debug)]
+pub struct Written<K> {
+    /// The file and line.
+    pub place: String,
+    /// The claim, its namespace and cluster filled in.
+    pub claim: K,
+    /// Of which object it is, where it is not one itself.
+    pub of: Option<String>,
+    /// Whether it names no cluster: then it stays on the one that it is on.
+    pub unnamed: bool,
+}
+
+/// What Pods of one identity ask for.
+#[derive(Debug)]
+pub struct Workload {
+    /// Where it was written first.
+    pub place: String,
+    /// What it is: `Deployment checkout`.
+    pub what: Vec<String>,
+    /// What each Pod or template asks for.
+    pub intents: Vec<Intent>,
+    /// The service account of its Pods.
+    pub account: String,
+}
+
+/// Something that will not be.
+#[derive(Debug)]
+pub struct Fault {
+    /// Where it was written.
+    pub place: String,
+    /// Its kind, namespace and name.
+    pub object: (String, String, String),
+    /// The stable code, where there is one.
+    pub reason: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Everything that manifests ask of us.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Claims on topics.
+    pub topics: Vec<Written<TopicClaim>>,
+    /// Accesses of clients that are not Pods.
+    pub accesses: Vec<Written<AccessClaim>>,
+    /// Accesses of Pods, by namespace and name.
+    pub workloads: BTreeMap<(String, String), Workload>,
+    /// What is refused before anybody looks at a cluster.
+    pub faults: Vec<Fault>,
+    /// Objects that are of no concern to us.
+    pub passed_over: usize,
+}
+
+impl Input {
+    /// Takes in one object. `namespace` is that of objects that name none.
+    ///
+    /// # Errors
+    /// A Pod has not the shape of one, or a claim has not the fields of one.
+    pub fn take(&mut self, object: &Node, place: &str, namespace: &str, settings: &Settings) -> anyhow::Result<()> {
+        let text = |path: &[&str]| object.at(path).and_then(Node::as_text).unwrap_or_default();
+        let ours = text(&["apiVersion"]).split('/').next() == Some(GROUP);
+        match text(&["kind"]) {
+            "TopicClaim" if ours => {
+                let mut claim: TopicClaim = parse(object)?;
+                claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+                let unnamed = claim.spec.cluster.is_empty();
+                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
+                self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+            }
+            "AccessClaim" if ours => {
+                let mut claim: AccessClaim = parse(object)?;
+                claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
+                let unnamed = claim.spec.cluster.is_empty();
+                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
+                if claim.spec.source == AccessSource::Pods {
+                    let message =
+                        "an AccessClaim of Pods follows from their annotations: apply the workload".to_owned();
+                    self.fault(place, "AccessClaim", namespace, text(&["metadata", "name"]), None, message);
+                } else {
+                    self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                }
+            }
+            _ => {
+                let found = sites(object);
+                match configmaps::read(object, place) {
+                    Some(Found::Topic(topic)) => self.config_map(object, place, namespace, topic.spec, settings),
+                    Some(Found::Unreadable(why)) => {
+                        self.fault(place, "ConfigMap", namespace, text(&["metadata", "name"]), None, why);
+                    }
+                    Some(Found::Access(_)) | None if found.is_empty() => self.passed_over += 1,
+                    Some(Found::Access(_)) | None => {
+                        for site in &found {
+                            self.site(site, place, namespace, settings)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A ConfigMap leads to the claim of its own name.
+    fn config_map(
+        &mut self,
+        object: &Node,
+        place: &str,
+        namespace: &str,
+        mut spec: TopicClaimSpec,
+        settings: &Settings,
+    ) {
+        let text = |key: &str| object.at(&["metadata", key]).and_then(Node::as_text);
+        let name = text("name").unwrap_or_default();
+        spec.cluster = settings.default_cluster.to_string();
+        spec.source = TopicSource::Declared;
+        let mut claim = TopicClaim::new(name, spec);
+        claim.metadata.namespace = Some(text("namespace").unwrap_or(namespace).to_owned());
+        self.topics.push(Written {
+            place: place.to_owned(),
+            claim,
+            of: Some(format!("ConfigMap {name}")),
+            unnamed: true,
+        });
+    }
+
+    fn site(&mut self, site: &Site, place: &str, namespace: &str, settings: &Settings) -> anyhow::Result<()> {
+        let namespace = site.namespace.as_deref().unwrap_or(namespace);
+        let verdict = ask(&site.pod, namespace, settings)?;
+        if let Outcome::Denied(reason) | Outcome::Admitted(reason) = verdict.outcome {
+            self.fault(place, &site.kind, namespace, &site.name, Some(reason.code().to_owned()), verdict.message);
+            return Ok(());
+        }
+        let Some(intent) = tell::intent(site, namespace, settings)? else {
+            self.passed_over += 1;
+            return Ok(());
+        };
+        let account = site.pod.at(&["spec", "serviceAccountName"]).and_then(Node::as_text).unwrap_or("default");
+        let key = (namespace.to_owned(), intent.access_name());
+        let workload = self.workloads.entry(key).or_insert_with(|| Workload {
+            place: place.to_owned(),
+            what: Vec::new(),
+            intents: Vec::new(),
+            account: account.to_owned(),
+        });
+        workload.what.push(format!("{} {}", site.kind, site.name));
+        workload.intents.push(intent);
+        Ok(())
+    }
+
+    fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
+        let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        self.faults.push(Fault { place: place.to_owned(), object, reason, message });
+    }
+
+    /// The topics that are spoken of, by cluster.
+    #[must_use]
+    pub fn topics_by_cluster(&self) -> BTreeMap<String, Vec<String>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut add = |cluster: &str, topic: &str| found.entry(cluster.to_owned()).or_default().push(topic.to_owned());
+        for Written { claim, .. } in &self.topics {
+            add(&claim.spec.cluster, &claim.spec.topic_name);
+        }
+        for Written { claim, .. } in &self.accesses {
+            claim.spec.consumes.iter().chain(&claim.spec.produces).for_each(|topic| add(&claim.spec.cluster, topic));
+        }
+        for intent in self.workloads.values().flat_map(|workload| &workload.intents) {
+            let topics = intent.consumes.iter().chain(&intent.produces);
+            topics.for_each(|topic| add(&intent.cluster.to_string(), topic.as_ref()));
+        }
+        for names in found.values_mut() {
+            names.sort();
+            names.dedup();
+        }
+        found
+    }
+
+    /// The accesses on a cluster, by namespace and name.
+    #[must_use]
+    pub fn accesses_of(&self, cluster: &str) -> Vec<(String, String)> {
+        let manual = self.accesses.iter().filter(|written| written.claim.spec.cluster == cluster);
+        let manual = manual.map(|written| {
+            let metadata = &written.claim.metadata;
+            (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+        });
+        let on_it = |workload: &Workload| workload.intents.iter().any(|intent| intent.cluster.to_string() == cluster);
+        let workloads = self.workloads.iter().filter(|(_, workload)| on_it(workload)).map(|(key, _)| key.clone());
+        manual.chain(workloads).collect()
+    }
+
+    /// The namespaces that are spoken of.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        let topics = self.topics.iter().filter_map(|written| written.claim.metadata.namespace.clone());
+        let accesses = self.accesses.iter().filter_map(|written| written.claim.metadata.namespace.clone());
+        let mut found: Vec<String> =
+            topics.chain(accesses).chain(self.workloads.keys().map(|key| key.0.clone())).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+fn parse<K: DeserializeOwned>(object: &Node) -> anyhow::Result<K> {
+    Ok(serde_json::from_str(&object.to_json())?)
+}
+
+/// The cluster that a claim means.
+fn full_name(cluster: &str, settings: &Settings) -> String {
+    if cluster.is_empty() {
+        return settings.default_cluster.to_string();
+    }
+    // What is no name stays as it is, and is not found.
+    ClusterRef::parse(cluster.get(..MAX_OBJECT * 2 + 1).unwrap_or(cluster), NAMESPACE)
+        .map_or_else(|_| cluster.to_owned(), |name| name.to_string())
+}

@@ -1,0 +1,152 @@
+//! What would become of a topic: the operator's own decision about its claim, told. Pure.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::item::{Line, Mark};
+use super::observe::Seen;
+use super::view::View;
+use crate::api::reasons::Reason;
+use crate::api::resources::{Drift, READY, TopicClaim, TopicClaimStatus, set_condition};
+use crate::clusters::Unusable;
+use crate::intent::claim::{judge, refuses};
+use crate::kafka::admin::settings::Overrides;
+use crate::ownership::owner;
+use crate::topics::deletion::ids_on_record;
+use crate::topics::holders::Holders;
+use crate::topics::observe::{Found, Observation};
+use crate::topics::plan::{Plan, plan};
+use crate::topics::step::Step;
+use crate::topics::users::Users;
+
+/// The decision about one claim among all of them: what it would do, and the status that the claim then has.
+#[must_use]
+pub fn decide(
+    claim: &Arc<TopicClaim>,
+    world: &[Arc<TopicClaim>],
+    seen: &Seen,
+    now: Timestamp,
+) -> (Vec<Line>, TopicClaimStatus) {
+    let same = |other: &&Arc<TopicClaim>| {
+        (&other.spec.cluster, &other.spec.topic_name) == (&claim.spec.cluster, &claim.spec.topic_name)
+    };
+    let claims: Vec<Arc<TopicClaim>> = world.iter().filter(same).cloned().collect();
+    let view = seen.clusters.get(&claim.spec.cluster);
+    let observation = Observation {
+        claim: Arc::clone(claim),
+        owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
+        known_ids: known_ids(claim, &claims, view),
+        holders: holders(claim, view),
+        // Who uses the topic decides nothing, and what the disks hold is not looked at: a share that is not known changes nothing.
+        users: Users::default(),
+        share: None,
+        kafka: match view {
+            Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
+            Some(Err(unusable)) => Err(unusable.clone()),
+            None => {
+                let message = format!("BrokerCluster {} was not looked at", claim.spec.cluster);
+                Err(Unusable { reason: Reason::ClusterNotFound, message })
+            }
+        },
+    };
+    let before = claim.status.clone().unwrap_or_default();
+    let Some(plan) = plan(&observation) else { return (Vec::new(), before) };
+    let own = view.and_then(|view| view.as_ref().ok()).and_then(|view| view.settings.get(&claim.spec.topic_name));
+    let own = own.and_then(|own| own.as_ref().ok());
+    let mut lines = told(claim, &plan, &before, own);
+    if let Some(Ok(view)) = view {
+        let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+        let doubtful = judge(&claim.spec, &view.connection.terms.topics.limits, namespace);
+        let doubtful = doubtful.iter().filter(|problem| !refuses(problem));
+        lines.extend(doubtful.map(|problem| Line::new(Mark::Unknown, problem.to_string())));
+    }
+    (lines, status(claim, plan, &before, now))
+}
+
+fn known_ids(claim: &TopicClaim, claims: &[Arc<TopicClaim>], view: Option<&Result<View, Unusable>>) -> Vec<String> {
+    let mut known: Vec<String> = claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
+    // Of a claim that was deleted, this namespace has the topic again.
+    if let Some(Ok(view)) = view {
+        let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+        known.extend(ids_on_record(Some(&view.resource), namespace, &claim.spec.topic_name));
+    }
+    known
+}
+
+fn found(claim: &TopicClaim, view: &View) -> Option<Found> {
+    let name = &claim.spec.topic_name;
+    let topic = view.topics.get(name)?.clone();
+    Some(Found { topic, settings: view.settings.get(name).cloned().unwrap_or_else(|| Ok(Overrides::new())) })
+}
+
+fn holders(claim: &TopicClaim, view: Option<&Result<View, Unusable>>) -> Holders {
+    let Some(Ok(view)) = view else { return Holders::default() };
+    let rules = view.affecting.get(&claim.spec.topic_name);
+    rules.map(|rules| Holders::of(rules, &view.connection.claim.scope, &view.neighbours())).unwrap_or_default()
+}
+
+/// The status that comes of a plan, as accesses read it.
+fn status(claim: &TopicClaim, plan: Plan, before: &TopicClaimStatus, now: Timestamp) -> TopicClaimStatus {
+    let creating = plan.steps.iter().find_map(|step| match step {
+        Step::Record { creating, .. } => creating.clone(),
+        _ => None,
+    });
+    let mut status = TopicClaimStatus { creating, conditions: before.conditions.clone(), ..plan.verdict.facts };
+    let (holds, reason, message) = match plan.verdict.obstacle {
+        Some(Unusable { reason, message }) => (false, reason, message),
+        None => (true, Reason::Ready, plan.verdict.message),
+    };
+    set_condition(&mut status.conditions, READY, holds, reason, &message, claim.metadata.generation, Time(now));
+    status
+}
+
+fn told(claim: &TopicClaim, plan: &Plan, before: &TopicClaimStatus, own: Option<&Overrides>) -> Vec<Line> {
+    let name = &claim.spec.topic_name;
+    let mut lines = Vec::new();
+    for step in &plan.steps {
+        match step {
+            // For the operator's own memory.
+            Step::Record { .. } => {}
+            Step::Create(topic) => {
+                let partitions = topic.partitions.map_or_else(
+                    || "the brokers' default of partitions".to_owned(),
+                    |number| count(number, "partition"),
+                );
+                let replicas = topic.replicas.map_or_else(
+                    || "the brokers' default of replicas".to_owned(),
+                    |number| count(number.into(), "replica"),
+                );
+                lines.push(Line::new(Mark::Add, format!("create topic {name}: {partitions}, {replicas}")));
+                let settings = topic.configs.iter();
+                lines.extend(settings.map(|(key, value)| Line::new(Mark::Add, format!("config {key} = {value}"))));
+            }
+            Step::Grow(total) => {
+                let had = before.partitions.map_or_else(String::new, |had| format!("{had} → "));
+                lines.push(Line::new(Mark::Change, format!("partitions of topic {name}: {had}{total}")));
+            }
+            Step::Alter(changes) => {
+                lines.extend(changes.iter().map(|(key, value)| match (own.and_then(|own| own.get(key)), value) {
+                    (Some(had), Some(value)) => Line::new(Mark::Change, format!("config {key}: {had} → {value}")),
+                    (None, Some(value)) => Line::new(Mark::Add, format!("config {key} = {value}")),
+                    (had, None) => {
+                        let had = had.map_or_else(String::new, |had| format!(" = {had}"));
+                        Line::new(Mark::Remove, format!("config {key}{had}, for the brokers' default"))
+                    }
+                }))
+            }
+        }
+    }
+    if let Some(Unusable { reason, message }) = &plan.verdict.obstacle {
+        lines.push(Line::refused(reason.code(), message.clone()));
+    } else if claim.spec.drift == Drift::Report {
+        let drift = plan.verdict.facts.drift.iter().flatten();
+        lines.extend(drift.map(|what| Line::new(Mark::Kept, format!("{what}; it is left so, by drift: Report"))));
+    }
+    lines
+}
+
+fn count(number: i32, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

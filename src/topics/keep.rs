@@ -1,0 +1,127 @@
+//! What is done about a topic that is the claim's, and what stays as it is. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::difference::{Difference, differences, partitions, replicas};
+use super::observe::{Found, Observation};
+use super::plan::{EXISTS, Plan, Verdict, list, refused, said, settled, some};
+use super::step::Step;
+use crate::api::reasons::Reason;
+use crate::api::resources::{Drift, TopicClaimStatus};
+use crate::clusters::Unusable;
+use crate::clusters::observe::unusable;
+use crate::intent::claim::{RETENTION_BYTES, declared, settings};
+use crate::kafka::admin::settings::Changes;
+
+/// Brings a topic that is the claim's to what the claim says, and leaves it as it is where that cannot be.
+#[must_use]
+pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong: Option<Unusable>) -> Plan {
+    let spec = &seen.claim.spec;
+    let own = found.settings.as_ref().ok();
+    let shown = own.map(|own| own.iter().filter(|(key, _)| !settings::of_a_move(key)));
+    let shown = shown.map(|own| own.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>());
+    let managed: BTreeSet<String> = status.managed_config.iter().flatten().cloned().collect();
+    let mut facts = TopicClaimStatus {
+        topic_id: Some(found.topic.id.to_string()),
+        partitions: Some(partitions(&found.topic)),
+        replicas: replicas(&found.topic),
+        config: shown.as_ref().and_then(some),
+        drift: None,
+        creating: None,
+        ..status.clone()
+    };
+    seen.users.tell(&mut facts);
+    if let Some(wrong) = wrong {
+        return said(refused(facts, wrong.reason, wrong.message));
+    }
+    if let Err(error) = &found.settings
+        && !declared(spec, seen.share).is_empty()
+    {
+        let denied = unusable(error);
+        return said(refused(facts, denied.reason, denied.message));
+    }
+    let differing = differences(spec, &found.topic, own, &managed, seen.share);
+    if spec.drift == Drift::Report {
+        let told: Vec<_> = differing.iter().filter(|one| !one.is_withdrawn()).map(ToString::to_string).collect();
+        facts.drift = list(&told);
+        return said(Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() });
+    }
+    let mended = mend(spec.topic_name.as_str(), &differing);
+    let outside = if settled(&seen.claim) { mended.told.clone() } else { Vec::new() };
+    let mut steps = Vec::new();
+    let mut keys = managed.clone();
+    keys.extend(mended.changes.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));
+    if keys != managed {
+        steps.push(Step::Record { creating: None, managed: keys.iter().cloned().collect() });
+    }
+    if let Some(total) = mended.grow {
+        steps.push(Step::Grow(total));
+        facts.partitions = Some(total);
+    }
+    if !mended.changes.is_empty() {
+        let mut after = shown.unwrap_or_default();
+        for (key, value) in &mended.changes {
+            match value {
+                Some(value) => after.insert(key.clone(), value.clone()),
+                None => after.remove(key),
+            };
+        }
+        facts.config = some(&after);
+        steps.push(Step::Alter(mended.changes));
+    }
+    // What the claim does not name any more is nobody's from here on.
+    let wanted = declared(spec, seen.share);
+    let share = spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some());
+    keys.retain(|key| wanted.contains_key(key) || (share && key == RETENTION_BYTES));
+    facts.managed_config = list(&keys.into_iter().collect::<Vec<_>>());
+    facts.drift = list(&mended.stays);
+    let message = if mended.obstacle.is_some() { String::new() } else { EXISTS.to_owned() };
+    Plan { steps, verdict: Verdict { obstacle: mended.obstacle, message, facts, reverted: outside }, doubtful: false }
+}
+
+/// What is made of the differences of a topic.
+#[derive(Debug, Default)]
+struct Mended {
+    /// More partitions, in all.
+    grow: Option<i32>,
+    /// Settings.
+    changes: Changes,
+    /// What of this is put right that the claim names, in words.
+    told: Vec<String>,
+    /// What stays as it is, in words.
+    stays: Vec<String>,
+    /// Why the claim is not ready all the same.
+    obstacle: Option<Unusable>,
+}
+
+fn mend(topic: &str, differing: &[Difference]) -> Mended {
+    let mut mended = Mended::default();
+    for one in differing {
+        match one {
+            Difference::Partitions { have, want } if want > have => {
+                mended.grow = Some(*want);
+                mended.told.push(one.to_string());
+            }
+            Difference::Partitions { have, want } => {
+                mended.stays.push(one.to_string());
+                let message = format!(
+                    "topic {topic} has {have} partitions and the claim says {want}: Kafka cannot take one away"
+                );
+                mended.obstacle = Some(Unusable { reason: Reason::TopicCannotShrink, message });
+            }
+            // Replicas are not moved from here: that takes many looks, and a throttle.
+            Difference::Replicas { have, want } => {
+                mended.stays.push(one.to_string());
+                let message = format!("topic {topic} has {have} replicas instead of {want}");
+                mended.obstacle.get_or_insert(Unusable { reason: Reason::TopicDrifted, message });
+            }
+            Difference::Setting { key, want, .. } => {
+                mended.changes.insert(key.clone(), want.clone());
+                if !one.is_withdrawn() {
+                    mended.told.push(one.to_string());
+                }
+            }
+        }
+    }
+    mended
+}

@@ -1,0 +1,102 @@
+//! Settings of topics, and quotas of changes: each caller gets what is its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use admittance::kafka::{
+    admin::{At, settings::Changes, topics::NewTopic},
+    batch::Batcher,
+    error::Error,
+};
+use futures::future::join_all;
+use kafka_protocol::messages::ApiKey;
+
+use crate::{
+    admin,
+    fake::{Fake, Script},
+    topic_broker::Topics,
+};
+
+const THROTTLED: i16 = 89;
+const INVALID_CONFIG: i16 = 40;
+const UNKNOWN_TOPIC: i16 = 3;
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn broker(refused: &[(&str, i16)], throttle: i32) -> Fake {
+    let settings = BTreeMap::from([
+        ("orders".to_owned(), map(&[("retention.ms", "5"), ("cleanup.policy", "compact")])),
+        ("bare".to_owned(), BTreeMap::new()),
+    ]);
+    let refused = refused.iter().map(|(name, code)| ((*name).to_owned(), *code)).collect::<HashMap<_, _>>();
+    Fake::start(Script { refused, topics: Topics { settings, throttle }, ..Script::default() }).await
+}
+
+#[tokio::test]
+async fn only_what_a_topic_has_of_its_own_is_told() {
+    let fake = broker(&[("gone", UNKNOWN_TOPIC), ("secret", 29)], 0).await;
+    let names = ["orders", "bare", "gone", "secret"].map(str::to_owned);
+    let found = admin(&fake).describe_settings(&names, At::Any).await.unwrap();
+    let own = |index: usize| found[index].as_ref().unwrap().as_ref();
+    assert_eq!(own(0), Some(&map(&[("retention.ms", "5"), ("cleanup.policy", "compact")])));
+    assert_eq!((own(1), own(2)), (Some(&BTreeMap::new()), None));
+    assert!(matches!(found[3], Err(Error::Denied(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn single_settings_are_set_and_taken_back_and_the_rest_stays() {
+    let fake = broker(&[], 0).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let changes: Changes =
+        BTreeMap::from([("retention.ms".to_owned(), None), ("segment.ms".to_owned(), Some("7".to_owned()))]);
+    batcher.alter_settings("orders".into(), changes).await.unwrap();
+    assert_eq!(fake.seen(ApiKey::IncrementalAlterConfigs), [["orders:1:retention.ms:-", "orders:0:segment.ms:7"]]);
+    let found = batcher.describe_settings("orders".into()).await.unwrap().unwrap();
+    assert_eq!(found, map(&[("cleanup.policy", "compact"), ("segment.ms", "7")]));
+}
+
+#[tokio::test]
+async fn many_callers_share_requests_and_one_refusal_is_one_callers() {
+    let fake = broker(&[("t13", INVALID_CONFIG)], 0).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let change = || -> Changes { BTreeMap::from([("flush.ms".to_owned(), Some("1".to_owned()))]) };
+    let altered = join_all((0..450).map(|number| batcher.alter_settings(format!("t{number}"), change()))).await;
+    let failed: Vec<_> = (0..).zip(&altered).filter(|(_, result)| result.is_err()).map(|(number, _)| number).collect();
+    assert_eq!(failed, [13]);
+    assert!(matches!(&altered[13], Err(error @ Error::Invalid(_)) if !error.is_retriable()));
+    assert_eq!(fake.seen(ApiKey::IncrementalAlterConfigs).len(), 1);
+
+    let found = join_all((0..450).map(|number| batcher.describe_settings(format!("t{number}")))).await;
+    assert_eq!(found.iter().filter(|result| result.is_ok()).count(), 449);
+    let sizes: Vec<_> = fake.seen(ApiKey::DescribeConfigs).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [200, 200, 50]);
+}
+
+#[tokio::test]
+async fn a_topic_that_a_quota_delays_is_told_how_long_and_its_neighbours_are_made() {
+    let fake = broker(&[("late", THROTTLED), ("taken", 36)], 1500).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let topic = |name: &str| NewTopic {
+        name: name.into(),
+        partitions: Some(1),
+        replicas: None,
+        configs: map(&[("cleanup.policy", "compact")]),
+    };
+    let made = join_all(["a", "late", "taken"].map(|name| batcher.create_topic(topic(name)))).await;
+    let waits = |result: Result<(), &Error>| result.err().map(|error| (error.is_retriable(), error.retry_after()));
+    let wait = Some((true, Some(Duration::from_millis(1500))));
+    assert!(made[0].is_ok());
+    assert_eq!(waits(made[1].as_ref().map(|_| ())), wait);
+    assert_eq!(
+        waits(made[2].as_ref().map(|_| ())),
+        Some((false, None)),
+        "a delay is no business of a name that is taken"
+    );
+
+    let grown = join_all(["a", "late"].map(|name| batcher.create_partitions(name.into(), 3))).await;
+    assert!(grown[0].is_ok());
+    assert_eq!(waits(grown[1].as_ref().map(|()| ())), wait);
+    assert_eq!(fake.seen(ApiKey::CreatePartitions), [["a:3", "late:3"]]);
+}

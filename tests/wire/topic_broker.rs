@@ -1,0 +1,116 @@
+//! The half of the broker that keeps topics' settings and counts partitions.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kafka_protocol::{
+    messages::{
+        ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, RequestHeader,
+        create_partitions_response::CreatePartitionsTopicResult,
+        describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
+        incremental_alter_configs_response::AlterConfigsResourceResponse,
+    },
+    protocol::{Decodable, StrBytes},
+};
+
+use crate::fake::{own, reply};
+
+/// What it keeps of topics.
+#[derive(Default)]
+pub(crate) struct Topics {
+    /// The settings that topics have of their own.
+    pub(crate) settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// The delay that answers ask for, in milliseconds.
+    pub(crate) throttle: i32,
+}
+
+pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 2] {
+    [
+        (ApiKey::CreatePartitions, own::<CreatePartitionsRequest>()),
+        (ApiKey::IncrementalAlterConfigs, own::<IncrementalAlterConfigsRequest>()),
+    ]
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// Answers what is about topics' settings and partitions.
+pub(crate) fn answer(
+    api: ApiKey,
+    header: &RequestHeader,
+    body: &Bytes,
+    (topics, refused): (&mut Topics, &std::collections::HashMap<String, i16>),
+    members: &mut Vec<String>,
+) -> Option<Bytes> {
+    let (version, mut body) = (header.request_api_version, body.clone());
+    let code = |name: &str| refused.get(name).copied().unwrap_or_default();
+    Some(match api {
+        ApiKey::DescribeConfigs => {
+            let request = DescribeConfigsRequest::decode(&mut body, version).unwrap();
+            let results = request.resources.into_iter().map(|resource| {
+                let name = resource.resource_name;
+                members.push(name.to_string());
+                let setting = |key: &str, value: Option<&str>, source| {
+                    DescribeConfigsResourceResult::default()
+                        .with_name(text(key))
+                        .with_value(value.map(text))
+                        .with_config_source(source)
+                        .with_documentation(None)
+                };
+                let settings = topics.settings.get(name.as_str()).into_iter().flatten();
+                let mut configs: Vec<_> = settings.map(|(key, value)| setting(key, Some(value), 1)).collect();
+                // A default of the brokers', and one that nobody set.
+                configs.extend([setting("segment.ms", Some("604800000"), 4), setting("flush.ms", Some("1"), 5)]);
+                DescribeConfigsResult::default()
+                    .with_error_code(code(name.as_str()))
+                    .with_error_message(None)
+                    .with_resource_type(resource.resource_type)
+                    .with_resource_name(name)
+                    .with_configs(configs)
+            });
+            reply::<DescribeConfigsRequest>(header, &DescribeConfigsResponse::default().with_results(results.collect()))
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let request = IncrementalAlterConfigsRequest::decode(&mut body, version).unwrap();
+            let responses = request.resources.into_iter().map(|resource| {
+                let name = resource.resource_name;
+                let code = code(name.as_str());
+                for config in resource.configs {
+                    let value = config.value.as_deref().unwrap_or("-").to_owned();
+                    members.push(format!("{}:{}:{}:{value}", &*name, config.config_operation, &*config.name));
+                    let kept = topics.settings.entry(name.to_string()).or_default();
+                    match (code, config.config_operation) {
+                        (0, 0) => drop(kept.insert(config.name.to_string(), value)),
+                        (0, _) => drop(kept.remove(&*config.name)),
+                        _ => {}
+                    }
+                }
+                AlterConfigsResourceResponse::default()
+                    .with_error_code(code)
+                    .with_error_message(None)
+                    .with_resource_type(resource.resource_type)
+                    .with_resource_name(name)
+            });
+            let response = IncrementalAlterConfigsResponse::default().with_responses(responses.collect());
+            reply::<IncrementalAlterConfigsRequest>(header, &response)
+        }
+        ApiKey::CreatePartitions => {
+            let request = CreatePartitionsRequest::decode(&mut body, version).unwrap();
+            let results = request.topics.into_iter().map(|topic| {
+                members.push(format!("{}:{}", &**topic.name, topic.count));
+                let code = code(topic.name.as_str());
+                CreatePartitionsTopicResult::default()
+                    .with_name(topic.name)
+                    .with_error_code(code)
+                    .with_error_message(None)
+            });
+            let response = CreatePartitionsResponse::default()
+                .with_throttle_time_ms(topics.throttle)
+                .with_results(results.collect());
+            reply::<CreatePartitionsRequest>(header, &response)
+        }
+        _ => return None,
+    })
+}

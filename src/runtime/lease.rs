@@ -53,10 +53,12 @@ impl Leadership {
     /// [`Lost`]; the process should end, so that nothing of its state outlives its leadership.
     pub async fn lead<T>(&self, work: impl Future<Output = T>) -> Result<T, Lost> {
         let mut observed = Observed::default();
-        while !self.turn(&mut observed).await.unwrap_or_else(|error| {
-            tracing::warn!(lease = self.name, %error, "cannot look at the Lease");
-            false
-        }) {
+        loop {
+            match self.turn(&mut observed).await {
+                Ok(Turn::Ours) => break,
+                Ok(Turn::Anothers | Turn::Past) => {}
+                Err(error) => tracing::warn!(lease = self.name, %error, "cannot look at the Lease"),
+            }
             sleep(RENEWAL).await;
         }
         tracing::info!(lease = self.name, identity = self.identity, "leading");
@@ -76,8 +78,9 @@ impl Leadership {
         loop {
             sleep(RENEWAL).await;
             match self.turn(observed).await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => return lost("another replica holds it".to_owned()),
+                Ok(Turn::Ours) => renewed = Instant::now(),
+                Ok(Turn::Anothers) => return lost("another replica holds it".to_owned()),
+                Ok(Turn::Past) => return lost("the API server was restored from before".to_owned()),
                 Err(error) if renewed.elapsed() > GIVE_UP => return lost(error.to_string()),
                 Err(error) => tracing::warn!(lease = self.name, %error, "cannot renew the Lease"),
             }
@@ -85,19 +88,25 @@ impl Leadership {
     }
 
     /// Takes or renews the Lease if it is ours to take. The resource version makes two takers exclude each other.
-    async fn turn(&self, observed: &mut Observed) -> Result<bool, CallError> {
+    async fn turn(&self, observed: &mut Observed) -> Result<Turn, CallError> {
         let found = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await?;
         let Some(mut lease) = found else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            return settle(call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await);
+            let written = call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await?;
+            return Ok(settle(&written, observed));
         };
+        if !observed.goes_on(&lease) {
+            return Ok(Turn::Past);
+        }
         let spec = lease.spec.take();
         if !observed.may_take(spec.as_ref(), &self.identity, Instant::now()) {
-            return Ok(false);
+            return Ok(Turn::Anothers);
         }
         lease.spec = Some(self.spec(spec.as_ref()));
-        settle(call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await)
+        let written =
+            call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
+        Ok(settle(&written, observed))
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
@@ -130,11 +139,20 @@ impl Leadership {
     }
 }
 
-fn settle(written: Result<Lease, CallError>) -> Result<bool, CallError> {
-    written.map(|_| {
-        writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
-        true
-    })
+fn settle(written: &Lease, observed: &mut Observed) -> Turn {
+    writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
+    if observed.goes_on(written) { Turn::Ours } else { Turn::Past }
+}
+
+/// What came of a look at the Lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It is ours, for now.
+    Ours,
+    /// Another replica holds it.
+    Anothers,
+    /// The API server has forgotten what it had said of it.
+    Past,
 }
 
 /// What a follower saw, timed by its own clock: the clocks of two nodes are never compared.
@@ -142,9 +160,20 @@ fn settle(written: Result<Lease, CallError>) -> Result<bool, CallError> {
 struct Observed {
     renewal: Option<MicroTime>,
     since: Option<Instant>,
+    version: Option<u64>,
 }
 
 impl Observed {
+    /// Whether the Lease comes after what was seen of it before. It does not where etcd was restored from an older copy: then a
+    /// watch that goes on from a version of the future is told nothing, for as long as it takes to come there again.
+    fn goes_on(&mut self, lease: &Lease) -> bool {
+        // Versions are numbers that grow: <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>.
+        let version = lease.metadata.resource_version.as_ref().and_then(|version| version.parse().ok());
+        let goes_on = version >= self.version || version.is_none();
+        self.version = version.or(self.version);
+        goes_on
+    }
+
     fn may_take(&mut self, spec: Option<&LeaseSpec>, identity: &str, now: Instant) -> bool {
         let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
         if holder.is_empty() || holder == identity {
@@ -186,6 +215,17 @@ mod tests {
         assert!(!observed.may_take(Some(&held_by("other", 1)), "me", start));
         assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 2));
         assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 3));
+    }
+
+    #[test]
+    fn a_lease_from_before_what_was_seen_is_told_once() {
+        let version = |version: &str| Lease {
+            metadata: ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() },
+            ..Lease::default()
+        };
+        let mut observed = Observed::default();
+        let seen = ["99", "100", "100", "7", "8", "opaque", "9", "8"].map(|text| observed.goes_on(&version(text)));
+        assert_eq!(seen, [true, true, true, false, true, true, true, false]);
     }
 
     #[test]

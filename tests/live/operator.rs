@@ -35,6 +35,15 @@ impl Operator {
         let name = format!("admittance-live-{}-{identity}-{number}.json", std::process::id());
         let kubeconfig = std::env::temp_dir().join(name);
         write_kubeconfig(&kubeconfig);
+        Self::spawn(kubeconfig, namespace, identity, stop_after)
+    }
+
+    /// Starts one at another API server, as whom a kubeconfig says.
+    pub(crate) fn start_at(kubeconfig: &Path, namespace: &str, identity: &str) -> Self {
+        Self::spawn(kubeconfig.to_owned(), namespace, identity, None)
+    }
+
+    fn spawn(kubeconfig: PathBuf, namespace: &str, identity: &str, stop_after: Option<usize>) -> Self {
         let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
         operator.args(["operator", "--health-port", "18099", "--log", "warn"]);
         operator.args(["--namespace", namespace, "--identity", identity]);

@@ -75,6 +75,8 @@ pub(crate) struct Script {
     pub(crate) versions: HashMap<ApiKey, (i16, i16)>,
     /// The brokers of the cluster; empty for just this one.
     pub(crate) cluster: Vec<(i32, Endpoint)>,
+    /// Those of them that are fenced.
+    pub(crate) fenced: Vec<i32>,
     /// What Metadata says may be done, as Kafka's bits.
     pub(crate) operations: i32,
     /// How much longer than needed a Metadata reply is.
@@ -249,7 +251,8 @@ fn answer(
                 DescribeClusterBroker::default()
                     .with_broker_id(BrokerId(id))
                     .with_host(StrBytes::from_string(endpoint.host))
-                    .with_port(i32::from(endpoint.port))
+                    .with_port(if script.fenced.contains(&id) { -1 } else { i32::from(endpoint.port) })
+                    .with_is_fenced(script.fenced.contains(&id))
             });
             let response = DescribeClusterResponse::default()
                 .with_error_message(None)

@@ -175,6 +175,17 @@ async fn a_broker_out_of_reach_delays_a_proof_and_is_named_in_it() {
 }
 
 #[tokio::test]
+async fn a_fenced_broker_delays_no_proof_and_is_named_in_it() {
+    let (fakes, batcher) = cluster(None).await;
+    fakes.iter().for_each(|fake| fake.script.lock().unwrap().fenced = vec![3]);
+    let claims = grant(&batcher, "one".into()).await;
+    let proof = batcher.prove(claims, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(proof.proven, [1, 2].map(BrokerId));
+    assert_eq!(proof.unreachable.iter().map(|(broker, _)| *broker).collect::<Vec<_>>(), [BrokerId(3)]);
+    assert!(proof.unreachable[0].1.contains("fenced"), "{:?}", proof.unreachable);
+}
+
+#[tokio::test]
 async fn what_a_broker_does_not_serve_is_not_proven() {
     let (fakes, batcher) = cluster(None).await;
     let claims = grant(&batcher, "one".into()).await;

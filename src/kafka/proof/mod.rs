@@ -74,8 +74,15 @@ pub(super) struct Prover(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     admin: Admin,
-    brokers: AsyncMutex<Option<(Instant, Vec<BrokerId>)>>,
+    brokers: AsyncMutex<Option<(Instant, Registered)>>,
     witnesses: Mutex<HashMap<BrokerId, mpsc::Sender<Want>>>,
+}
+
+/// The brokers that the controller knows.
+#[derive(Debug, Clone, Default)]
+struct Registered {
+    serving: Vec<BrokerId>,
+    fenced: Vec<BrokerId>,
 }
 
 impl Prover {
@@ -87,7 +94,8 @@ impl Prover {
     pub(super) async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Error> {
         let deadline = Instant::now() + patience;
         let claims = Arc::new(claims);
-        let asked = self.brokers().await?.into_iter().map(|broker| {
+        let Registered { serving, fenced } = self.brokers().await?;
+        let asked = serving.into_iter().map(|broker| {
             let claims = Arc::clone(&claims);
             async move { (broker, self.ask(broker, claims, deadline).await) }
         });
@@ -99,6 +107,8 @@ impl Prover {
                 Testimony::Failed(error) => return Err(error),
             }
         }
+        let away = |broker| (broker, "it is fenced: it serves nobody".to_owned());
+        proof.unreachable.extend(fenced.into_iter().map(away));
         if proof.proven.is_empty() {
             let reasons: Vec<_> =
                 proof.unreachable.iter().map(|(id, reason)| format!("broker {id}: {reason}")).collect();
@@ -127,16 +137,20 @@ impl Prover {
         witnesses.entry(broker).or_insert_with(start).clone()
     }
 
-    /// The unfenced brokers, as of a moment ago. Those who ask at the same time share the answer.
-    async fn brokers(&self) -> Result<Vec<BrokerId>, Error> {
+    /// The brokers, as of a moment ago. Those who ask at the same time share the answer.
+    async fn brokers(&self) -> Result<Registered, Error> {
         let mut known = self.0.brokers.lock().await;
         if let Some((_, brokers)) = known.as_ref().filter(|(when, _)| when.elapsed() < FRESH) {
             return Ok(brokers.clone());
         }
         let cluster = self.0.admin.describe_cluster().await?;
-        let brokers: Vec<_> = cluster.brokers.iter().filter(|broker| !broker.fenced).map(|broker| broker.id).collect();
+        let mut brokers = Registered::default();
+        for broker in cluster.brokers {
+            let list = if broker.fenced { &mut brokers.fenced } else { &mut brokers.serving };
+            list.push(broker.id);
+        }
         let mut witnesses = self.0.witnesses.lock().unwrap_or_else(PoisonError::into_inner);
-        witnesses.retain(|broker, _| brokers.contains(broker));
+        witnesses.retain(|broker, _| brokers.serving.contains(broker));
         *known = Some((Instant::now(), brokers.clone()));
         Ok(brokers)
     }

@@ -27,7 +27,7 @@ pub enum Floor {
     Bed,
     /// The product on a real Kubernetes with a real Kafka.
     Live,
-    /// The same, for what takes many minutes: every crash point, two leaders, lost definitions. Not part of a run of all floors.
+    /// The same, for what takes many minutes: every crash point, two leaders, a broker away, an API server that forgot. Not part of a run of all floors.
     Siege,
 }
 

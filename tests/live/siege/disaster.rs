@@ -47,7 +47,7 @@ pub(crate) fn install_definitions() {
 }
 
 /// The claim on a topic, once it is ready.
-fn topic_claim(namespace: &str, topic: &str) -> Value {
+pub(super) fn topic_claim(namespace: &str, topic: &str) -> Value {
     wait_for(&format!("{namespace} has a claim on {topic}, and it is ready"), || {
         let claims = get(&["topicclaims", "--namespace", namespace]);
         let claim = claims["items"].as_array().unwrap().iter().find(|claim| claim["spec"]["topicName"] == topic);
@@ -64,19 +64,21 @@ struct Assets {
     secret: Value,
 }
 
+/// The rules and the passwords of a user in Kafka.
+pub(super) fn in_kafka(user: &str) -> [Vec<String>; 2] {
+    let lines = |said: &str, words: &[&str]| {
+        let told = said.lines().map(str::trim).filter(|line| words.iter().any(|word| line.contains(word)));
+        let mut told: Vec<String> = told.map(str::to_owned).collect();
+        told.sort();
+        told
+    };
+    [lines(&rules_of(user), &["ResourcePattern(", "permissionType="]), lines(&slots_of(user), &["iterations="])]
+}
+
 impl Assets {
     fn of(namespace: &str, user: &str) -> Self {
-        let lines = |said: &str, words: &[&str]| {
-            let told = said.lines().map(str::trim).filter(|line| words.iter().any(|word| line.contains(word)));
-            let mut told: Vec<String> = told.map(str::to_owned).collect();
-            told.sort();
-            told
-        };
-        Self {
-            rules: lines(&rules_of(user), &["ResourcePattern(", "permissionType="]),
-            slots: lines(&slots_of(user), &["iterations="]),
-            secret: secret_of(namespace, "app")["data"].clone(),
-        }
+        let [rules, slots] = in_kafka(user);
+        Self { rules, slots, secret: secret_of(namespace, "app")["data"].clone() }
     }
 
     fn are_untouched(&self, namespace: &str, user: &str, when: &str) {
@@ -135,12 +137,12 @@ fn definitions_that_are_deleted_and_made_again_cost_no_workload_anything() {
     no_login_failed_since(&failed);
 }
 
-fn cluster() -> Value {
+pub(super) fn cluster() -> Value {
     get(&["brokercluster", "default", "--namespace", HOME])
 }
 
 /// What the BrokerCluster says of users that are held: nothing where none are.
-fn held() -> Option<String> {
+pub(super) fn held() -> Option<String> {
     let conditions = cluster()["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let held = conditions.into_iter().find(|said| said["type"] == "SweepHeld" && said["status"] == "True");
     held.map(|said| said["message"].as_str().unwrap().to_owned())

@@ -10,7 +10,7 @@ use crate::operator::{ACCOUNT, LEASE, Operator};
 use crate::steady::{PYTHON, SLEEP, asks, produce_once};
 
 const WORKLOADS: usize = 10;
-const CHURN: Duration = Duration::from_secs(60);
+const CHURN: Duration = Duration::from_secs(300);
 const SECOND: &str = "second-leader";
 
 fn workload(n: usize) -> String {
@@ -37,7 +37,7 @@ fn second_leader(namespace: &str) -> Operator {
     operator
 }
 
-/// A minute of Pods that come and go, what they ask for changing with them, and of rotations, some of them by force.
+/// Minutes of Pods that come and go, what they ask for changing with them, and of rotations, some of them by force.
 fn churn(namespace: &str, topic: &str) -> usize {
     let began = Instant::now();
     let mut rounds = 0;
@@ -88,7 +88,7 @@ fn is_exact(user: &str, namespace: &str, topic: &str) -> Result<(), String> {
 }
 
 #[test]
-fn a_minute_of_two_leaders_ends_with_one_password_and_the_declared_rules_each() {
+fn minutes_of_two_leaders_ends_with_one_password_and_the_declared_rules_each() {
     let (space, elsewhere, topic) =
         (Namespace::opted_in("live-leaders"), Namespace::plain("live-second-leader"), unique("leaders"));
     let ns = space.0.as_str();

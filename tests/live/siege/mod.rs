@@ -1,6 +1,11 @@
-//! What takes many minutes: every crash point of a life, two leaders at once, the loss of what the API server knew, and two hundred topics at once.
+//! What takes many minutes: every crash point of a life, two leaders at once, a broker away, the loss of what the API server knew, and two
+//! hundred topics at once.
 
+mod broker;
+mod control_plane;
 mod deletion;
 mod disaster;
+mod emptied;
 mod later;
 mod leaders;
+mod restored;

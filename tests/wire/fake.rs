@@ -11,13 +11,12 @@ use admittance::kafka::config::Endpoint;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        AlterUserScramCredentialsRequest, ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateAclsRequest,
-        CreateAclsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse,
-        DescribeAclsRequest, DescribeAclsResponse, DescribeClusterRequest, DescribeClusterResponse,
-        DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, MetadataRequest, MetadataResponse,
-        RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+        AlterUserScramCredentialsRequest, ApiKey, ApiVersionsRequest, BrokerId, CreateAclsRequest, CreateAclsResponse,
+        CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
+        DescribeAclsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeUserScramCredentialsRequest,
+        DescribeUserScramCredentialsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
+        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
         alter_user_scram_credentials_response::{AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult},
-        api_versions_response::ApiVersion,
         create_acls_response::AclCreationResult,
         create_topics_response::CreatableTopicResult,
         delete_acls_response::DeleteAclsFilterResult,
@@ -26,7 +25,7 @@ use kafka_protocol::{
         describe_user_scram_credentials_response::{CredentialInfo, DescribeUserScramCredentialsResult},
         metadata_response::MetadataResponseTopic,
     },
-    protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes},
+    protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -35,7 +34,7 @@ use tokio::{
 };
 
 use crate::{
-    group_broker,
+    group_broker, offers,
     scram_server::{Session, Stored},
     store::{self, Store},
     topic_broker,
@@ -206,7 +205,7 @@ fn answer(
         return reply;
     }
     let reply = match api {
-        ApiKey::ApiVersions => reply::<ApiVersionsRequest>(header, &versions(&script)),
+        ApiKey::ApiVersions => reply::<ApiVersionsRequest>(header, &offers::versions(&script)),
         ApiKey::SaslHandshake => {
             let asked = SaslHandshakeRequest::decode(&mut body, version).unwrap().mechanism;
             members.push(asked.to_string());
@@ -368,36 +367,4 @@ pub(crate) fn reply<R: Request>(header: &RequestHeader, response: &R::Response) 
         .unwrap();
     response.encode(&mut bytes, version).unwrap();
     bytes.freeze()
-}
-
-/// The versions of the codecs themselves.
-pub(crate) fn own<M: Message>() -> (i16, i16) {
-    (M::VERSIONS.min, M::VERSIONS.max)
-}
-
-fn versions(script: &Script) -> ApiVersionsResponse {
-    let offer = |api: ApiKey, (min, max): (i16, i16)| {
-        let (min, max) = script.versions.get(&api).copied().unwrap_or((min, max));
-        ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
-    };
-    let known = [
-        offer(ApiKey::Metadata, own::<MetadataRequest>()),
-        offer(ApiKey::SaslHandshake, (0, 1)),
-        offer(ApiKey::ApiVersions, own::<ApiVersionsRequest>()),
-        offer(ApiKey::CreateTopics, own::<CreateTopicsRequest>()),
-        offer(ApiKey::DescribeAcls, own::<DescribeAclsRequest>()),
-        offer(ApiKey::CreateAcls, own::<CreateAclsRequest>()),
-        offer(ApiKey::DeleteAcls, own::<DeleteAclsRequest>()),
-        offer(ApiKey::SaslAuthenticate, own::<SaslAuthenticateRequest>()),
-        offer(ApiKey::DescribeUserScramCredentials, (0, 0)),
-        offer(ApiKey::AlterUserScramCredentials, (0, 0)),
-        offer(ApiKey::DescribeCluster, own::<DescribeClusterRequest>()),
-        offer(ApiKey::DescribeConfigs, (1, 4)),
-        offer(ApiKey::DescribeClientQuotas, (0, 1)),
-        offer(ApiKey::AlterClientQuotas, (0, 1)),
-        offer(ApiKey::ListGroups, (0, 5)),
-    ];
-    let of_groups =
-        group_broker::versions().into_iter().chain(topic_broker::versions()).map(|(api, range)| offer(api, range));
-    ApiVersionsResponse::default().with_api_keys(known.into_iter().chain(of_groups).collect())
 }

@@ -22,7 +22,7 @@ use kafka_protocol::{
     protocol::{Decodable, StrBytes},
 };
 
-use crate::fake::{own, reply};
+use crate::{fake::reply, offers::own};
 
 /// A group whose members consume one topic, each a partition: the first has partition 0.
 #[derive(Clone)]

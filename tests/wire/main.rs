@@ -18,6 +18,7 @@ mod group_broker;
 mod hostile;
 mod login;
 mod nouns;
+mod offers;
 #[cfg(feature = "probe")]
 mod probe;
 mod scram_server;

@@ -14,7 +14,7 @@ use kafka_protocol::{
     protocol::{Decodable, StrBytes},
 };
 
-use crate::fake::{own, reply};
+use crate::{fake::reply, offers::own};
 
 /// What it keeps of topics.
 #[derive(Default)]

@@ -9,14 +9,17 @@
 
 pub mod acls;
 pub mod activity;
+pub mod alter_configs;
 pub mod cluster;
 pub mod configs;
 pub mod groups;
+pub mod log_dirs;
 pub mod login;
 pub mod mechanisms;
 mod pool;
 pub mod quotas;
 pub mod records;
+pub mod reassignments;
 pub mod settings;
 pub mod topics;
 pub mod users;

@@ -126,6 +126,12 @@ reasons! {
     TooManyReplicas => "Ask for fewer replicas, or add brokers.",
     /// A topic of nearly this name is in Kafka: two names may not differ by '.' and '_' alone.
     TopicNameCollides => "Choose another name: Kafka cannot tell the metrics of the two apart.",
+    /// The topic's replicas are not as many as claimed, and cannot be moved at present.
+    ReplicasWait => "Read the message: it says what is waited for. They are moved by themselves when that ends.",
+    /// Fewer replicas are claimed than the topic's min.insync.replicas: nothing could be written.
+    TooFewReplicas => "Ask for more replicas, or lower min.insync.replicas first.",
+    /// The shares of the disks that claims promise themselves are more than the cluster's limit.
+    DiskSharesExceeded => "Ask for less in retention.diskFraction, or have topics.limits.maxDiskUse raised; older claims keep theirs.",
     /// The topic was deleted and made anew in Kafka by somebody else: its id is not the one on record.
     TopicReplaced => "Look for who did it. Under a name of the namespace's own, delete the TopicClaim and declare it again; else delete the topic in Kafka, then the TopicClaim.",
     /// The topic's name fits no pattern that the cluster allows to this namespace.
@@ -189,6 +195,9 @@ impl Reason {
                 | Self::TopicCannotShrink
                 | Self::TopicDrifted
                 | Self::TooManyReplicas
+                | Self::TooFewReplicas
+                | Self::ReplicasWait
+                | Self::DiskSharesExceeded
         )
     }
 }

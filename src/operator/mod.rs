@@ -93,6 +93,8 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         clusters: clusters.clone(),
         recorder: recorder.clone(),
         refused: Arc::default(),
+        moves: Arc::default(),
+        volumes: Arc::default(),
     };
     let departures = Arc::new(Departures::default());
     let deletion_context = deletion::Context {
@@ -129,6 +131,7 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         let dependants = async {
             looked_at.looked_at(&known).await;
             tokio::join!(
+                topics::moves::sweep::run(topic_context.clone(), queues.topics.clone()),
                 topics::run(topic_context, queues.topics.clone(), queues.used.clone()),
                 access::run(access_context, queues.accesses.clone()),
                 sweep::run(sweep_context),

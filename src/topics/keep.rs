@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::difference::{Difference, differences, partitions, replicas};
 use super::observe::{Found, Observation};
 use super::plan::{EXISTS, Plan, Verdict, list, refused, said, settled, some};
+use super::replicas::wanted;
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Drift, TopicClaimStatus};
@@ -70,13 +71,14 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
         steps.push(Step::Alter(mended.changes));
     }
     // What the claim does not name any more is nobody's from here on.
-    let wanted = declared(spec, seen.share);
+    let claimed = declared(spec, seen.share);
     let share = spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some());
-    keys.retain(|key| wanted.contains_key(key) || (share && key == RETENTION_BYTES));
+    keys.retain(|key| claimed.contains_key(key) || (share && key == RETENTION_BYTES));
     facts.managed_config = list(&keys.into_iter().collect::<Vec<_>>());
     facts.drift = list(&mended.stays);
     let message = if mended.obstacle.is_some() { String::new() } else { EXISTS.to_owned() };
-    Plan { steps, verdict: Verdict { obstacle: mended.obstacle, message, facts, reverted: outside }, doubtful: false }
+    let verdict = Verdict { obstacle: mended.obstacle, message, facts, reverted: outside };
+    Plan { steps, verdict, doubtful: false, replicas: wanted(spec) }
 }
 
 /// What is made of the differences of a topic.
@@ -109,12 +111,8 @@ fn mend(topic: &str, differing: &[Difference]) -> Mended {
                 );
                 mended.obstacle = Some(Unusable { reason: Reason::TopicCannotShrink, message });
             }
-            // Replicas are not moved from here: that takes many looks, and a throttle.
-            Difference::Replicas { have, want } => {
-                mended.stays.push(one.to_string());
-                let message = format!("topic {topic} has {have} replicas instead of {want}");
-                mended.obstacle.get_or_insert(Unusable { reason: Reason::TopicDrifted, message });
-            }
+            // Replicas are moved in their own time, and told of by `replicas::tell`.
+            Difference::Replicas { .. } => {}
             Difference::Setting { key, want, .. } => {
                 mended.changes.insert(key.clone(), want.clone());
                 if !one.is_withdrawn() {

@@ -4,17 +4,22 @@ pub mod apply;
 pub mod belonging;
 pub mod deletion;
 pub mod difference;
+pub mod disk;
 pub mod drift;
 pub mod holders;
 pub mod keep;
 pub mod memory;
 pub mod metrics;
+pub mod moves;
 pub mod observe;
 pub mod plan;
 pub mod refusal;
+pub mod replicas;
 pub mod report;
+pub mod shares;
 pub mod step;
 pub mod users;
+pub mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +29,8 @@ use kube::Client;
 use kube::runtime::events::Recorder;
 
 use self::apply::Applied;
-use self::observe::Look;
+use self::moves::Progress;
+use self::observe::{Found, Look};
 use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
@@ -65,6 +71,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// What Kafka has lately refused.
     pub refused: Arc<memory::Refused>,
+    /// Moves of replicas.
+    pub moves: Arc<moves::Moves>,
+    /// How large the brokers' disks are.
+    pub volumes: Arc<volumes::Volumes>,
 }
 
 /// Why a reconciliation stopped before its end.
@@ -110,6 +120,7 @@ async fn work(context: Context, queue: Queue<Name>) {
         .await;
 }
 
+/// One look, and what follows from it.
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else {
         context.refused.forget(name);
@@ -145,9 +156,16 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
             Applied::All(None) => plan.verdict,
             Applied::All(Some(created)) => plan::made(plan.verdict, &created),
         };
-        report::report(context, &claim, &verdict).await?;
+        let progress = match (&connection, &seen.kafka) {
+            // Another's topic is left alone.
+            (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) => {
+                context.moves.advance(connection, &claim.spec.cluster, topic, plan.replicas).await?
+            }
+            _ => Progress::default(),
+        };
+        report::report(context, &claim, &replicas::tell(verdict, &progress)).await?;
         context.refused.forget(name);
-        return Ok(Next::After(RESYNC));
+        return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
     }
     Err(Halt::NotShown)
 }

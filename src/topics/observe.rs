@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::deletion::ids_on_record;
 use super::holders::Holders;
 use super::users::Users;
-use super::{Context, Halt};
+use super::{Context, Halt, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
@@ -30,6 +30,8 @@ pub struct Observation {
     pub users: Users,
     /// What `retention.diskFraction` comes to in bytes a partition; `None` where nothing of the kind is claimed, or it is not known.
     pub share: Option<i64>,
+    /// Why there is no room on the disks for what the claim promises itself, where that was asked.
+    pub no_room: Option<Unusable>,
     /// What the cluster says of topics, and the topic as Kafka has it; or why Kafka cannot be asked.
     pub kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
 }
@@ -69,7 +71,7 @@ pub fn with(
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
     let users = Users::of(&context.world, &key);
-    Observation { claim, owner, known_ids, holders: Holders::default(), users, share: None, kafka }
+    Observation { claim, owner, known_ids, holders: Holders::default(), users, share: None, no_room: None, kafka }
 }
 
 /// Observes one claim; with it comes what its steps are sent by.
@@ -93,6 +95,11 @@ pub async fn observe(
         let filter = AclFilter::Affecting(ResourceType::Topic, seen.claim.spec.topic_name.clone());
         let rules = connection.admin.describe_acls(&filter, At::Any).await?;
         seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim));
+    }
+    if seen.owner.metadata.uid == seen.claim.metadata.uid {
+        let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
+        seen.share = shares::of(context, &connection, &seen.claim, topic).await?;
+        seen.no_room = shares::no_room(context, &connection, &seen.claim);
     }
     Ok((seen, Some(connection)))
 }

@@ -10,7 +10,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicPolicy, condition, holds};
 use crate::clusters::Unusable;
 use crate::intent::claim::{declared, judge, refuses};
-use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
+use crate::kafka::admin::topics::{CreatedTopic, NewTopic, Topic};
 
 /// Kafka's number for "the brokers' own default".
 const BROKER_DEFAULT: i32 = -1;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub verdict: Verdict,
     /// Whether it rests on what nobody asked for, and what a broker that is behind might say by mistake: worth a second look.
     pub doubtful: bool,
+    /// How many replicas the topic is brought to, in its own time; `None` where they are left as they are.
+    pub replicas: Option<usize>,
 }
 
 /// How a claim stands.
@@ -42,6 +44,14 @@ pub struct Verdict {
     pub reverted: Vec<String>,
 }
 
+impl Verdict {
+    /// Whether a topic is the claim's that this is about.
+    #[must_use]
+    pub fn is_of(&self, topic: &Topic) -> bool {
+        self.facts.topic_id.as_deref() == Some(topic.id.to_string().as_str())
+    }
+}
+
 /// Decides about one claim; `None` where what was said of the topic stands until Kafka can be asked again.
 #[must_use]
 pub fn plan(seen: &Observation) -> Option<Plan> {
@@ -55,7 +65,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Err(unusable) => return Some(said(refused(status, unusable.reason, unusable.message.clone()))),
         Ok(kafka) => kafka,
     };
-    let wrong = wrong(claim, policy);
+    let wrong = wrong(claim, policy).or_else(|| seen.no_room.clone());
     let mut plan = match (found, wrong) {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
@@ -78,7 +88,7 @@ pub(super) fn settled(claim: &TopicClaim) -> bool {
 }
 
 pub(super) fn said(verdict: Verdict) -> Plan {
-    Plan { steps: Vec::new(), verdict, doubtful: false }
+    Plan { steps: Vec::new(), verdict, doubtful: false, replicas: None }
 }
 
 /// A claim that is not ready.
@@ -141,7 +151,7 @@ fn create(seen: &Observation, policy: &TopicPolicy) -> Plan {
     };
     let steps = vec![Step::Record { creating: Some(intent), managed }, Step::Create(topic)];
     let verdict = Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() };
-    Plan { steps, verdict, doubtful: false }
+    Plan { steps, verdict, doubtful: false, replicas: None }
 }
 
 /// How a claim stands whose topic has just been made.
@@ -221,6 +231,7 @@ mod tests {
             holders: Default::default(),
             users: Default::default(),
             share: None,
+            no_room: None,
             kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
         };
         plan(&seen).unwrap()

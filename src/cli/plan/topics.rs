@@ -42,6 +42,7 @@ pub fn decide(
         // Who uses the topic decides nothing, and what the disks hold is not looked at: a share that is not known changes nothing.
         users: Users::default(),
         share: None,
+        no_room: None,
         kafka: match view {
             Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
             Some(Err(unusable)) => Err(unusable.clone()),

@@ -1,0 +1,78 @@
+//! Carries out one step of a move. Each is safe to do twice.
+
+use std::collections::BTreeSet;
+
+use super::observe::{is_seen_alike, rate, rates_on};
+use super::plan::{Rate, Situation, Step};
+use super::throttle::{rates, released};
+use crate::clusters::Connection;
+use crate::kafka::admin::alter_configs::{Configured, Settings};
+use crate::kafka::admin::reassignments::Assignment;
+use crate::kafka::error::Error;
+use crate::runtime::writes;
+
+/// Carries out one step.
+///
+/// # Errors
+/// Kafka refused or did not answer; the next look goes on from what is there.
+pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Result<(), Error> {
+    let topic = || Configured::Topic(seen.topic.name.clone());
+    match step {
+        Step::Brake(throttle) => {
+            set(connection, topic(), throttle.settings(&connection.claim.scope)).await?;
+            writes::done("topic_throttle");
+        }
+        Step::SetRate(rate) => {
+            set(connection, Configured::EveryBroker, rates(Some(*rate))).await?;
+            writes::done("throttle_rate");
+        }
+        Step::Cancel(assignments) => {
+            reassign(connection, seen, assignments).await?;
+            writes::done("reassignment_cancel");
+        }
+        Step::Begin(assignments) => {
+            if !is_seen_alike(&connection.admin, seen).await? {
+                tracing::info!(topic = seen.topic.name, "brokers do not agree yet on where the topic is kept");
+                return Ok(());
+            }
+            reassign(connection, seen, assignments).await?;
+            writes::done("reassignment");
+        }
+        Step::RemoveRate => {
+            set(connection, Configured::EveryBroker, rates(None)).await?;
+            writes::done("throttle_rate_remove");
+        }
+        Step::Release => {
+            set(connection, topic(), released()).await?;
+            writes::done("topic_throttle_remove");
+        }
+    }
+    Ok(())
+}
+
+/// Removes the brokers' rate if it is one of these, set with brakes that are gone, and no brake that is left was set with it.
+///
+/// # Errors
+/// Kafka refused or did not answer.
+pub async fn release_rate(connection: &Connection, gone: &BTreeSet<i64>) -> Result<(), Error> {
+    let Rate::At(rate) = rate(&connection.admin).await? else { return Ok(()) };
+    if !gone.contains(&rate) {
+        return Ok(());
+    }
+    let topics = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
+    if !rates_on(&connection.admin, topics).await?.contains(&rate) {
+        set(connection, Configured::EveryBroker, rates(None)).await?;
+        writes::done("throttle_rate_remove");
+    }
+    Ok(())
+}
+
+async fn set(connection: &Connection, resource: Configured, settings: Settings) -> Result<(), Error> {
+    let results = connection.admin.alter_configs(&[(resource, settings)]).await?;
+    results.into_iter().collect()
+}
+
+async fn reassign(connection: &Connection, seen: &Situation, assignments: &[Assignment]) -> Result<(), Error> {
+    let results = connection.admin.alter_reassignments(&seen.topic.name, assignments).await?;
+    results.into_iter().collect()
+}

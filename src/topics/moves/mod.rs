@@ -1,0 +1,194 @@
+//! Replicas as many as are claimed, by reassignments of our own: observe → plan → apply, a topic at a time.
+//!
+//! A move is slowed down by Kafka's own brake, which is put on before it and taken off after it, whatever happens in between: Kafka keeps
+//! both, the brake bears our marks, and so every look goes on from what is there. What bears the marks and belongs to no claim any more
+//! is found by a sweep.
+
+pub mod apply;
+pub mod assign;
+#[cfg(test)]
+mod model;
+pub mod observe;
+pub mod plan;
+pub mod sweep;
+pub mod throttle;
+#[cfg(test)]
+mod trials;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+
+use self::plan::{Plan, TOPICS};
+use crate::api::reasons::Reason;
+use crate::clusters::{Connection, Unusable};
+use crate::kafka::admin::topics::Topic;
+use crate::kafka::error::Error;
+
+/// How soon a topic is looked at again whose replicas are on the move.
+const MOVING: Duration = Duration::from_secs(2);
+/// How soon one is looked at whose replicas wait.
+const WAITING: Duration = Duration::from_secs(15);
+
+/// A cluster (`namespace/name`), and the name of a topic.
+type Key = (String, String);
+
+/// The topics that bear a brake of ours, as far as we have seen.
+type Braked = BTreeMap<Key, Seen>;
+
+/// A brake of ours as we saw it last.
+#[derive(Debug, Clone)]
+struct Seen {
+    /// When a reconciliation looked at it.
+    looked: Instant,
+    /// The rates that it was set with.
+    rates: BTreeSet<i64>,
+}
+
+impl Seen {
+    fn now(rates: &BTreeSet<i64>) -> Self {
+        Self { looked: Instant::now(), rates: rates.clone() }
+    }
+}
+
+/// What the reconciliations of topics share: one at a time changes the brakes of a Kafka.
+#[derive(Debug, Default)]
+pub struct Moves {
+    turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
+    braked: Mutex<Braked>,
+}
+
+/// How far a topic's replicas have come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Partitions that are on the move, or next to be; `None` where none are, and no brake of ours is left.
+    pub moving: Option<i32>,
+    /// Why what differs is not moved.
+    pub waits: Option<Unusable>,
+}
+
+impl Progress {
+    /// When to look again; `None` for the usual time.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Duration> {
+        let waits = self.waits.as_ref().map(|_| WAITING);
+        self.moving.map(|_| MOVING).or(waits)
+    }
+}
+
+impl Moves {
+    fn turn(&self, cluster: &str) -> Arc<AsyncMutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(cluster.to_owned()).or_default())
+    }
+
+    /// Changes or reads what is known of brakes.
+    fn braked<T>(&self, look: impl FnOnce(&mut Braked) -> T) -> T {
+        look(&mut self.braked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a topic bears a brake of ours, and how many others of the cluster do.
+    fn standing(&self, key: &Key) -> (bool, usize) {
+        self.braked(|braked| {
+            let others = braked.keys().filter(|other| other.0 == key.0 && *other != key).count();
+            (braked.contains_key(key), others)
+        })
+    }
+
+    /// Brings a topic nearer to as many replicas as are wanted, by one look and what follows from it; `None` where nothing new is to be
+    /// begun, and what was begun comes to its end. Asks Kafka nothing where nothing is to be done. What Kafka refuses is waited for.
+    ///
+    /// # Errors
+    /// Kafka did not answer; the next look goes on from what is there.
+    pub async fn advance(
+        &self,
+        connection: &Connection,
+        cluster: &str,
+        topic: &Topic,
+        wanted: Option<usize>,
+    ) -> Result<Progress, Error> {
+        match self.look(connection, cluster, topic, wanted).await {
+            Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
+                let waits = Unusable { reason: (&error).into(), message: error.to_string() };
+                Ok(Progress { moving: None, waits: Some(waits) })
+            }
+            other => other,
+        }
+    }
+
+    async fn look(
+        &self,
+        connection: &Connection,
+        cluster: &str,
+        topic: &Topic,
+        wanted: Option<usize>,
+    ) -> Result<Progress, Error> {
+        let key = (cluster.to_owned(), topic.name.clone());
+        let queued = || {
+            let (braked, others) = self.standing(&key);
+            let begins = !braked && wanted.is_some_and(|wanted| is_uneven(topic, wanted));
+            (begins && others >= TOPICS).then(|| {
+                let message = plan::queued(&topic.name, others);
+                Progress { moving: None, waits: Some(Unusable { reason: Reason::ReplicasWait, message }) }
+            })
+        };
+        if !self.standing(&key).0 && is_as_wanted(topic, wanted) {
+            return Ok(Progress::default());
+        }
+        if let Some(queued) = queued() {
+            return Ok(queued);
+        }
+        let turn = self.turn(cluster);
+        let _turn = turn.lock().await;
+        // Others may have begun while we waited.
+        if let Some(queued) = queued() {
+            return Ok(queued);
+        }
+        let Some(seen) = observe::observe(connection, topic, wanted).await? else {
+            // It was deleted, and its brake with it.
+            self.forget(connection, vec![key]).await?;
+            return Ok(Progress::default());
+        };
+        let Plan { steps, moving, waits } = plan::plan(&seen);
+        if let Some(brake) = seen.listed.ours() {
+            self.braked(|braked| braked.insert(key.clone(), Seen::now(&brake.rates)));
+        }
+        for step in steps {
+            apply::apply(connection, &seen, &step).await?;
+            self.braked(|braked| match &step {
+                plan::Step::Brake(brake) => braked.insert(key.clone(), Seen::now(&brake.rates)),
+                plan::Step::Release => braked.remove(&key),
+                _ => None,
+            });
+        }
+        let left = i32::try_from(moving).unwrap_or(i32::MAX);
+        Ok(Progress { moving: Some(left).filter(|left| *left > 0), waits })
+    }
+
+    /// Forgets brakes that are gone without our doing, and removes the rate that was set with them if no other needs it.
+    async fn forget(&self, connection: &Connection, gone: Vec<Key>) -> Result<(), Error> {
+        let rates: BTreeSet<i64> = self.braked(|braked| {
+            let gone = gone.iter().filter_map(|key| braked.get(key));
+            gone.flat_map(|seen| seen.rates.iter().copied()).collect()
+        });
+        if !rates.is_empty() {
+            apply::release_rate(connection, &rates).await?;
+        }
+        self.braked(|braked| gone.iter().for_each(|key| drop(braked.remove(key))));
+        Ok(())
+    }
+}
+
+/// Whether any partition has another number of replicas.
+fn is_uneven(topic: &Topic, wanted: usize) -> bool {
+    topic.partitions.iter().any(|partition| partition.replicas.len() != wanted)
+}
+
+/// Whether every partition has as many replicas as are wanted, and none lags as one does that was just added.
+fn is_as_wanted(topic: &Topic, wanted: Option<usize>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    !is_uneven(topic, wanted) && topic.partitions.iter().all(|partition| partition.in_sync.len() >= wanted)
+}

@@ -1,0 +1,161 @@
+//! Reads everything that a decision about the replicas of one topic needs. I/O; decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assign::Seat;
+use super::plan::{Rate, Situation};
+use super::throttle::{FOLLOWER_RATE, FOLLOWERS, LEADER_RATE, LEADERS, rates_of, read, rounded};
+use crate::clusters::Connection;
+use crate::kafka::admin::alter_configs::{Configured, Settings};
+use crate::kafka::admin::topics::Topic;
+use crate::kafka::admin::{Admin, At, BrokerId};
+use crate::kafka::error::Error;
+
+/// How many replicas must be in sync for a write with `acks=all`.
+const MIN_IN_SYNC: &str = "min.insync.replicas";
+/// Topics whose settings are asked for in one request.
+const TOPICS_A_REQUEST: usize = 500;
+
+/// Observes one topic; `None` if it is gone, or another of its name is there.
+///
+/// # Errors
+/// Kafka did not answer.
+pub async fn observe(
+    connection: &Connection,
+    topic: &Topic,
+    wanted: Option<usize>,
+) -> Result<Option<Situation>, Error> {
+    let admin = &connection.admin;
+    // What is under way first: who is not among it has arrived, and the topic read afterwards shows it.
+    let all = admin.list_reassignments().await?;
+    let busy: BTreeSet<_> = all.iter().map(|running| &running.topic).filter(|other| **other != topic.name).collect();
+    let busy = busy.len();
+    let running: Vec<_> = all.iter().filter(|running| running.topic == topic.name).cloned().collect();
+    let Some(now) = one(admin.describe_topics(std::slice::from_ref(&topic.name), At::Any).await?)?.flatten() else {
+        return Ok(None);
+    };
+    if now.id != topic.id {
+        return Ok(None);
+    }
+    let resource = [Configured::Topic(topic.name.clone())];
+    let settings = admin.describe_configs(&resource, &[LEADERS, FOLLOWERS, MIN_IN_SYNC]).await?;
+    let settings = one(settings)?.unwrap_or_default();
+    let listed = read(&settings, &connection.claim.scope);
+    let least = settings.get(MIN_IN_SYNC).and_then(Option::as_deref).and_then(|least| least.parse().ok()).unwrap_or(1);
+
+    let rate = rate(admin).await?;
+    let is_running = |index: i32| running.iter().any(|running| running.index == index);
+    let uneven = wanted.is_some_and(|wanted| {
+        now.partitions.iter().any(|partition| partition.replicas.len() != wanted && !is_running(partition.index))
+    });
+    let known = |rate| listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
+    let rate_in_doubt = matches!(rate, Rate::At(rate) if running.is_empty() || !known(rate));
+    // All topics: only where something begins or ends, for they may be many.
+    let topics = if uneven || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
+    let mut other_rates = BTreeSet::new();
+    if rate_in_doubt {
+        let others = topics.iter().map(|other| &other.name).filter(|other| **other != topic.name);
+        other_rates = rates_on(admin, others.cloned().collect()).await?;
+    }
+    let seats = if uneven { seats(admin, &topics).await? } else { Vec::new() };
+    let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
+    Ok(Some(Situation { topic: now, wanted, least, listed, running, busy, rate, other_rates, policy_rate, seats }))
+}
+
+/// The first of results that were asked for one thing.
+fn one<T>(results: Vec<Result<T, Error>>) -> Result<Option<T>, Error> {
+    results.into_iter().next().transpose()
+}
+
+/// The rates that brakes on these topics were set with.
+///
+/// # Errors
+/// See [`throttled`].
+pub async fn rates_on(admin: &Admin, topics: Vec<String>) -> Result<BTreeSet<i64>, Error> {
+    let lists = throttled(admin, topics).await?;
+    let leaders = lists.values().filter_map(|settings| settings.get(LEADERS)?.as_deref());
+    Ok(leaders.flat_map(rates_of).collect())
+}
+
+/// The rate that brokers have which have none of their own.
+///
+/// # Errors
+/// Kafka did not answer, or does not let us read it.
+pub async fn rate(admin: &Admin) -> Result<Rate, Error> {
+    let settings = one(admin.describe_configs(&[Configured::EveryBroker], &[LEADER_RATE, FOLLOWER_RATE]).await?)?;
+    let settings = settings.unwrap_or_default();
+    let value = |key: &str| settings.get(key).map(|value| value.as_deref().and_then(|value| value.parse().ok()));
+    Ok(match (value(LEADER_RATE), value(FOLLOWER_RATE)) {
+        (None, None) => Rate::Off,
+        (Some(Some(leader)), Some(Some(follower))) if leader == follower => Rate::At(leader),
+        _ => Rate::Other,
+    })
+}
+
+/// Who can be given replicas, and how many each has.
+async fn seats(admin: &Admin, topics: &[Topic]) -> Result<Vec<Seat>, Error> {
+    let mut load: BTreeMap<BrokerId, usize> = BTreeMap::new();
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    for broker in partitions.flat_map(|partition| &partition.replicas) {
+        *load.entry(*broker).or_default() += 1;
+    }
+    let brokers = admin.describe_cluster().await?.brokers.into_iter().filter(|broker| !broker.fenced);
+    Ok(brokers
+        .map(|broker| Seat { id: broker.id, rack: broker.rack, load: load.get(&broker.id).copied().unwrap_or(0) })
+        .collect())
+}
+
+/// The brakes on topics, whoever's; those without one are left out, and those that are gone by now.
+///
+/// # Errors
+/// Kafka did not answer, or does not let us read a topic's settings.
+pub async fn throttled(admin: &Admin, names: Vec<String>) -> Result<BTreeMap<String, Settings>, Error> {
+    let mut found = BTreeMap::new();
+    for part in names.chunks(TOPICS_A_REQUEST) {
+        let resources: Vec<_> = part.iter().cloned().map(Configured::Topic).collect();
+        let settings = admin.describe_configs(&resources, &[LEADERS, FOLLOWERS]).await?;
+        for (name, settings) in part.iter().zip(settings) {
+            match settings {
+                Ok(settings) if is_set(&settings) => drop(found.insert(name.clone(), settings)),
+                Ok(_) => {}
+                Err(Error::Denied(context)) => return Err(Error::Denied(context)),
+                // Deleted a moment ago, or not known yet to the broker that was asked.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_set(settings: &Settings) -> bool {
+    settings.values().flatten().any(|value| !value.trim().is_empty())
+}
+
+/// Whether every broker that answers sees the topic like this: one that lags would have us move what has been moved.
+///
+/// # Errors
+/// No broker answered.
+pub async fn is_seen_alike(admin: &Admin, seen: &Situation) -> Result<bool, Error> {
+    let name = std::slice::from_ref(&seen.topic.name);
+    let mut last = None;
+    let mut answered = false;
+    for seat in &seen.seats {
+        match admin.describe_topics(name, At::Broker(seat.id)).await.and_then(one) {
+            Ok(Some(Some(topic))) => {
+                answered = true;
+                let replicas = |topic: &Topic| -> Vec<Vec<BrokerId>> {
+                    topic.partitions.iter().map(|partition| partition.replicas.clone()).collect()
+                };
+                if topic.id != seen.topic.id || replicas(&topic) != replicas(&seen.topic) {
+                    return Ok(false);
+                }
+            }
+            Ok(_) => return Ok(false),
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        Some(error) if !answered => Err(error),
+        _ => Ok(true),
+    }
+}

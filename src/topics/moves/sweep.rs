@@ -1,0 +1,90 @@
+//! Brakes of ours that no reconciliation looks after: of claims that are gone, or that we left half-way when we stopped.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::Seen;
+use super::observe::throttled;
+use super::throttle::read;
+use crate::clusters::Connection;
+use crate::kafka::admin::At;
+use crate::kafka::admin::alter_configs::Settings;
+use crate::kafka::error::Error;
+use crate::runtime::queue::Queue;
+use crate::topics::Context;
+use crate::watch::table::Name;
+
+/// How often all topics are looked at though no brake is known.
+const RARELY: Duration = Duration::from_secs(300);
+/// How often they are while one is, or while a cluster could not be asked.
+const OFTEN: Duration = Duration::from_secs(30);
+/// A topic that nobody has looked at for so long is nobody's.
+const FORGOTTEN: Duration = Duration::from_secs(90);
+/// One cluster's turn ends after this.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Looks for such brakes until the future is dropped: a claim that is there is asked to look, and where there is none, what was begun is
+/// brought to its end here.
+pub async fn run(context: Context, queue: Queue<Name>) {
+    loop {
+        let mut pause = RARELY;
+        for (namespace, name) in context.world.clusters.names() {
+            let cluster = format!("{namespace}/{name}");
+            let Ok(connection) = context.clusters.get(&cluster) else {
+                pause = OFTEN;
+                continue;
+            };
+            match timeout(DEADLINE, sweep(&context, &queue, &cluster, &connection)).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(_)) => pause = OFTEN,
+                Ok(Err(error)) => {
+                    pause = OFTEN;
+                    tracing::warn!(cluster, %error, "throttles that may be left over were not looked for");
+                }
+                Err(_) => {
+                    pause = OFTEN;
+                    tracing::warn!(cluster, "the look for throttles that may be left over took too long");
+                }
+            }
+        }
+        sleep(pause).await;
+    }
+}
+
+/// Looks at one cluster; how many brakes of ours there are.
+async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection: &Connection) -> Result<usize, Error> {
+    let found = {
+        let turn = context.moves.turn(cluster);
+        let _turn = turn.lock().await;
+        let names = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
+        let lists = throttled(&connection.admin, names).await?;
+        let scope = &connection.claim.scope;
+        let ours = |list: &Settings| read(list, scope).ours().map(|brake| brake.rates.clone());
+        let found: BTreeMap<_, _> =
+            lists.iter().filter_map(|(topic, list)| Some((topic.clone(), ours(list)?))).collect();
+        let gone = context.moves.braked(|braked| {
+            let of_cluster = braked.keys().filter(|key| key.0 == cluster);
+            of_cluster.filter(|key| !found.contains_key(&key.1)).cloned().collect()
+        });
+        context.moves.forget(connection, gone).await?;
+        found
+    };
+    for (topic, rates) in &found {
+        let key = (cluster.to_owned(), topic.clone());
+        let claims = context.world.topics.of(&key);
+        let last = context.moves.braked(|braked| braked.entry(key).or_insert_with(|| Seen::now(rates)).looked);
+        if !claims.is_empty() && last.elapsed() < FORGOTTEN {
+            let names =
+                claims.iter().filter_map(|claim| claim.metadata.namespace.clone().zip(claim.metadata.name.clone()));
+            names.for_each(|name| queue.push(name));
+            continue;
+        }
+        let described = connection.admin.describe_topics(std::slice::from_ref(topic), At::Any).await?;
+        if let Some(Ok(Some(topic))) = described.into_iter().next() {
+            context.moves.advance(connection, cluster, &topic, None).await?;
+        }
+    }
+    Ok(found.len())
+}

@@ -17,6 +17,7 @@ mod crash;
 mod deletion;
 mod drift;
 mod life;
+mod moves;
 mod operator;
 mod outage;
 mod quotas;

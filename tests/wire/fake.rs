@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use crate::{
-    group_broker, offers,
+    group_broker, move_broker, offers,
     scram_server::{Session, Stored},
     store::{self, Store},
     topic_broker,
@@ -84,6 +84,8 @@ pub(crate) struct Script {
     pub(crate) groups: HashMap<String, group_broker::Group>,
     /// What it keeps of topics.
     pub(crate) topics: topic_broker::Topics,
+    /// What is being moved, and the disks.
+    pub(crate) moves: move_broker::Moves,
     /// What the broker keeps; without it, it keeps nothing and agrees to everything.
     pub(crate) store: Option<Store>,
     /// How many members each request had, by API, in order.
@@ -99,10 +101,9 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let endpoint = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let endpoint: Endpoint = listener.local_addr().unwrap().to_string().parse().unwrap();
         let script = Arc::new(Mutex::new(script));
-        let shared = Arc::clone(&script);
-        let own = Endpoint::clone(&endpoint);
+        let (shared, own) = (Arc::clone(&script), endpoint.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
@@ -195,11 +196,11 @@ fn answer(
     own: &Endpoint,
     peer: &mut Peer,
 ) -> Bytes {
-    let version = header.request_api_version;
+    let (version, mut members) = (header.request_api_version, Vec::new());
     let mut script = script.lock().unwrap();
-    let mut members = Vec::new();
-    let Script { store, topics, refused, .. } = &mut *script;
+    let Script { store, topics, refused, moves, .. } = &mut *script;
     let kept = store.as_mut().and_then(|store| store::answer(store, &peer.user, header, &body, &mut members));
+    let kept = kept.or_else(|| move_broker::answer(api, header, &body, moves, &mut members));
     if let Some(reply) = kept.or_else(|| topic_broker::answer(api, header, &body, (topics, refused), &mut members)) {
         script.seen.entry(api).or_default().push(members);
         return reply;
@@ -274,9 +275,8 @@ fn answer(
                         .with_topic_authorized_operations(script.operations)
                 })
                 .collect();
-            let filler = "x".repeat(100);
             topics.extend((0..script.padding / 100).map(|_| {
-                MetadataResponseTopic::default().with_name(Some(StrBytes::from_string(filler.clone()).into()))
+                MetadataResponseTopic::default().with_name(Some(StrBytes::from_string("x".repeat(100)).into()))
             }));
             let response = MetadataResponse::default().with_brokers(group_broker::brokers(own)).with_topics(topics);
             reply::<MetadataRequest>(header, &response)

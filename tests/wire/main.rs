@@ -17,6 +17,8 @@ mod folding;
 mod group_broker;
 mod hostile;
 mod login;
+mod move_broker;
+mod moves;
 mod nouns;
 mod offers;
 #[cfg(feature = "probe")]

@@ -9,7 +9,7 @@ use kafka_protocol::{
     protocol::Message,
 };
 
-use crate::{fake::Script, group_broker, topic_broker};
+use crate::{fake::Script, group_broker, move_broker, topic_broker};
 
 /// The versions of the codecs themselves.
 pub(crate) fn own<M: Message>() -> (i16, i16) {
@@ -39,7 +39,7 @@ pub(crate) fn versions(script: &Script) -> ApiVersionsResponse {
         offer(ApiKey::AlterClientQuotas, (0, 1)),
         offer(ApiKey::ListGroups, (0, 5)),
     ];
-    let of_groups =
-        group_broker::versions().into_iter().chain(topic_broker::versions()).map(|(api, range)| offer(api, range));
+    let of_groups = group_broker::versions().into_iter().chain(topic_broker::versions()).chain(move_broker::versions());
+    let of_groups = of_groups.map(|(api, range)| offer(api, range));
     ApiVersionsResponse::default().with_api_keys(known.into_iter().chain(of_groups).collect())
 }

@@ -8,4 +8,5 @@ mod disaster;
 mod emptied;
 mod later;
 mod leaders;
+mod moves;
 mod restored;

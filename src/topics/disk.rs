@@ -10,8 +10,6 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// The setting that a share becomes.
-pub const RETENTION_BYTES: &str = "retention.bytes";
 /// The setting with the size of a segment.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 

@@ -47,7 +47,11 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
         facts.drift = list(&told);
         return said(Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() });
     }
-    let mended = mend(spec.topic_name.as_str(), &differing);
+    let share = spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some());
+    // A share comes to something else when disks do: where the topic has what it was last left with, nobody has changed it.
+    let left = status.config.as_ref().and_then(|config| config.get(RETENTION_BYTES));
+    let mended =
+        mend(spec.topic_name.as_str(), &differing, |key, have| share && key == RETENTION_BYTES && have == left);
     let outside = if settled(&seen.claim) { mended.told.clone() } else { Vec::new() };
     let mut steps = Vec::new();
     let mut keys = managed.clone();
@@ -72,7 +76,6 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
     }
     // What the claim does not name any more is nobody's from here on.
     let claimed = declared(spec, seen.share);
-    let share = spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some());
     keys.retain(|key| claimed.contains_key(key) || (share && key == RETENTION_BYTES));
     facts.managed_config = list(&keys.into_iter().collect::<Vec<_>>());
     facts.drift = list(&mended.stays);
@@ -96,7 +99,8 @@ struct Mended {
     obstacle: Option<Unusable>,
 }
 
-fn mend(topic: &str, differing: &[Difference]) -> Mended {
+/// `ours` is whether a setting, with what it has now, differs because of ourselves.
+fn mend(topic: &str, differing: &[Difference], ours: impl Fn(&str, Option<&String>) -> bool) -> Mended {
     let mut mended = Mended::default();
     for one in differing {
         match one {
@@ -113,9 +117,9 @@ fn mend(topic: &str, differing: &[Difference]) -> Mended {
             }
             // Replicas are moved in their own time, and told of by `replicas::tell`.
             Difference::Replicas { .. } => {}
-            Difference::Setting { key, want, .. } => {
+            Difference::Setting { key, have, want } => {
                 mended.changes.insert(key.clone(), want.clone());
-                if !one.is_withdrawn() {
+                if !one.is_withdrawn() && !ours(key, have.as_ref()) {
                     mended.told.push(one.to_string());
                 }
             }

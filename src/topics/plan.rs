@@ -223,6 +223,10 @@ mod tests {
     }
 
     fn decide(claim: TopicClaim, policy: Value, found: Option<Found>) -> Plan {
+        decide_with(claim, policy, found, None)
+    }
+
+    fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>, share: Option<i64>) -> Plan {
         let claim = Arc::new(claim);
         let seen = Observation {
             owner: Arc::clone(&claim),
@@ -230,7 +234,7 @@ mod tests {
             claim,
             holders: Default::default(),
             users: Default::default(),
-            share: None,
+            share,
             no_room: None,
             kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
         };
@@ -309,6 +313,37 @@ mod tests {
         assert_eq!((plan.steps.len(), reason(&plan)), (0, None));
         assert_eq!(json!(plan.verdict.facts.drift), json!(["flush.ms: 6 instead of 5"]));
         assert_eq!(json!(plan.verdict.facts.managed_config), json!(["flush.ms"]));
+    }
+
+    #[test]
+    fn a_share_that_comes_to_something_else_is_no_drift_and_what_somebody_made_of_it_is() {
+        let spec = json!({"retention": {"diskFraction": "0.1"}});
+        for (left, has, told) in [
+            (json!({}), json!({}), &[][..]),
+            (json!({"retention.bytes": "5"}), json!({"retention.bytes": "5"}), &[]),
+            (
+                json!({"retention.bytes": "5"}),
+                json!({"retention.bytes": "6"}),
+                &["retention.bytes: 6 instead of 9".to_owned()],
+            ),
+        ] {
+            let status = json!({"managedConfig": ["retention.bytes"], "config": left});
+            let plan = decide_with(claim(spec.clone(), status), json!({}), topic(1, 1, has), Some(9));
+            assert_eq!(plan.steps, [Step::Alter(Changes::from([("retention.bytes".into(), Some("9".into()))]))]);
+            assert_eq!((plan.verdict.reverted.as_slice(), reason(&plan)), (told, None));
+        }
+    }
+
+    #[test]
+    fn replicas_are_brought_to_what_is_claimed_and_told_where_drift_is_only_told() {
+        let other = || topic(1, 1, json!({}));
+        let plan = decide(claim(json!({"replicas": 2}), json!({})), json!({}), other());
+        assert_eq!((plan.replicas, plan.steps.len(), reason(&plan)), (Some(2), 0, None));
+        assert_eq!((plan.verdict.facts.replicas, plan.verdict.facts.drift), (Some(1), None));
+        let plan = decide(claim(json!({"replicas": 2, "drift": "Report"}), json!({})), json!({}), other());
+        assert_eq!((plan.replicas, json!(plan.verdict.facts.drift)), (None, json!(["replicas: 1 instead of 2"])));
+        let limits = json!({"limits": {"maxReplicas": 1}});
+        assert_eq!(decide(claim(json!({"replicas": 2}), json!({})), limits, other()).replicas, None);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a claim's share of the disks comes to. I/O; the rules are in [`super::disk`].
 
-use super::disk::{Promise, RETENTION_BYTES, SEGMENT_BYTES, Shape, Share, fits, retention};
+use super::disk::{Promise, SEGMENT_BYTES, Shape, Share, fits, retention};
 use super::{Context, Halt};
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec};
 use crate::clusters::{Connection, Unusable};
-use crate::kafka::admin::alter_configs::Configured;
+use crate::intent::claim::RETENTION_BYTES;
+use crate::kafka::admin::settings::Configured;
 use crate::kafka::admin::topics::Topic;
 use crate::ownership::owner;
 
@@ -31,7 +32,7 @@ pub async fn of(
     let (Some(share), Some(topic)) = (named(&claim.spec), topic) else { return Ok(None) };
     let disks = context.volumes.of(connection, &claim.spec.cluster).await?;
     let resource = [Configured::Topic(topic.name.clone())];
-    let settings = connection.admin.describe_configs(&resource, &[SEGMENT_BYTES, RETENTION_BYTES]).await?;
+    let settings = connection.admin.values(&resource, &[SEGMENT_BYTES, RETENTION_BYTES]).await?;
     let settings = settings.into_iter().next().transpose()?.unwrap_or_default();
     let number = |key: &str| settings.get(key).and_then(Option::as_deref).and_then(|value| value.parse::<i64>().ok());
     let segment = number(SEGMENT_BYTES).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(SEGMENT);

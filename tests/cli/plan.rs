@@ -83,6 +83,9 @@ fn changes_and_refusals_have_codes_of_their_own() {
     let ended = plan(objects(), &claim("shop", "orders", ", partitions: 3, deletion: Delete"), &[]);
     assert_eq!(ended.code, 3, "{ended:?}");
     assert!(ended.out.contains("  ~ deletion: Keep → Delete\n"), "{}", ended.out);
+    let ended = plan(objects(), &claim("shop", "orders", ", partitions: 3, replicas: 3"), &[]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.out.contains("  ~ replicas of topic orders: 1 → 3, moved in their own time\n"), "{}", ended.out);
     for (more, told) in [
         (", partitions: 2", "! partitions can only grow: 3 → 2"),
         ("", "! partitions can only grow: 3 → absent"),

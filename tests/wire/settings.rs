@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use admittance::kafka::{
-    admin::{At, settings::Changes, topics::NewTopic},
+    admin::{
+        At,
+        settings::{Changes, Configured},
+        topics::NewTopic,
+    },
     batch::Batcher,
     error::Error,
 };
@@ -55,6 +59,26 @@ async fn single_settings_are_set_and_taken_back_and_the_rest_stays() {
     assert_eq!(fake.seen(ApiKey::IncrementalAlterConfigs), [["orders:1:retention.ms:-", "orders:0:segment.ms:7"]]);
     let found = batcher.describe_settings("orders".into()).await.unwrap().unwrap();
     assert_eq!(found, map(&[("cleanup.policy", "compact"), ("segment.ms", "7")]));
+}
+
+#[tokio::test]
+async fn all_brokers_have_settings_as_topics_have_and_each_is_answered_for() {
+    let fake = broker(&[("secret", 29)], 0).await;
+    let admin = admin(&fake);
+    let resources = [Configured::Topic("secret".into()), Configured::EveryBroker, Configured::Topic("orders".into())];
+    let change = |value: Option<&str>| Changes::from([("flush.bytes".to_owned(), value.map(str::to_owned))]);
+    let changes: Vec<_> = resources.iter().map(|resource| (resource.clone(), change(Some("7")))).collect();
+    let done = admin.alter_settings(&changes).await.unwrap();
+    assert!(matches!(done.as_slice(), [Err(Error::Denied(_)), Ok(()), Ok(())]), "{done:?}");
+    let found = admin.values(&resources, &["flush.bytes", "segment.ms"]).await.unwrap();
+    assert!(matches!(found[0], Err(Error::Denied(_))), "{found:?}");
+    for values in &found[1..] {
+        let value = |key| values.as_ref().unwrap()[key].as_deref();
+        assert_eq!((value("flush.bytes"), value("segment.ms")), (Some("7"), Some("604800000")), "defaults are told");
+    }
+    admin.alter_settings(&[(Configured::EveryBroker, change(None))]).await.unwrap()[0].as_ref().unwrap();
+    let found = admin.values(&[Configured::EveryBroker], &["flush.bytes"]).await.unwrap();
+    assert!(!found[0].as_ref().unwrap().contains_key("flush.bytes"));
 }
 
 #[tokio::test]

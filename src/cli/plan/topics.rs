@@ -39,7 +39,8 @@ pub fn decide(
         owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
         known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
-        // Who uses the topic decides nothing, and what the disks hold is not looked at: a share that is not known changes nothing.
+        // Who uses the topic decides nothing, and the disks are not looked at: a share that is not known changes nothing, and is not
+        // refused.
         users: Users::default(),
         share: None,
         no_room: None,
@@ -56,7 +57,7 @@ pub fn decide(
     let Some(plan) = plan(&observation) else { return (Vec::new(), before) };
     let own = view.and_then(|view| view.as_ref().ok()).and_then(|view| view.settings.get(&claim.spec.topic_name));
     let own = own.and_then(|own| own.as_ref().ok());
-    let mut lines = told(claim, &plan, &before, own);
+    let mut lines = told(claim, &plan, &before, own, moved(&observation, &plan));
     if let Some(Ok(view)) = view {
         let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
         let doubtful = judge(&claim.spec, &view.connection.terms.topics.limits, namespace);
@@ -103,7 +104,20 @@ fn status(claim: &TopicClaim, plan: Plan, before: &TopicClaimStatus, now: Timest
     status
 }
 
-fn told(claim: &TopicClaim, plan: &Plan, before: &TopicClaimStatus, own: Option<&Overrides>) -> Vec<Line> {
+/// How many replicas a partition has that is not as wanted, and how many it is brought to.
+fn moved(seen: &Observation, plan: &Plan) -> Option<(usize, usize)> {
+    let (want, (_, found)) = (plan.replicas?, seen.kafka.as_ref().ok()?);
+    let mut counts = found.as_ref()?.topic.partitions.iter().map(|partition| partition.replicas.len());
+    counts.find(|have| *have != want).map(|have| (have, want))
+}
+
+fn told(
+    claim: &TopicClaim,
+    plan: &Plan,
+    before: &TopicClaimStatus,
+    own: Option<&Overrides>,
+    moved: Option<(usize, usize)>,
+) -> Vec<Line> {
     let name = &claim.spec.topic_name;
     let mut lines = Vec::new();
     for step in &plan.steps {
@@ -138,6 +152,10 @@ fn told(claim: &TopicClaim, plan: &Plan, before: &TopicClaimStatus, own: Option<
                 }))
             }
         }
+    }
+    if let Some((have, want)) = moved {
+        let says = format!("replicas of topic {name}: {have} → {want}, moved in their own time");
+        lines.push(Line::new(Mark::Change, says));
     }
     if let Some(Unusable { reason, message }) = &plan.verdict.obstacle {
         lines.push(Line::refused(reason.code(), message.clone()));

@@ -9,7 +9,6 @@
 
 pub mod acls;
 pub mod activity;
-pub mod alter_configs;
 pub mod cluster;
 pub mod configs;
 pub mod groups;
@@ -18,8 +17,8 @@ pub mod login;
 pub mod mechanisms;
 mod pool;
 pub mod quotas;
-pub mod records;
 pub mod reassignments;
+pub mod records;
 pub mod settings;
 pub mod topics;
 pub mod users;

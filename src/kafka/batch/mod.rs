@@ -24,7 +24,7 @@ use super::{
     admin::{
         Admin,
         quotas::Quota,
-        settings::{Changes, Overrides},
+        settings::{Changes, Configured, Overrides},
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -140,7 +140,7 @@ impl Batcher {
     /// # Errors
     /// See [`Error`].
     pub async fn alter_settings(&self, name: String, changes: Changes) -> Result<(), Error> {
-        self.alter_settings.ask((name, changes)).await.map(|_| ())
+        self.alter_settings.ask((Configured::Topic(name), changes)).await.map(|_| ())
     }
 
     /// Adds rules, all in one batch; `None` if there are none to add.

@@ -8,7 +8,7 @@ use crate::kafka::{
     admin::{
         Admin, At, REVOCATIONS,
         quotas::Quota,
-        settings::{Changes, Overrides},
+        settings::{Changes, Configured, Overrides},
         topics::{CreatedTopic, NewTopic, Topic, TopicId},
         users::{StoredCredential, UserChange},
     },
@@ -130,7 +130,7 @@ impl Work for DescribeSettings {
 pub(super) struct AlterSettings(pub(super) Admin);
 
 impl Work for AlterSettings {
-    type Item = (String, Changes);
+    type Item = (Configured, Changes);
     type Output = ();
     const API: &'static str = "IncrementalAlterConfigs";
     const CAP: usize = CHANGES_A_REQUEST;
@@ -139,8 +139,8 @@ impl Work for AlterSettings {
         changes.len().max(1)
     }
 
-    fn key((name, _): &Self::Item) -> Option<String> {
-        Some(name.clone())
+    fn key((resource, _): &Self::Item) -> Option<String> {
+        Some(resource.name().to_owned())
     }
 
     async fn send(&self, changes: &[Self::Item]) -> Sent<()> {

@@ -6,8 +6,8 @@ use super::observe::{is_seen_alike, rate, rates_on};
 use super::plan::{Rate, Situation, Step};
 use super::throttle::{rates, released};
 use crate::clusters::Connection;
-use crate::kafka::admin::alter_configs::{Configured, Settings};
 use crate::kafka::admin::reassignments::Assignment;
+use crate::kafka::admin::settings::{Changes, Configured};
 use crate::kafka::error::Error;
 use crate::runtime::writes;
 
@@ -67,8 +67,8 @@ pub async fn release_rate(connection: &Connection, gone: &BTreeSet<i64>) -> Resu
     Ok(())
 }
 
-async fn set(connection: &Connection, resource: Configured, settings: Settings) -> Result<(), Error> {
-    let results = connection.admin.alter_configs(&[(resource, settings)]).await?;
+async fn set(connection: &Connection, resource: Configured, changes: Changes) -> Result<(), Error> {
+    let results = connection.admin.alter_settings(&[(resource, changes)]).await?;
     results.into_iter().collect()
 }
 

@@ -7,8 +7,8 @@ use super::plan::{Plan, Rate, Situation, Step, plan};
 use super::throttle::{LEADERS, rates_of, read, released};
 use crate::api::names::Scope;
 use crate::kafka::admin::BrokerId;
-use crate::kafka::admin::alter_configs::Settings;
 use crate::kafka::admin::reassignments::Reassignment;
+use crate::kafka::admin::settings::Values;
 use crate::kafka::admin::topics::{Partition, Topic, TopicId};
 
 pub(super) const POLICY: i64 = 50 << 20;
@@ -18,7 +18,7 @@ pub(super) const LEAST: usize = 2;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kafka {
     pub(super) topics: BTreeMap<String, Vec<Partition>>,
-    pub(super) brakes: BTreeMap<String, Settings>,
+    pub(super) brakes: BTreeMap<String, Values>,
     pub(super) running: Vec<Reassignment>,
     pub(super) rate: Option<i64>,
     pub(super) writes: usize,
@@ -47,7 +47,7 @@ impl Kafka {
         let busy: BTreeSet<_> = self.running.iter().map(|move_| &move_.topic).filter(|topic| *topic != name).collect();
         let others = self.brakes.iter().filter(|(topic, _)| *topic != name);
         let others = others.filter_map(|(_, settings)| settings.get(LEADERS)?.as_deref()).flat_map(rates_of);
-        let none = Settings::new();
+        let none = Values::new();
         Situation {
             topic: Topic {
                 name: name.to_owned(),
@@ -138,7 +138,7 @@ impl Kafka {
             assert!(partition.in_sync.len() >= LEAST, "below min.insync.replicas: {self:?}");
         }
         for move_ in &self.running {
-            let none = Settings::new();
+            let none = Values::new();
             let listed = read(self.brakes.get(&move_.topic).unwrap_or(&none), &scope());
             let brake = listed.ours().expect("copied without a brake");
             assert!(brake.covers(move_.index, &move_.adding) && self.rate.is_some(), "copied at full speed: {self:?}");

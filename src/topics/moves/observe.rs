@@ -6,7 +6,7 @@ use super::assign::Seat;
 use super::plan::{Rate, Situation};
 use super::throttle::{FOLLOWER_RATE, FOLLOWERS, LEADER_RATE, LEADERS, rates_of, read, rounded};
 use crate::clusters::Connection;
-use crate::kafka::admin::alter_configs::{Configured, Settings};
+use crate::kafka::admin::settings::{Configured, Values};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At, BrokerId};
 use crate::kafka::error::Error;
@@ -38,7 +38,7 @@ pub async fn observe(
         return Ok(None);
     }
     let resource = [Configured::Topic(topic.name.clone())];
-    let settings = admin.describe_configs(&resource, &[LEADERS, FOLLOWERS, MIN_IN_SYNC]).await?;
+    let settings = admin.values(&resource, &[LEADERS, FOLLOWERS, MIN_IN_SYNC]).await?;
     let settings = one(settings)?.unwrap_or_default();
     let listed = read(&settings, &connection.claim.scope);
     let least = settings.get(MIN_IN_SYNC).and_then(Option::as_deref).and_then(|least| least.parse().ok()).unwrap_or(1);
@@ -82,7 +82,7 @@ pub async fn rates_on(admin: &Admin, topics: Vec<String>) -> Result<BTreeSet<i64
 /// # Errors
 /// Kafka did not answer, or does not let us read it.
 pub async fn rate(admin: &Admin) -> Result<Rate, Error> {
-    let settings = one(admin.describe_configs(&[Configured::EveryBroker], &[LEADER_RATE, FOLLOWER_RATE]).await?)?;
+    let settings = one(admin.values(&[Configured::EveryBroker], &[LEADER_RATE, FOLLOWER_RATE]).await?)?;
     let settings = settings.unwrap_or_default();
     let value = |key: &str| settings.get(key).map(|value| value.as_deref().and_then(|value| value.parse().ok()));
     Ok(match (value(LEADER_RATE), value(FOLLOWER_RATE)) {
@@ -109,11 +109,11 @@ async fn seats(admin: &Admin, topics: &[Topic]) -> Result<Vec<Seat>, Error> {
 ///
 /// # Errors
 /// Kafka did not answer, or does not let us read a topic's settings.
-pub async fn throttled(admin: &Admin, names: Vec<String>) -> Result<BTreeMap<String, Settings>, Error> {
+pub async fn throttled(admin: &Admin, names: Vec<String>) -> Result<BTreeMap<String, Values>, Error> {
     let mut found = BTreeMap::new();
     for part in names.chunks(TOPICS_A_REQUEST) {
         let resources: Vec<_> = part.iter().cloned().map(Configured::Topic).collect();
-        let settings = admin.describe_configs(&resources, &[LEADERS, FOLLOWERS]).await?;
+        let settings = admin.values(&resources, &[LEADERS, FOLLOWERS]).await?;
         for (name, settings) in part.iter().zip(settings) {
             match settings {
                 Ok(settings) if is_set(&settings) => drop(found.insert(name.clone(), settings)),
@@ -127,7 +127,7 @@ pub async fn throttled(admin: &Admin, names: Vec<String>) -> Result<BTreeMap<Str
     Ok(found)
 }
 
-fn is_set(settings: &Settings) -> bool {
+fn is_set(settings: &Values) -> bool {
     settings.values().flatten().any(|value| !value.trim().is_empty())
 }
 

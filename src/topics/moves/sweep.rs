@@ -10,7 +10,7 @@ use super::observe::throttled;
 use super::throttle::read;
 use crate::clusters::Connection;
 use crate::kafka::admin::At;
-use crate::kafka::admin::alter_configs::Settings;
+use crate::kafka::admin::settings::Values;
 use crate::kafka::error::Error;
 use crate::runtime::queue::Queue;
 use crate::topics::Context;
@@ -61,7 +61,7 @@ async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection
         let names = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
         let lists = throttled(&connection.admin, names).await?;
         let scope = &connection.claim.scope;
-        let ours = |list: &Settings| read(list, scope).ours().map(|brake| brake.rates.clone());
+        let ours = |list: &Values| read(list, scope).ours().map(|brake| brake.rates.clone());
         let found: BTreeMap<_, _> =
             lists.iter().filter_map(|(topic, list)| Some((topic.clone(), ours(list)?))).collect();
         let gone = context.moves.braked(|braked| {

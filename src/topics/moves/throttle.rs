@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::api::names::{Scope, short_hash};
 use crate::kafka::admin::BrokerId;
-use crate::kafka::admin::alter_configs::Settings;
+use crate::kafka::admin::settings::{Changes, Values};
 
 /// Which replicas of a topic are sent slowly.
 pub const LEADERS: &str = "leader.replication.throttled.replicas";
@@ -76,7 +76,7 @@ fn owner(scope: &Scope) -> Replica {
 
 /// Reads the settings of a topic.
 #[must_use]
-pub fn read(settings: &Settings, scope: &Scope) -> Listed {
+pub fn read(settings: &Values, scope: &Scope) -> Listed {
     let text = |key: &str| settings.get(key).and_then(Option::as_deref).unwrap_or_default().trim();
     let (leaders, followers) = (text(LEADERS), text(FOLLOWERS));
     if leaders.is_empty() && followers.is_empty() {
@@ -113,14 +113,14 @@ fn entries(list: &str) -> Option<BTreeSet<Replica>> {
 impl Throttle {
     /// The settings of a topic that has this brake.
     #[must_use]
-    pub fn settings(&self, scope: &Scope) -> Settings {
+    pub fn settings(&self, scope: &Scope) -> Changes {
         let rates = self.rates.iter().map(|rate| (RATE, i32::try_from(rate / KIB).unwrap_or(i32::MAX)));
         let marks = rates.chain([owner(scope)]);
         let text = |entries: &mut dyn Iterator<Item = Replica>| {
             let entries: Vec<_> = entries.map(|(partition, broker)| format!("{partition}:{broker}")).collect();
             Some(entries.join(",")).filter(|text| !text.is_empty())
         };
-        Settings::from([
+        Changes::from([
             (LEADERS.to_owned(), text(&mut self.leaders.iter().copied().chain(marks))),
             (FOLLOWERS.to_owned(), text(&mut self.followers.iter().copied())),
         ])
@@ -135,13 +135,13 @@ impl Throttle {
 
 /// The settings of a topic without a brake.
 #[must_use]
-pub fn released() -> Settings {
+pub fn released() -> Changes {
     [LEADERS, FOLLOWERS].map(|key| (key.to_owned(), None)).into()
 }
 
 /// The settings of brokers that have this rate, or none any more.
 #[must_use]
-pub fn rates(rate: Option<i64>) -> Settings {
+pub fn rates(rate: Option<i64>) -> Changes {
     [LEADER_RATE, FOLLOWER_RATE].map(|key| (key.to_owned(), rate.map(|rate| rate.to_string()))).into()
 }
 
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn what_somebody_else_set_is_theirs() {
         assert_eq!(listed("", ""), Listed::Nothing);
-        assert_eq!(read(&Settings::new(), &scope()), Listed::Nothing);
+        assert_eq!(read(&Values::new(), &scope()), Listed::Nothing);
         assert_eq!(read(&released(), &scope()), Listed::Nothing);
         for (leaders, followers) in [("*", "*"), ("0:1,0:2", "0:3"), ("", "0:3"), ("2147483647:51200", ""), ("x", "")] {
             assert!(matches!(listed(leaders, followers), Listed::Theirs(_)), "{leaders} {followers}");

@@ -4,7 +4,7 @@ use super::delivery::Delivery;
 use super::operation::{self, Add};
 use super::patch::{Install, additions};
 use super::pod::Pod;
-use super::review::{Response, Review, cut};
+use super::review::{Audit, Response, Review, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::intent::problem::shown;
@@ -49,6 +49,25 @@ pub enum Outcome {
     Denied(Reason),
     /// The Pod passes unpatched although its request is invalid.
     Admitted(Reason),
+}
+
+impl Outcome {
+    /// What was decided and why, as metrics, logs and the audit log have it; the reason is empty where nothing is wrong.
+    #[must_use]
+    pub const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Injected => ("injected", ""),
+            Self::AlreadyInjected => ("already_injected", ""),
+            Self::NotRequested => ("not_requested", ""),
+            Self::Denied(reason) => ("denied", reason.code()),
+            Self::Admitted(reason) => ("admitted", reason.code()),
+        }
+    }
+
+    fn audit(self, access: Option<String>) -> Audit {
+        let (outcome, reason) = self.told();
+        Audit { outcome, reason: Some(reason).filter(|reason| !reason.is_empty()), access }
+    }
 }
 
 /// An answer to send.
@@ -102,9 +121,10 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
     let uid = &*request.uid;
     let (response, outcome) = match decide(pod, &request.namespace, settings) {
         Ok(None) => (Response::allow(uid), Outcome::NotRequested),
-        Ok(Some(Injection { operations, warnings })) => {
+        Ok(Some(Injection { access, operations, warnings })) => {
             let outcome = if operations.is_empty() { Outcome::AlreadyInjected } else { Outcome::Injected };
-            (Response::allow(uid).with_patch(&operations)?.with_warnings(warnings), outcome)
+            let response = Response::allow(uid).with_patch(&operations)?.with_warnings(warnings);
+            (response.with_audit(outcome.audit(Some(access))), outcome)
         }
         Err(problems) => refuse(uid, &problems, settings.on_invalid),
     };
@@ -121,6 +141,8 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
 /// What is to be added to a Pod.
 #[derive(Debug, Clone)]
 pub struct Injection<'s> {
+    /// The access that the Pod is given, by the name of its AccessClaim.
+    pub access: String,
     /// The patch; empty where nothing is missing.
     pub operations: Vec<Add<'s>>,
     /// What the author should know.
@@ -146,7 +168,8 @@ pub fn decide<'s>(
     operation::check(pod, &operations).map_err(|error| {
         vec![Problem::new(Reason::NameTaken, "the patch", &error.to_string(), "keeps it from being applied")]
     })?;
-    Ok(Some(Injection { operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
+    let access = intent.access_name();
+    Ok(Some(Injection { access, operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
 }
 
 fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Response<'a>, Outcome) {
@@ -155,11 +178,13 @@ fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Res
         OnInvalid::Deny => {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             let message = format!("{}. {}", lines.join("; "), reason.remedy());
-            (Response::deny(uid, reason, message), Outcome::Denied(reason))
+            let outcome = Outcome::Denied(reason);
+            (Response::deny(uid, reason, message).with_audit(outcome.audit(None)), outcome)
         }
         OnInvalid::Admit => {
             let warnings = problems.iter().map(|problem| format!("not injected: {problem}"));
-            (Response::allow(uid).with_warnings(warnings), Outcome::Admitted(reason))
+            let outcome = Outcome::Admitted(reason);
+            (Response::allow(uid).with_warnings(warnings).with_audit(outcome.audit(None)), outcome)
         }
     }
 }

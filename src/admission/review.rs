@@ -80,6 +80,22 @@ pub struct Response<'a> {
     status: Option<Status>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Audit>,
+}
+
+/// What the API server writes into its audit log, under the webhook's name: codes, and the name of the access. Nothing else of what an
+/// author wrote comes there by us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// What was decided, as the metrics have it.
+    pub outcome: &'static str,
+    /// Why, where something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The access that the Pod was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,6 +135,13 @@ impl<'a> Response<'a> {
     #[must_use]
     pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
         self.warnings.extend(warnings.into_iter().take(MAX_WARNINGS).map(|warning| cut(warning, MAX_WARNING)));
+        self
+    }
+
+    /// Adds what the audit log is told.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.audit_annotations = Some(audit);
         self
     }
 

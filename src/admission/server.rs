@@ -22,10 +22,11 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::decide::{Answer, Malformed, Outcome, Settings, answer};
+use super::decide::{Answer, Malformed, Settings, answer};
 use crate::api::duration;
 use crate::api::reasons::Reason;
 use crate::runtime::deadline::{Overdue, within};
+use crate::runtime::metrics;
 use crate::runtime::readiness::Gate;
 use crate::runtime::shutdown::Shutdown;
 
@@ -49,15 +50,26 @@ const IDLE: Duration = Duration::from_secs(180);
 /// How long reviews that are being answered may take after everything else has stopped.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The bounds of the durations that are told apart, in seconds.
+const BUCKETS: [f64; 13] = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
 /// What the door counts.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reviews: Family<Labels, Counter>,
-    duration: Histogram,
+    duration: Durations,
+}
+
+type Durations = Family<Webhook, Histogram, fn() -> Histogram>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    webhook: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
+    webhook: &'static str,
     outcome: &'static str,
     reason: &'static str,
 }
@@ -65,20 +77,16 @@ struct Labels {
 impl Metrics {
     /// Makes the metrics and adds them to a registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let buckets = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
-        let metrics = Self { reviews: Family::default(), duration: Histogram::new(buckets) };
-        registry.register("reviews", "Reviews by what became of them", metrics.reviews.clone());
-        registry.register(
-            "review_duration_seconds",
-            "From a review's headers to its answer, in seconds",
-            metrics.duration.clone(),
-        );
-        metrics
+        let duration: Durations = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let counts = Self { reviews: Family::default(), duration };
+        metrics::REVIEWS.register(registry, counts.reviews.clone());
+        metrics::REVIEW_DURATION.register(registry, counts.duration.clone());
+        counts
     }
 
-    fn count(&self, outcome: &'static str, reason: &'static str, took: Duration) {
-        self.reviews.get_or_create(&Labels { outcome, reason }).inc();
-        self.duration.observe(took.as_secs_f64());
+    fn count(&self, webhook: &'static str, outcome: &'static str, reason: &'static str, took: Duration) {
+        self.reviews.get_or_create(&Labels { webhook, outcome, reason }).inc();
+        self.duration.get_or_create(&Webhook { webhook }).observe(took.as_secs_f64());
     }
 }
 
@@ -154,16 +162,16 @@ async fn inject(State(door): State<Arc<Door>>, Query(allowance): Query<Allowance
     let began = Instant::now();
     match door.review(&allowance, request).await {
         Ok(answer) => {
-            let (outcome, reason) = describe(answer.outcome);
+            let (outcome, reason) = answer.outcome.told();
             let took = began.elapsed();
-            door.metrics.count(outcome, reason, took);
+            door.metrics.count("pods", outcome, reason, took);
             let Answer { uid, namespace, pod, body, outcome: _ } = answer;
             tracing::info!(uid, namespace, pod, outcome, reason, micros = micros(took), "review");
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
         Err(unanswered) => {
             let (reason, took) = (unanswered.reason(), began.elapsed());
-            door.metrics.count("unanswered", reason, took);
+            door.metrics.count("pods", "unanswered", reason, took);
             tracing::warn!(reason, error = %unanswered, micros = micros(took), "a review stays unanswered");
             (unanswered.status(), unanswered.to_string()).into_response()
         }
@@ -200,16 +208,6 @@ fn declared(headers: &HeaderMap) -> Result<usize, Unanswered> {
     let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let size: usize = value.and_then(|text| text.parse().ok()).ok_or(Unanswered::NoLength)?;
     if size > MAX_BODY { Err(Unanswered::TooLarge) } else { Ok(size) }
-}
-
-fn describe(outcome: Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Injected => ("injected", ""),
-        Outcome::AlreadyInjected => ("already_injected", ""),
-        Outcome::NotRequested => ("not_requested", ""),
-        Outcome::Denied(reason) => ("denied", reason.code()),
-        Outcome::Admitted(reason) => ("admitted", reason.code()),
-    }
 }
 
 fn micros(took: Duration) -> u64 {
@@ -274,6 +272,13 @@ mod tests {
         assert_eq!(limit(None), Duration::from_secs(9));
         assert_eq!(limit(Some("soon")), Duration::from_secs(9));
         assert_eq!(limit(Some("24h")), Duration::from_secs(27));
+    }
+
+    #[test]
+    fn what_is_counted_is_shown_as_the_table_says() {
+        let mut registry = metrics::registry();
+        Metrics::register(&mut registry).count("pods", "injected", "", Duration::from_micros(30));
+        metrics::assert_shows(&registry, &[metrics::REVIEWS, metrics::REVIEW_DURATION]);
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! `admittance operator`: all Kafka work.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::Args;
-use prometheus_client::registry::Registry;
 
 use crate::access::drift::FOUND;
 use crate::api::names::ClusterRef;
-use crate::operator::{self, Settings};
+use crate::operator::{self, Settings, State};
 use crate::runtime::health::{self, Health};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::writes::WRITES;
-use crate::runtime::{kubernetes, listen};
+use crate::runtime::{kubernetes, listen, metrics};
 use crate::topics;
 
 /// Makes topics, users, rights and Secrets as Pods and claims ask for them.
@@ -41,17 +42,19 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let default_cluster = ClusterRef::parse(&args.default_cluster, &args.namespace)
         .with_context(|| format!("--default-cluster \"{}\"", args.default_cluster))?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let mut registry = Registry::with_prefix("admittance");
-    registry.register("writes", "Writes to Kubernetes and Kafka; at rest only the Lease is written", WRITES.clone());
-    registry.register("drift", "Users whose rules, password or quotas somebody else changed in Kafka", FOUND.clone());
+    let mut registry = metrics::registry();
+    metrics::WRITES.register(&mut registry, WRITES.clone());
+    metrics::DRIFT.register(&mut registry, FOUND.clone());
     topics::metrics::register(&mut registry);
+    let state = Arc::new(State::new(default_cluster.clone()));
+    registry.register_collector(Box::new(state.clone()));
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
     let settings = Settings { namespace: args.namespace, identity: args.identity, default_cluster };
     tokio::select! {
-        worked = operator::run(client, settings, async { shutdown.begun().await }) => Ok(worked?),
+        worked = operator::run(client, settings, &state, async { shutdown.begun().await }) => Ok(worked?),
         // A replica that waits for the Lease is as ready as it can be.
         served = health::serve(listener, Health { readiness: Readiness::default(), registry }) => served.context("the health port"),
     }

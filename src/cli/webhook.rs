@@ -17,7 +17,7 @@ use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
-use crate::runtime::{kubernetes, listen};
+use crate::runtime::{kubernetes, listen, metrics};
 use crate::trust::folder::Folder;
 use crate::trust::keeper::{Keeper, Memory};
 use crate::trust::leaf::service_names;
@@ -94,18 +94,18 @@ impl Trust {
 pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let settings = settings(&args)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let mut registry = Registry::with_prefix("admittance");
+    let mut registry = metrics::registry();
     let mut readiness = Readiness::default();
     let open = readiness.open_gate("the program is stopping");
     let resolver = Arc::new(Resolver::default());
-    let metrics = server::Metrics::register(&mut registry);
+    let counts = server::Metrics::register(&mut registry);
     let trust = trust(&args, resolver.clone(), &mut readiness, &mut registry).await?;
     let closing = Closing { shutdown, open, drain: args.drain };
     let listener = listen::everywhere(args.port).with_context(|| format!("cannot listen on port {}", args.port))?;
     let health_listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     tracing::info!(version = settings.version, port = args.port, default_cluster = %settings.default_cluster, "starting");
-    let router = server::router(settings, metrics);
+    let router = server::router(settings, counts);
     tokio::select! {
         served = server::serve(listener, server_config(resolver)?, router, closing) => served.context("the webhook's port"),
         served = health::serve(health_listener, Health { readiness, registry }) => served.context("the health port"),

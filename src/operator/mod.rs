@@ -1,6 +1,11 @@
 //! The operator: watches, queues and controllers, put together. It decides nothing.
 
+pub mod state;
+
+pub use state::State;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -19,13 +24,13 @@ use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 use crate::clusters::{self, Clusters};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
-use crate::runtime::queue::Queue;
 use crate::sweep;
 use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
 use crate::watch::follow::follow;
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, NamespaceFacts, PodFacts, TopicKey, World, is_group};
+use crate::watch::{NamespaceFacts, PodFacts, World, is_group};
+use state::Queues;
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -57,14 +62,20 @@ pub enum Stopped {
 ///
 /// # Errors
 /// [`Stopped`]; the process should end and start anew.
-pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Stopped> {
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    state: &State,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Stopped> {
     let namespaces = Api::<Namespace>::all(client.clone());
     let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
     let system_uid = system.uid().unwrap_or_default();
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
     let leadership = Leadership::new(leases, LEASE, &settings.identity);
-    let work = work(client, &settings, system_uid);
+    let work = work(client, &settings, state, system_uid);
     let led = leadership.lead(async {
+        state.leads.store(true, Ordering::Relaxed);
         tokio::select! {
             () = work => {}
             () = shutdown => {}
@@ -73,11 +84,10 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
     Ok(led.await?)
 }
 
-async fn work(client: Client, settings: &Settings, system_uid: String) {
+async fn work(client: Client, settings: &Settings, state: &State, system_uid: String) {
     let scope = Scope::from_cluster_uid(&system_uid);
-    let world = Arc::new(World::new(settings.default_cluster.clone()));
+    let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
-    let queues = Queues::default();
     let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let cluster_context = clusters::Context {
@@ -139,32 +149,6 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
     };
     let deleted = |claim: &TopicClaim| departures.deleted(claim);
     tokio::join!(watches(client, &world, &queues, deleted), controllers);
-}
-
-/// What waits to be looked at.
-#[derive(Debug, Clone, Default)]
-struct Queues {
-    clusters: Queue<Name>,
-    topics: Queue<Name>,
-    /// Topics of which somebody who uses them has changed.
-    used: Queue<TopicKey>,
-    accesses: Queue<AccessKey>,
-}
-
-impl Queues {
-    /// A cluster came to work, or no longer does: all that is on it is looked at.
-    fn cluster_moved(&self, world: &World, cluster: &str) {
-        for name in world.topics.names() {
-            if world.topics.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
-                self.topics.push(name);
-            }
-        }
-        for name in world.accesses.names() {
-            if world.accesses.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
-                self.accesses.push(name);
-            }
-        }
-    }
 }
 
 /// Feeds the tables and queues. `deleted` is told each claim on a topic that somebody deletes, and none that a list merely lacks.

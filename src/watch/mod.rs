@@ -117,6 +117,16 @@ impl World {
         );
     }
 
+    /// Whether every table has been filled once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.pods.is_complete()
+            && self.accesses.is_complete()
+            && self.topics.is_complete()
+            && self.clusters.is_complete()
+            && self.namespaces.is_complete()
+    }
+
     /// The labels of a namespace that is opted in.
     #[must_use]
     pub fn labels_of(&self, namespace: &str) -> Labels {

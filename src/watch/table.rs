@@ -83,6 +83,12 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         names.filter_map(|name| rows.objects.get(name)).cloned().collect()
     }
 
+    /// All objects.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<T>> {
+        self.read().objects.values().cloned().collect()
+    }
+
     /// The names of all objects.
     #[must_use]
     pub fn names(&self) -> Vec<Name> {
@@ -132,6 +138,12 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         let gone = std::mem::take(&mut self.write().unseen);
         self.complete.send_replace(true);
         gone.into_iter().collect()
+    }
+
+    /// Whether the first listing is complete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
     }
 
     /// Waits until the first listing is complete.

@@ -4,7 +4,7 @@ use super::delivery::Delivery;
 use super::operation::{self, Add};
 use super::patch::{Install, additions};
 use super::pod::Pod;
-use super::review::{Audit, Response, Review, cut};
+use super::review::{Audit, Response, Review, Told, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::intent::problem::shown;
@@ -54,7 +54,7 @@ pub enum Outcome {
 impl Outcome {
     /// What was decided and why, as metrics, logs and the audit log have it; the reason is empty where nothing is wrong.
     #[must_use]
-    pub const fn told(self) -> (&'static str, &'static str) {
+    pub const fn told(self) -> Told {
         match self {
             Self::Injected => ("injected", ""),
             Self::AlreadyInjected => ("already_injected", ""),
@@ -65,24 +65,23 @@ impl Outcome {
     }
 
     fn audit(self, access: Option<String>) -> Audit {
-        let (outcome, reason) = self.told();
-        Audit { outcome, reason: Some(reason).filter(|reason| !reason.is_empty()), access }
+        Audit { access, ..Audit::of(self.told()) }
     }
 }
 
 /// An answer to send.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer<O = Outcome> {
     /// The serialised `AdmissionReview`.
     pub body: Vec<u8>,
     /// What was decided.
-    pub outcome: Outcome,
+    pub outcome: O,
     /// The request's uid.
     pub uid: String,
-    /// The Pod's namespace.
+    /// The namespace.
     pub namespace: String,
-    /// The Pod's name, or the prefix of its generated one.
-    pub pod: String,
+    /// The object's name, or the prefix of its generated one.
+    pub name: String,
 }
 
 /// Characters of a parser's error that are repeated: it may quote the whole value that it did not expect.
@@ -92,18 +91,20 @@ const MAX_FAULT: usize = 300;
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// Not JSON, or not of the shape of a review.
-    #[error("MalformedReview: the body is not an AdmissionReview of a Pod: {}", cut(.0.to_string(), MAX_FAULT))]
+    #[error("MalformedReview: the body is not an AdmissionReview of what this webhook is for: {}", cut(.0.to_string(), MAX_FAULT))]
     Json(#[from] serde_json::Error),
     /// A review without a request.
     #[error("MalformedReview: the AdmissionReview holds no request")]
     NoRequest,
-    /// Something else than the creation of a Pod.
-    #[error("MalformedReview: {operation} of {kind} is not for this webhook: its rules must be CREATE of core/v1 pods")]
+    /// Something else than what the webhook is for.
+    #[error("MalformedReview: {operation} of {kind} is not for this webhook: its rules must be {rules}")]
     NotOurs {
         /// The operation.
         operation: String,
         /// The kind.
         kind: String,
+        /// What its configuration must say.
+        rules: &'static str,
     },
 }
 
@@ -112,11 +113,16 @@ pub enum Malformed {
 /// # Errors
 /// [`Malformed`] where there is nothing to answer.
 pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
-    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
+    let request = serde_json::from_slice::<Review<'_, Pod<'_>>>(body)?.request.ok_or(Malformed::NoRequest)?;
     let (Some(pod), "CREATE", "Pod", "") =
         (&request.object, &*request.operation, &*request.kind.kind, &*request.kind.group)
     else {
-        return Err(Malformed::NotOurs { operation: shown(&request.operation), kind: shown(&request.kind.kind) });
+        let rules = "CREATE of core/v1 pods";
+        return Err(Malformed::NotOurs {
+            operation: shown(&request.operation),
+            kind: shown(&request.kind.kind),
+            rules,
+        });
     };
     let uid = &*request.uid;
     let (response, outcome) = match decide(pod, &request.namespace, settings) {
@@ -134,7 +140,7 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
         outcome,
         uid: uid.to_owned(),
         namespace: str::to_owned(&request.namespace),
-        pod: name.map_or_else(String::new, |name| str::to_owned(name)),
+        name: name.map_or_else(String::new, |name| str::to_owned(name)),
     })
 }
 

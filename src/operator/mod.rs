@@ -15,7 +15,7 @@ use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 
 use crate::access::{self, report::Told};
 use crate::api::annotations::{ACCESS, GROUP, INJECTION};
@@ -27,7 +27,7 @@ use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
 use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
-use crate::watch::follow::follow;
+use crate::watch::follow::{events, follow, readable};
 use crate::watch::table::Name;
 use crate::watch::{NamespaceFacts, PodFacts, World, is_group};
 use state::Queues;
@@ -159,13 +159,13 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
     let pods = watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), running).default_backoff();
     let opted_in = labelled(&format!("{INJECTION}=enabled"));
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
-    let topics = watch::<TopicClaim>(&client).inspect(|event| {
+    let topics = events(Api::<DeserializeGuard<TopicClaim>>::all(client.clone())).inspect(|event| {
         if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
             deleted(claim);
         }
     });
-    let accesses = watch::<AccessClaim>(&client);
-    let clusters = watch::<BrokerCluster>(&client);
+    let accesses = events(Api::<DeserializeGuard<AccessClaim>>::all(client.clone()));
+    let clusters = events(Api::<DeserializeGuard<BrokerCluster>>::all(client.clone()));
     tokio::join!(
         follow(
             pods,
@@ -191,30 +191,22 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
         follow(
             topics,
             &world.topics,
-            |claim| readable("TopicClaim", claim).map(|claim| world.placed_topic(claim)),
+            |claim| readable(claim).map(|claim| world.placed_topic(claim)),
             |name, groups| {
                 queues.topics.push(name.clone());
                 for group in groups {
                     // Rivals of one topic, and those who use it, look again.
-                    world
-                        .topics
-                        .of(&group)
-                        .iter()
-                        .filter_map(|claim| name_of(&**claim))
-                        .for_each(|rival| queues.topics.push(rival));
-                    world
-                        .accesses
-                        .of(&group)
-                        .iter()
-                        .filter_map(|claim| name_of(&**claim))
-                        .for_each(|user| queues.accesses.push(user));
+                    let rivals = world.topics.of(&group);
+                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
+                    let users = world.accesses.of(&group);
+                    users.iter().filter_map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
                 }
             }
         ),
         follow(
             accesses,
             &world.accesses,
-            |claim| readable("AccessClaim", claim).map(|claim| world.placed_access(claim)),
+            |claim| readable(claim).map(|claim| world.placed_access(claim)),
             |name, groups| {
                 queues.accesses.push(name.clone());
                 for group in groups {
@@ -228,41 +220,10 @@ async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl F
                 }
             }
         ),
-        follow(
-            clusters,
-            &world.clusters,
-            |cluster| readable("BrokerCluster", cluster),
-            |name, _| {
-                queues.clusters.push(name.clone());
-            }
-        ),
+        follow(clusters, &world.clusters, readable, |name, _| {
+            queues.clusters.push(name.clone());
+        }),
     );
-}
-
-fn watch<K>(
-    client: &Client,
-) -> impl futures::Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    watcher(Api::<DeserializeGuard<K>>::all(client.clone()), watcher::Config::default()).default_backoff()
-}
-
-/// An object that cannot be read is left out; its neighbours are not.
-fn readable<K: Resource>(kind: &str, guard: DeserializeGuard<K>) -> Option<K> {
-    guard
-        .0
-        .map_err(|error| {
-            let (namespace, name) =
-                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
-            tracing::warn!(kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
-        })
-        .ok()
-        .map(|mut object| {
-            // Who wrote which field is nobody's question here, and half of an object's size.
-            object.meta_mut().managed_fields = None;
-            object
-        })
 }
 
 fn name_of(object: &impl ResourceExt) -> Option<Name> {

@@ -5,9 +5,39 @@ use std::hash::Hash;
 
 use futures::{Stream, StreamExt};
 use kube::Resource;
-use kube::runtime::watcher::{Error, Event};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{Config, Error, Event};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde::de::DeserializeOwned;
 
 use super::table::{Name, Table};
+
+/// A watch of all objects of a kind of ours, each of which may be unreadable.
+pub fn events<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Result<Event<DeserializeGuard<K>>, Error>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    watcher(api, Config::default()).default_backoff()
+}
+
+/// An object that can be read: one that cannot is left out, and its neighbours are not.
+pub fn readable<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Option<K> {
+    guard
+        .0
+        .map_err(|error| {
+            let (namespace, name) =
+                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
+            let kind = K::kind(&());
+            tracing::warn!(%kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
+        })
+        .ok()
+        .map(|mut object| {
+            // Who wrote which field is nobody's question here, and half of an object's size.
+            object.meta_mut().managed_fields = None;
+            object
+        })
+}
 
 /// Feeds the events of a watch into a table until the stream ends, which a watch with back-off does not.
 ///

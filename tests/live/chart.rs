@@ -27,7 +27,7 @@ fn the_readable_manifests_are_what_helm_renders() {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/webhook-config")).unwrap();
     let texts = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
     let manifests: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
-    assert_eq!(manifests.len(), 7, "a webhook configuration, three policies and their bindings");
+    assert_eq!(manifests.len(), 8, "two webhook configurations, three policies and their bindings");
     for manifest in manifests {
         assert!(rendered.contains(&manifest), "{} {}", manifest["kind"], manifest["metadata"]["name"]);
     }
@@ -70,4 +70,8 @@ fn with_a_certificate_of_somebody_elses_the_webhook_has_no_rights() {
         .filter(|object| object["kind"].as_str().unwrap().contains("Role"))
         .collect();
     assert!(theirs.is_empty(), "{theirs:?}");
+    assert!(
+        !rendered.iter().any(|object| object["kind"] == "ValidatingWebhookConfiguration"),
+        "it could read no limits"
+    );
 }

@@ -31,7 +31,7 @@ async fn ask(request: Request<Body>) -> Said {
 
 fn door() -> (Router, Registry) {
     let mut registry = Registry::default();
-    (router(settings(), Metrics::register(&mut registry)), registry)
+    (router(settings(), None, Metrics::register(&mut registry)), registry)
 }
 
 async fn hear(router: Router, request: Request<Body>, registry: &Registry) -> Said {

@@ -14,6 +14,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::writes::WRITES;
 use crate::runtime::{kubernetes, listen, metrics};
 use crate::topics;
+use crate::watch::reach::Reach;
 
 /// Makes topics, users, rights and Secrets as Pods and claims ask for them.
 ///
@@ -29,6 +30,9 @@ pub struct OperatorArgs {
     /// The BrokerCluster of Pods that name none: name, or namespace/name.
     #[arg(long, value_name = "CLUSTER", default_value = "default")]
     default_cluster: String,
+    /// The only namespaces to look after, besides that of the installation: a list with commas. Without it, all of them.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    namespaces: Vec<String>,
     /// The port for /livez, /readyz and /metrics over plain HTTP.
     #[arg(long, default_value_t = 8080)]
     health_port: u16,
@@ -46,7 +50,11 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     metrics::WRITES.register(&mut registry, WRITES.clone());
     metrics::DRIFT.register(&mut registry, FOUND.clone());
     topics::metrics::register(&mut registry);
-    let state = Arc::new(State::new(default_cluster.clone()));
+    if let Some(bad) = args.namespaces.iter().find(|name| ClusterRef::parse("default", name).is_err()) {
+        anyhow::bail!("--namespaces: \"{bad}\" is no name of a namespace");
+    }
+    let reach = Reach::of(args.namespaces, &args.namespace);
+    let state = Arc::new(State::new(default_cluster.clone(), reach));
     registry.register_collector(Box::new(state.clone()));
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;

@@ -10,7 +10,7 @@ use crate::admission::claims::{Clusters, Found};
 use crate::api::names::ClusterRef;
 use crate::api::resources::BrokerCluster;
 use crate::watch::Table;
-use crate::watch::follow::{events, follow, readable};
+use crate::watch::follow::{Place, events, follow, readable};
 
 /// The BrokerClusters as the API server has them.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ impl Watched {
 
     /// Follows them until the future is dropped. What cannot be watched is no reason to end: Pods are answered without it.
     pub async fn follow(self: Arc<Self>, client: Client) -> Infallible {
-        follow(events(Api::all(client)), &self.0, readable, |_, _| {}).await;
+        let place = Place::everywhere(&client);
+        follow(events(Api::all(client)), &place, &self.0, readable, |_, _| {}).await;
         std::future::pending().await
     }
 }
@@ -49,7 +50,7 @@ mod tests {
         let cluster = ClusterRef { namespace: "admittance".to_owned(), name: "default".to_owned() };
         let watched = Watched::new();
         assert!(matches!(watched.find(&cluster), Found::Unread));
-        watched.0.listing_ends();
+        watched.0.listing_ends(&None);
         assert!(matches!(watched.find(&cluster), Found::Missing));
     }
 }

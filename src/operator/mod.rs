@@ -1,6 +1,7 @@
 //! The operator: watches, queues and controllers, put together. It decides nothing.
 
 pub mod state;
+mod watches;
 
 pub use state::State;
 
@@ -8,29 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 
 use crate::access::{self, report::Told};
-use crate::api::annotations::{ACCESS, GROUP, INJECTION};
+use crate::api::annotations::GROUP;
 use crate::api::names::{ClusterRef, Scope};
-use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
 use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
-use crate::watch::follow::{events, follow, readable};
-use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, PodFacts, World, is_group};
-use state::Queues;
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -148,84 +142,5 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
     };
     let deleted = |claim: &TopicClaim| departures.deleted(claim);
-    tokio::join!(watches(client, &world, &queues, deleted), controllers);
-}
-
-/// Feeds the tables and queues. `deleted` is told each claim on a topic that somebody deletes, and none that a list merely lacks.
-async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl Fn(&TopicClaim)) {
-    let labelled = |label: &str| watcher::Config::default().labels(label);
-    // A Pod that has ended leaves the selection, and so the table.
-    let running = labelled(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
-    let pods = watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), running).default_backoff();
-    let opted_in = labelled(&format!("{INJECTION}=enabled"));
-    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
-    let topics = events(Api::<DeserializeGuard<TopicClaim>>::all(client.clone())).inspect(|event| {
-        if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
-            deleted(claim);
-        }
-    });
-    let accesses = events(Api::<DeserializeGuard<AccessClaim>>::all(client.clone()));
-    let clusters = events(Api::<DeserializeGuard<BrokerCluster>>::all(client.clone()));
-    tokio::join!(
-        follow(
-            pods,
-            &world.pods,
-            |pod| PodFacts::new(pod.metadata),
-            |_, groups| {
-                groups.into_iter().for_each(|key| queues.accesses.push(key));
-            }
-        ),
-        follow(
-            namespaces,
-            &world.namespaces,
-            |namespace| Some(NamespaceFacts::new(namespace.metadata)),
-            |name, _| {
-                world.place_anew(&name.1).into_iter().for_each(|claim| queues.topics.push(claim));
-                let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-                pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
-                    .for_each(|pod| queues.accesses.push(pod.access_key()));
-                let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-                claims.for_each(|claim| queues.accesses.push(claim));
-            }
-        ),
-        follow(
-            topics,
-            &world.topics,
-            |claim| readable(claim).map(|claim| world.placed_topic(claim)),
-            |name, groups| {
-                queues.topics.push(name.clone());
-                for group in groups {
-                    // Rivals of one topic, and those who use it, look again.
-                    let rivals = world.topics.of(&group);
-                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
-                    let users = world.accesses.of(&group);
-                    users.iter().filter_map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
-                }
-            }
-        ),
-        follow(
-            accesses,
-            &world.accesses,
-            |claim| readable(claim).map(|claim| world.placed_access(claim)),
-            |name, groups| {
-                queues.accesses.push(name.clone());
-                for group in groups {
-                    if !is_group(&group) {
-                        queues.used.push(group);
-                        continue;
-                    }
-                    // Rivals of one consumer group look again.
-                    let rivals = world.accesses.of(&group);
-                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
-                }
-            }
-        ),
-        follow(clusters, &world.clusters, readable, |name, _| {
-            queues.clusters.push(name.clone());
-        }),
-    );
-}
-
-fn name_of(object: &impl ResourceExt) -> Option<Name> {
-    Some((object.namespace()?, object.name_any()))
+    tokio::join!(watches::watches(client, &world, &queues, deleted), controllers);
 }

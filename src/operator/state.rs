@@ -15,6 +15,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::READY;
 use crate::runtime::metrics::{CONDITIONS, LEADS, Metric, QUEUE_DEPTH, TOPIC_DIFFERENCES};
 use crate::runtime::queue::Queue;
+use crate::watch::reach::Reach;
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, TopicKey, World};
 
@@ -30,10 +31,11 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing is known yet. `default_cluster` is that of whatever names none, in namespaces that have none of their own.
+    /// Nothing is known yet of these namespaces. `default_cluster` is that of whatever names none, in namespaces that have none of their own.
     #[must_use]
-    pub fn new(default_cluster: ClusterRef) -> Self {
-        Self { leads: AtomicBool::default(), world: Arc::new(World::new(default_cluster)), queues: Queues::default() }
+    pub fn new(default_cluster: ClusterRef, reach: Reach) -> Self {
+        let world = Arc::new(World::new(default_cluster, reach));
+        Self { leads: AtomicBool::default(), world, queues: Queues::default() }
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
 
     fn state_of() -> Arc<State> {
         let home = ClusterRef { namespace: "admittance".to_owned(), name: "default".to_owned() };
-        Arc::new(State::new(home))
+        Arc::new(State::new(home, Reach::default()))
     }
 
     fn scraped(state: &Arc<State>) -> String {
@@ -182,11 +184,11 @@ mod tests {
 
     fn lists_end(state: &State) {
         let World { pods, accesses, topics, clusters, namespaces, .. } = &*state.world;
-        pods.listing_ends();
-        accesses.listing_ends();
-        topics.listing_ends();
-        clusters.listing_ends();
-        namespaces.listing_ends();
+        pods.listing_ends(&None);
+        accesses.listing_ends(&None);
+        topics.listing_ends(&None);
+        clusters.listing_ends(&None);
+        namespaces.listing_ends(&None);
     }
 
     fn claim(name: &str, status: Option<(&str, &str)>) -> TopicClaim {

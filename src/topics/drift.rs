@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Context;
 use super::observe::{Found, with};
 use super::plan::plan;
 use super::report::status;
-use super::Context;
 use crate::api::resources::TopicClaim;
 use crate::clusters::Connection;
 use crate::kafka::admin::At;

@@ -26,6 +26,7 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     (r#"{{ include "admittance.name" . }}"#, "admittance"),
     (r#"{{ include "admittance.uninjected" . }}"#, "Deny"),
     ("{{ .Release.Namespace }}", "admittance"),
+    (r#"{{ include "admittance.reach" . }}"#, ""),
     ("{{- if not .Values.webhook.certificate.secret }}\n", ""),
     ("{{- end }}\n", ""),
     ("{{ .Values.webhook.failurePolicy }}", "Fail"),

@@ -19,6 +19,7 @@ mod drift;
 mod life;
 mod operator;
 mod outage;
+mod policy;
 mod quotas;
 mod rights;
 mod rotation;

@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn drift_is_counted_as_the_table_says() {
+        use crate::runtime::metrics::{DRIFT, assert_shows, registry};
+        let mut registry = registry();
+        DRIFT.register(&mut registry, FOUND.clone());
+        find(&[rule("a")], &held(&[]), &left(&[rule("a")])).count();
+        assert_shows(&registry, &[DRIFT]);
+    }
+
+    #[test]
     fn a_message_stays_readable() {
         let many: Vec<_> = (0..9).map(|n| rule(&format!("t{n}"))).collect();
         let said = find(&many, &held(&[]), &left(&many)).message().unwrap();

@@ -15,13 +15,14 @@ use super::rights::{principal, rule};
 use super::rotation::Overlap;
 use super::standing::{Question as TopicQuestion, Standing, standing};
 use super::step::Step;
-use super::wishes::{Wishes, fault};
+use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
     AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner,
 };
 use crate::clusters::{Connection, Terms, Unusable};
 use crate::intent::Wait;
+use crate::intent::manual::fault;
 use crate::kafka::admin::quotas::Quota;
 use crate::ownership::own_name;
 

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::names::{GroupName, NameError, TopicName};
-use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaimSpec, Right};
 use crate::intent::Intent;
 
@@ -88,34 +86,5 @@ impl Wishes {
             Right::Join => &mut self.groups,
         };
         names.insert(name.to_owned());
-    }
-}
-
-/// What is wrong with a name that a claim carries: people write claims too, and a rule on `*` would be one on everything.
-#[must_use]
-pub fn fault(name: &str, right: Right) -> Option<(Reason, String)> {
-    let checked = match right {
-        Right::Consume | Right::Produce => TopicName::parse(name).map(|_| ()),
-        Right::Join => GroupName::parse(name).map(|_| ()),
-    };
-    let error = checked.err()?;
-    let reason = match (right, error) {
-        (_, NameError::Internal) => Reason::InternalTopic,
-        (Right::Join, _) => Reason::InvalidGroupName,
-        _ => Reason::InvalidTopicName,
-    };
-    Some((reason, format!("\"{name}\" {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_means_everything_is_no_name() {
-        assert_eq!(fault("*", Right::Consume).unwrap().0, Reason::InvalidTopicName);
-        assert_eq!(fault("*", Right::Join).unwrap().0, Reason::InvalidGroupName);
-        assert_eq!(fault("__consumer_offsets", Right::Produce).unwrap().0, Reason::InternalTopic);
-        assert_eq!(fault("orders", Right::Produce), None);
     }
 }

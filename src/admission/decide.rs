@@ -4,7 +4,7 @@ use super::delivery::Delivery;
 use super::operation::{self, Add};
 use super::patch::{Install, additions};
 use super::pod::Pod;
-use super::review::{Response, Review, cut};
+use super::review::{Audit, Response, Review, Told, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::intent::problem::shown;
@@ -51,19 +51,37 @@ pub enum Outcome {
     Admitted(Reason),
 }
 
+impl Outcome {
+    /// What was decided and why, as metrics, logs and the audit log have it; the reason is empty where nothing is wrong.
+    #[must_use]
+    pub const fn told(self) -> Told {
+        match self {
+            Self::Injected => ("injected", ""),
+            Self::AlreadyInjected => ("already_injected", ""),
+            Self::NotRequested => ("not_requested", ""),
+            Self::Denied(reason) => ("denied", reason.code()),
+            Self::Admitted(reason) => ("admitted", reason.code()),
+        }
+    }
+
+    fn audit(self, access: Option<String>) -> Audit {
+        Audit { access, ..Audit::of(self.told()) }
+    }
+}
+
 /// An answer to send.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer<O = Outcome> {
     /// The serialised `AdmissionReview`.
     pub body: Vec<u8>,
     /// What was decided.
-    pub outcome: Outcome,
+    pub outcome: O,
     /// The request's uid.
     pub uid: String,
-    /// The Pod's namespace.
+    /// The namespace.
     pub namespace: String,
-    /// The Pod's name, or the prefix of its generated one.
-    pub pod: String,
+    /// The object's name, or the prefix of its generated one.
+    pub name: String,
 }
 
 /// Characters of a parser's error that are repeated: it may quote the whole value that it did not expect.
@@ -73,18 +91,20 @@ const MAX_FAULT: usize = 300;
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// Not JSON, or not of the shape of a review.
-    #[error("MalformedReview: the body is not an AdmissionReview of a Pod: {}", cut(.0.to_string(), MAX_FAULT))]
+    #[error("MalformedReview: the body is not an AdmissionReview of what this webhook is for: {}", cut(.0.to_string(), MAX_FAULT))]
     Json(#[from] serde_json::Error),
     /// A review without a request.
     #[error("MalformedReview: the AdmissionReview holds no request")]
     NoRequest,
-    /// Something else than the creation of a Pod.
-    #[error("MalformedReview: {operation} of {kind} is not for this webhook: its rules must be CREATE of core/v1 pods")]
+    /// Something else than what the webhook is for.
+    #[error("MalformedReview: {operation} of {kind} is not for this webhook: its rules must be {rules}")]
     NotOurs {
         /// The operation.
         operation: String,
         /// The kind.
         kind: String,
+        /// What its configuration must say.
+        rules: &'static str,
     },
 }
 
@@ -93,18 +113,24 @@ pub enum Malformed {
 /// # Errors
 /// [`Malformed`] where there is nothing to answer.
 pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
-    let request = serde_json::from_slice::<Review<'_>>(body)?.request.ok_or(Malformed::NoRequest)?;
+    let request = serde_json::from_slice::<Review<'_, Pod<'_>>>(body)?.request.ok_or(Malformed::NoRequest)?;
     let (Some(pod), "CREATE", "Pod", "") =
         (&request.object, &*request.operation, &*request.kind.kind, &*request.kind.group)
     else {
-        return Err(Malformed::NotOurs { operation: shown(&request.operation), kind: shown(&request.kind.kind) });
+        let rules = "CREATE of core/v1 pods";
+        return Err(Malformed::NotOurs {
+            operation: shown(&request.operation),
+            kind: shown(&request.kind.kind),
+            rules,
+        });
     };
     let uid = &*request.uid;
     let (response, outcome) = match decide(pod, &request.namespace, settings) {
         Ok(None) => (Response::allow(uid), Outcome::NotRequested),
-        Ok(Some(Injection { operations, warnings })) => {
+        Ok(Some(Injection { access, operations, warnings })) => {
             let outcome = if operations.is_empty() { Outcome::AlreadyInjected } else { Outcome::Injected };
-            (Response::allow(uid).with_patch(&operations)?.with_warnings(warnings), outcome)
+            let response = Response::allow(uid).with_patch(&operations)?.with_warnings(warnings);
+            (response.with_audit(outcome.audit(Some(access))), outcome)
         }
         Err(problems) => refuse(uid, &problems, settings.on_invalid),
     };
@@ -114,13 +140,15 @@ pub fn answer(body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
         outcome,
         uid: uid.to_owned(),
         namespace: str::to_owned(&request.namespace),
-        pod: name.map_or_else(String::new, |name| str::to_owned(name)),
+        name: name.map_or_else(String::new, |name| str::to_owned(name)),
     })
 }
 
 /// What is to be added to a Pod.
 #[derive(Debug, Clone)]
 pub struct Injection<'s> {
+    /// The access that the Pod is given, by the name of its AccessClaim.
+    pub access: String,
     /// The patch; empty where nothing is missing.
     pub operations: Vec<Add<'s>>,
     /// What the author should know.
@@ -146,7 +174,8 @@ pub fn decide<'s>(
     operation::check(pod, &operations).map_err(|error| {
         vec![Problem::new(Reason::NameTaken, "the patch", &error.to_string(), "keeps it from being applied")]
     })?;
-    Ok(Some(Injection { operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
+    let access = intent.access_name();
+    Ok(Some(Injection { access, operations, warnings: intent.warnings.into_iter().chain(warnings).collect() }))
 }
 
 fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Response<'a>, Outcome) {
@@ -155,11 +184,13 @@ fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Res
         OnInvalid::Deny => {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             let message = format!("{}. {}", lines.join("; "), reason.remedy());
-            (Response::deny(uid, reason, message), Outcome::Denied(reason))
+            let outcome = Outcome::Denied(reason);
+            (Response::deny(uid, reason, message).with_audit(outcome.audit(None)), outcome)
         }
         OnInvalid::Admit => {
             let warnings = problems.iter().map(|problem| format!("not injected: {problem}"));
-            (Response::allow(uid).with_warnings(warnings), Outcome::Admitted(reason))
+            let outcome = Outcome::Admitted(reason);
+            (Response::allow(uid).with_warnings(warnings).with_audit(outcome.audit(None)), outcome)
         }
     }
 }

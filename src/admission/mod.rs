@@ -1,5 +1,7 @@
-//! From an `AdmissionReview` to its answer. Pure but for [`server`], the only door: no Kafka, no Kubernetes client, no clock.
+//! From an `AdmissionReview` to its answer: [`decide`] for Pods, [`claims`] for the claims that people write. Pure but for [`server`],
+//! the only door: no Kafka, no Kubernetes client, no clock.
 
+pub mod claims;
 pub mod decide;
 pub mod delivery;
 pub mod env;

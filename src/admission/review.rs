@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Add;
-use super::pod::Pod;
 use super::text::Text;
 use crate::api::reasons::Reason;
 
@@ -16,33 +15,36 @@ pub const MAX_WARNING: usize = 120;
 /// Warnings of one answer: beyond 4096 characters in all, the API server drops some by its own choice.
 pub const MAX_WARNINGS: usize = 10;
 
-/// The review that the API server sends.
+/// The review that the API server sends of an object, read as far as `T` knows it.
 #[derive(Debug, Deserialize)]
-pub struct Review<'a> {
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct Review<'a, T> {
     /// What is asked.
     #[serde(borrow)]
-    pub request: Option<Request<'a>>,
+    pub request: Option<Request<'a, T>>,
 }
 
 /// The question.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
+pub struct Request<'a, T> {
     /// Echoed in the answer.
     #[serde(borrow)]
     pub uid: Text<'a>,
     /// What is being created.
     #[serde(borrow)]
     pub kind: Kind<'a>,
-    /// The namespace; a Pod's own may be empty at this point.
+    /// The namespace; an object's own may be empty at this point.
     #[serde(borrow, default)]
     pub namespace: Text<'a>,
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     #[serde(borrow)]
     pub operation: Text<'a>,
-    /// The Pod.
-    #[serde(borrow)]
-    pub object: Option<Pod<'a>>,
+    /// The object.
+    pub object: Option<T>,
+    /// What it was before; absent where it is created.
+    #[serde(default = "Option::default")]
+    pub old_object: Option<T>,
 }
 
 /// A kind with its group.
@@ -70,7 +72,7 @@ struct Reply<'a> {
 pub struct Response<'a> {
     /// The request's uid.
     pub uid: &'a str,
-    /// Whether the Pod may be created.
+    /// Whether the object may be written.
     pub allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch_type: Option<&'static str>,
@@ -80,6 +82,33 @@ pub struct Response<'a> {
     status: Option<Status>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<Audit>,
+}
+
+/// What the API server writes into its audit log, under the webhook's name: codes, and the name of the access. Nothing else of what an
+/// author wrote comes there by us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// What was decided, as the metrics have it.
+    pub outcome: &'static str,
+    /// Why, where something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The access that the Pod was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
+}
+
+/// What was decided and why, by code; the reason is empty where nothing is wrong.
+pub type Told = (&'static str, &'static str);
+
+impl Audit {
+    /// What was decided, and why.
+    #[must_use]
+    pub fn of((outcome, reason): Told) -> Self {
+        Self { outcome, reason: Some(reason).filter(|reason| !reason.is_empty()), access: None }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -90,13 +119,13 @@ struct Status {
 }
 
 impl<'a> Response<'a> {
-    /// Lets the Pod pass as it is.
+    /// Lets the object pass as it is.
     #[must_use]
     pub fn allow(uid: &'a str) -> Self {
         Self { uid, allowed: true, ..Self::default() }
     }
 
-    /// Refuses the Pod; the author reads the message.
+    /// Refuses the object; the author reads the message.
     #[must_use]
     pub fn deny(uid: &'a str, reason: Reason, message: String) -> Self {
         let status = Status { code: 403, reason: reason.code(), message };
@@ -119,6 +148,13 @@ impl<'a> Response<'a> {
     #[must_use]
     pub fn with_warnings(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
         self.warnings.extend(warnings.into_iter().take(MAX_WARNINGS).map(|warning| cut(warning, MAX_WARNING)));
+        self
+    }
+
+    /// Adds what the audit log is told.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.audit_annotations = Some(audit);
         self
     }
 

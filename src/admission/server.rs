@@ -22,17 +22,24 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::decide::{Answer, Malformed, Outcome, Settings, answer};
+use super::claims::{self, Judged, Terms};
+use super::decide::{self, Answer, Malformed, Outcome, Settings};
+use super::review::Told;
 use crate::api::duration;
 use crate::api::reasons::Reason;
 use crate::runtime::deadline::{Overdue, within};
+use crate::runtime::metrics;
 use crate::runtime::readiness::Gate;
 use crate::runtime::shutdown::Shutdown;
 
-/// The path that the webhook configuration calls.
+/// The path that the webhook configuration calls for Pods.
 pub const PATH: &str = "/inject";
+/// The path that it calls for claims.
+pub const CLAIMS_PATH: &str = "/validate";
 /// The largest review: an object may have 3 MiB on its way into the API server, and the review wraps it.
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
+/// The largest review of a claim: an object as etcd keeps it has 1.5 MiB, and the review has the one before beside it.
+pub const MAX_CLAIM: usize = 4 * 1024 * 1024;
 /// Bytes of all reviews that are read at once; further ones wait for their turn until their deadline.
 const MAX_IN_FLIGHT: usize = 32 * 1024 * 1024;
 /// In what `MAX_IN_FLIGHT` is counted out.
@@ -49,15 +56,26 @@ const IDLE: Duration = Duration::from_secs(180);
 /// How long reviews that are being answered may take after everything else has stopped.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The bounds of the durations that are told apart, in seconds.
+const BUCKETS: [f64; 13] = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
 /// What the door counts.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reviews: Family<Labels, Counter>,
-    duration: Histogram,
+    duration: Durations,
+}
+
+type Durations = Family<Webhook, Histogram, fn() -> Histogram>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    webhook: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
+    webhook: &'static str,
     outcome: &'static str,
     reason: &'static str,
 }
@@ -65,20 +83,16 @@ struct Labels {
 impl Metrics {
     /// Makes the metrics and adds them to a registry.
     pub fn register(registry: &mut Registry) -> Self {
-        let buckets = [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
-        let metrics = Self { reviews: Family::default(), duration: Histogram::new(buckets) };
-        registry.register("reviews", "Reviews by what became of them", metrics.reviews.clone());
-        registry.register(
-            "review_duration_seconds",
-            "From a review's headers to its answer, in seconds",
-            metrics.duration.clone(),
-        );
-        metrics
+        let duration: Durations = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let counts = Self { reviews: Family::default(), duration };
+        metrics::REVIEWS.register(registry, counts.reviews.clone());
+        metrics::REVIEW_DURATION.register(registry, counts.duration.clone());
+        counts
     }
 
-    fn count(&self, outcome: &'static str, reason: &'static str, took: Duration) {
-        self.reviews.get_or_create(&Labels { outcome, reason }).inc();
-        self.duration.observe(took.as_secs_f64());
+    fn count(&self, webhook: &'static str, outcome: &'static str, reason: &'static str, took: Duration) {
+        self.reviews.get_or_create(&Labels { webhook, outcome, reason }).inc();
+        self.duration.get_or_create(&Webhook { webhook }).observe(took.as_secs_f64());
     }
 }
 
@@ -96,8 +110,8 @@ enum Unanswered {
     MediaType,
     #[error("the body's length must be declared")]
     NoLength,
-    #[error("the body is larger than {MAX_BODY} bytes")]
-    TooLarge,
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
     #[error("the body broke off: {0}")]
     Broken(axum::Error),
     #[error("{code}: {0}. {remedy}", code = Reason::DeadlineExceeded, remedy = Reason::DeadlineExceeded.remedy())]
@@ -111,7 +125,7 @@ impl Unanswered {
         match self {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoLength => StatusCode::LENGTH_REQUIRED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Broken(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             // The one status whose text the API server passes on (apimachinery, `NewGenericServerResponse`).
             Self::Overdue(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -122,7 +136,7 @@ impl Unanswered {
         match self {
             Self::MediaType => "MediaType",
             Self::NoLength => "NoLength",
-            Self::TooLarge => "TooLarge",
+            Self::TooLarge(_) => "TooLarge",
             Self::Broken(_) => "Broken",
             Self::Overdue(_) => Reason::DeadlineExceeded.code(),
             Self::Malformed(_) => Reason::MalformedReview.code(),
@@ -144,46 +158,76 @@ impl Allowance {
     }
 }
 
-/// The door's one route.
-pub fn router(settings: Settings, metrics: Metrics) -> Router {
+/// The door's routes. Without `claims`, those are nobody's.
+pub fn router(settings: Settings, claims: Option<Terms>, metrics: Metrics) -> Router {
     let in_flight = Semaphore::new(MAX_IN_FLIGHT / UNIT);
-    Router::new().route(PATH, post(inject)).with_state(Arc::new(Door { settings, metrics, in_flight }))
+    let door = Arc::new(Door { settings, metrics, in_flight });
+    let mut router = Router::new().route(PATH, post(inject));
+    if let Some(terms) = claims.map(Arc::new) {
+        let judge = async |State(door): State<Arc<Door>>, Query(allowance): Query<Allowance>, request: Request| {
+            validate(door, terms, allowance, request).await
+        };
+        router = router.route(CLAIMS_PATH, post(judge));
+    }
+    router.with_state(door)
 }
 
 async fn inject(State(door): State<Arc<Door>>, Query(allowance): Query<Allowance>, request: Request) -> Response {
-    let began = Instant::now();
-    match door.review(&allowance, request).await {
-        Ok(answer) => {
-            let (outcome, reason) = describe(answer.outcome);
-            let took = began.elapsed();
-            door.metrics.count(outcome, reason, took);
-            let Answer { uid, namespace, pod, body, outcome: _ } = answer;
-            tracing::info!(uid, namespace, pod, outcome, reason, micros = micros(took), "review");
-            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
-        }
-        Err(unanswered) => {
-            let (reason, took) = (unanswered.reason(), began.elapsed());
-            door.metrics.count("unanswered", reason, took);
-            tracing::warn!(reason, error = %unanswered, micros = micros(took), "a review stays unanswered");
-            (unanswered.status(), unanswered.to_string()).into_response()
-        }
-    }
+    let answered = |body: &[u8]| Ok(told(decide::answer(body, &door.settings)?, Outcome::told));
+    door.answer("pods", MAX_BODY, &allowance, request, answered).await
+}
+
+async fn validate(door: Arc<Door>, terms: Arc<Terms>, allowance: Allowance, request: Request) -> Response {
+    let answered = |body: &[u8]| Ok(told(claims::answer(body, &terms)?, Judged::told));
+    door.answer("claims", MAX_CLAIM, &allowance, request, answered).await
+}
+
+/// An answer with the codes of what was decided.
+fn told<O>(answer: Answer<O>, codes: impl FnOnce(O) -> Told) -> Answer<Told> {
+    let Answer { body, outcome, uid, namespace, name } = answer;
+    Answer { body, outcome: codes(outcome), uid, namespace, name }
 }
 
 impl Door {
-    async fn review(&self, allowance: &Allowance, request: Request) -> Result<Answer, Unanswered> {
+    async fn answer(
+        &self,
+        webhook: &'static str,
+        most: usize,
+        allowance: &Allowance,
+        request: Request,
+        decide: impl Fn(&[u8]) -> Result<Answer<Told>, Malformed>,
+    ) -> Response {
+        let began = Instant::now();
+        // From the body on it takes microseconds: a check of the deadline would take as long as the answer.
+        let answered = self.read_review(most, allowance, request).await.and_then(|body| Ok(decide(&body)?));
+        let took = began.elapsed();
+        match answered {
+            Ok(Answer { uid, namespace, name, body, outcome }) => {
+                let (outcome, reason) = outcome;
+                self.metrics.count(webhook, outcome, reason, took);
+                tracing::info!(webhook, uid, namespace, name, outcome, reason, micros = micros(took), "review");
+                ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+            }
+            Err(unanswered) => {
+                let reason = unanswered.reason();
+                self.metrics.count(webhook, "unanswered", reason, took);
+                tracing::warn!(webhook, reason, error = %unanswered, micros = micros(took), "a review stays unanswered");
+                (unanswered.status(), unanswered.to_string()).into_response()
+            }
+        }
+    }
+
+    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Bytes, Unanswered> {
         if !is_json(request.headers()) {
             return Err(Unanswered::MediaType);
         }
-        let size = declared(request.headers())?;
-        let body = within(allowance.limit(), "to read the review", self.read(request.into_body(), size)).await??;
-        // From here it takes microseconds: a check of the deadline would take as long as the answer.
-        Ok(answer(&body, &self.settings)?)
+        let size = declared(request.headers(), most)?;
+        within(allowance.limit(), "to read the review", self.read(request.into_body(), size)).await?
     }
 
     /// Reads a body of at most `size` bytes, once there is room for it.
     async fn read(&self, body: Body, size: usize) -> Result<Bytes, Unanswered> {
-        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| Unanswered::TooLarge)?;
+        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| Unanswered::TooLarge(size))?;
         // The semaphore is never closed, so there always is a permit in the end.
         let _room = self.in_flight.acquire_many(units).await.ok();
         to_bytes(body, size).await.map_err(Unanswered::Broken)
@@ -196,20 +240,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The body's size, which the API server always declares; without it there is no telling how much room it takes.
-fn declared(headers: &HeaderMap) -> Result<usize, Unanswered> {
+fn declared(headers: &HeaderMap, most: usize) -> Result<usize, Unanswered> {
     let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let size: usize = value.and_then(|text| text.parse().ok()).ok_or(Unanswered::NoLength)?;
-    if size > MAX_BODY { Err(Unanswered::TooLarge) } else { Ok(size) }
-}
-
-fn describe(outcome: Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Injected => ("injected", ""),
-        Outcome::AlreadyInjected => ("already_injected", ""),
-        Outcome::NotRequested => ("not_requested", ""),
-        Outcome::Denied(reason) => ("denied", reason.code()),
-        Outcome::Admitted(reason) => ("admitted", reason.code()),
-    }
+    if size > most { Err(Unanswered::TooLarge(most)) } else { Ok(size) }
 }
 
 fn micros(took: Duration) -> u64 {
@@ -274,6 +308,13 @@ mod tests {
         assert_eq!(limit(None), Duration::from_secs(9));
         assert_eq!(limit(Some("soon")), Duration::from_secs(9));
         assert_eq!(limit(Some("24h")), Duration::from_secs(27));
+    }
+
+    #[test]
+    fn what_is_counted_is_shown_as_the_table_says() {
+        let mut registry = metrics::registry();
+        Metrics::register(&mut registry).count("pods", "injected", "", Duration::from_micros(30));
+        metrics::assert_shows(&registry, &[metrics::REVIEWS, metrics::REVIEW_DURATION]);
     }
 
     #[test]

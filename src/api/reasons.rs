@@ -66,8 +66,8 @@ reasons! {
     NameTaken => "Rename what the Pod has under this name.",
     /// The webhook could not finish in the time that the API server allows.
     DeadlineExceeded => "Create the Pod again; if it persists, give the webhook more CPU.",
-    /// The request is not an AdmissionReview of a Pod's creation.
-    MalformedReview => "Check the webhook configuration: rules must be CREATE of core/v1 pods.",
+    /// The request is not an AdmissionReview of what the webhook is for.
+    MalformedReview => "Check the webhook configuration: its rules must be what the message says.",
     /// Everything is in place.
     Ready => "Nothing to do.",
     /// The topic, rights or user are being made.

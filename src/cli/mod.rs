@@ -17,6 +17,7 @@ pub mod operator;
 pub mod plan;
 pub mod print;
 pub mod source;
+pub mod terms;
 pub mod webhook;
 
 use std::process::ExitCode;
@@ -92,7 +93,7 @@ pub enum Command {
     /// Answer the API server's AdmissionReviews: patch Pods that ask for Kafka.
     ///
     /// Every replica is active. Each signs a serving certificate for itself, by a CA that all of them keep in one Secret, and
-    /// writes the CA's certificate into the MutatingWebhookConfiguration. Nothing else is written, and Kafka is never spoken to.
+    /// writes the CA's certificate into its webhook configurations. Nothing else is written, and Kafka is never spoken to.
     #[command(after_help = PROGRAM_HELP)]
     Webhook(Box<webhook::WebhookArgs>),
     /// Make topics, users, rights and Secrets as Pods and claims ask for them.

@@ -1,18 +1,20 @@
 //! `admittance operator`: all Kafka work.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use clap::Args;
-use prometheus_client::registry::Registry;
 
 use crate::access::drift::FOUND;
 use crate::api::names::ClusterRef;
-use crate::operator::{self, Settings};
+use crate::operator::{self, Settings, State};
 use crate::runtime::health::{self, Health};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::writes::WRITES;
-use crate::runtime::{kubernetes, listen};
+use crate::runtime::{kubernetes, listen, metrics};
 use crate::topics;
+use crate::watch::reach::Reach;
 
 /// Makes topics, users, rights and Secrets as Pods and claims ask for them.
 ///
@@ -28,6 +30,9 @@ pub struct OperatorArgs {
     /// The BrokerCluster of Pods that name none: name, or namespace/name.
     #[arg(long, value_name = "CLUSTER", default_value = "default")]
     default_cluster: String,
+    /// The only namespaces to look after, besides that of the installation: a list with commas. Without it, all of them.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    namespaces: Vec<String>,
     /// The port for /livez, /readyz and /metrics over plain HTTP.
     #[arg(long, default_value_t = 8080)]
     health_port: u16,
@@ -41,17 +46,23 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let default_cluster = ClusterRef::parse(&args.default_cluster, &args.namespace)
         .with_context(|| format!("--default-cluster \"{}\"", args.default_cluster))?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let mut registry = Registry::with_prefix("admittance");
-    registry.register("writes", "Writes to Kubernetes and Kafka; at rest only the Lease is written", WRITES.clone());
-    registry.register("drift", "Users whose rules, password or quotas somebody else changed in Kafka", FOUND.clone());
+    let mut registry = metrics::registry();
+    metrics::WRITES.register(&mut registry, WRITES.clone());
+    metrics::DRIFT.register(&mut registry, FOUND.clone());
     topics::metrics::register(&mut registry);
+    if let Some(bad) = args.namespaces.iter().find(|name| ClusterRef::parse("default", name).is_err()) {
+        anyhow::bail!("--namespaces: \"{bad}\" is no name of a namespace");
+    }
+    let reach = Reach::of(args.namespaces, &args.namespace);
+    let state = Arc::new(State::new(default_cluster.clone(), reach));
+    registry.register_collector(Box::new(state.clone()));
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
     let settings = Settings { namespace: args.namespace, identity: args.identity, default_cluster };
     tokio::select! {
-        worked = operator::run(client, settings, async { shutdown.begun().await }) => Ok(worked?),
+        worked = operator::run(client, settings, &state, async { shutdown.begun().await }) => Ok(worked?),
         // A replica that waits for the Lease is as ready as it can be.
         served = health::serve(listener, Health { readiness: Readiness::default(), registry }) => served.context("the health port"),
     }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use kube::Client;
 use prometheus_client::registry::Registry;
 
 use super::install::{Invalid, Way};
+use super::terms::Watched;
+use crate::admission::claims::Terms;
 use crate::admission::decide::Settings;
 use crate::admission::server::{self, Closing};
 use crate::api::duration;
@@ -17,7 +20,7 @@ use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
 use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
-use crate::runtime::{kubernetes, listen};
+use crate::runtime::{kubernetes, listen, metrics};
 use crate::trust::folder::Folder;
 use crate::trust::keeper::{Keeper, Memory};
 use crate::trust::leaf::service_names;
@@ -29,7 +32,7 @@ use crate::trust::store::Store;
 /// Answers the API server's AdmissionReviews.
 ///
 /// Every replica is active. Each signs a serving certificate for itself, by a CA that all of them keep in one Secret, and writes
-/// the CA's certificate into the MutatingWebhookConfiguration. Nothing else is written, and Kafka is never spoken to.
+/// the CA's certificate into its webhook configurations. Nothing else is written, and Kafka is never spoken to.
 #[derive(Debug, Args)]
 pub struct WebhookArgs {
     /// The namespace of this installation.
@@ -41,11 +44,14 @@ pub struct WebhookArgs {
     /// The MutatingWebhookConfiguration whose caBundle is kept.
     #[arg(long, value_name = "NAME", required_unless_present = "tls_dir")]
     configuration: Option<String>,
+    /// Judge claims too, by the limits of their BrokerClusters: the ValidatingWebhookConfiguration whose caBundle is kept.
+    #[arg(long, value_name = "NAME", requires = "configuration")]
+    claims_configuration: Option<String>,
     /// The Secret that holds the CA. One that does not exist is made; a CA of your own in it (ca.crt, ca.key) is used.
     #[arg(long, value_name = "NAME", required_unless_present = "tls_dir")]
     ca_secret: Option<String>,
     /// Serve the certificate in this folder (tls.crt, tls.key) instead, and leave CA and caBundle to whoever keeps it.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["configuration", "ca_secret"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["configuration", "ca_secret", "claims_configuration"])]
     tls_dir: Option<PathBuf>,
     /// The BrokerCluster of Pods that name none: name, or namespace/name.
     #[arg(long, value_name = "CLUSTER", default_value = "default")]
@@ -74,14 +80,18 @@ pub struct WebhookArgs {
 }
 
 enum Trust {
-    Keeper(Box<Keeper>),
+    Keeper(Box<Keeper>, Option<Arc<Watched>>, Client),
     Folder(Folder),
 }
 
 impl Trust {
     async fn run(self) -> Infallible {
         match self {
-            Self::Keeper(keeper) => keeper.run().await,
+            Self::Keeper(keeper, None, _) => keeper.run().await,
+            Self::Keeper(keeper, Some(clusters), client) => tokio::select! {
+                never = keeper.run() => never,
+                never = clusters.follow(client) => never,
+            },
             Self::Folder(folder) => folder.run().await,
         }
     }
@@ -94,18 +104,24 @@ impl Trust {
 pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let settings = settings(&args)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-    let mut registry = Registry::with_prefix("admittance");
+    let mut registry = metrics::registry();
     let mut readiness = Readiness::default();
     let open = readiness.open_gate("the program is stopping");
     let resolver = Arc::new(Resolver::default());
-    let metrics = server::Metrics::register(&mut registry);
+    let counts = server::Metrics::register(&mut registry);
     let trust = trust(&args, resolver.clone(), &mut readiness, &mut registry).await?;
     let closing = Closing { shutdown, open, drain: args.drain };
     let listener = listen::everywhere(args.port).with_context(|| format!("cannot listen on port {}", args.port))?;
     let health_listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     tracing::info!(version = settings.version, port = args.port, default_cluster = %settings.default_cluster, "starting");
-    let router = server::router(settings, metrics);
+    let terms = match &trust {
+        Trust::Keeper(_, Some(clusters), _) => {
+            Some(Terms { default_cluster: settings.default_cluster.clone(), clusters: clusters.clone() })
+        }
+        _ => None,
+    };
+    let router = server::router(settings, terms, counts);
     tokio::select! {
         served = server::serve(listener, server_config(resolver)?, router, closing) => served.context("the webhook's port"),
         served = health::serve(health_listener, Health { readiness, registry }) => served.context("the health port"),
@@ -140,14 +156,17 @@ async fn trust(
         return Ok(Trust::Folder(Folder::new(path, resolver, certified, expiry)));
     };
     let client = kubernetes::client().await?;
-    Ok(Trust::Keeper(Box::new(Keeper {
+    let claims = args.claims_configuration.as_deref();
+    let keeper = Keeper {
         store: Store::new(client.clone(), &args.namespace, secret),
-        publisher: Publisher::new(client, configuration),
+        publisher: Publisher::mutating(client.clone(), configuration),
+        claims: claims.map(|name| Publisher::validating(client.clone(), name)),
         names: service_names(&args.service_name, &args.namespace),
         resolver,
         certified,
         published: readiness.gate("the caBundle is not published yet"),
         expiry,
         remembered: Memory::default(),
-    })))
+    };
+    Ok(Trust::Keeper(Box::new(keeper), claims.map(|_| Watched::new()), client))
 }

@@ -8,6 +8,8 @@ pub mod claim;
 mod contract_2017;
 pub mod identity;
 pub mod limits;
+#[cfg(feature = "cluster")]
+pub mod manual;
 pub mod naming;
 pub mod probes;
 pub mod problem;

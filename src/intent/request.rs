@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::naming::application;
 pub use super::naming::{access_name, secret_name};
 use super::problem::shown;
 use super::{Containers, EnvProfile, Intent, PodMeta, Probes, Problem, Wait, contract_2017, identity, limits, typo};
@@ -160,16 +161,9 @@ impl<'a> Reader<'_, 'a> {
     /// The application's id becomes a prefix of rights: it must stay within the namespace, and end where no other name goes on.
     fn streams(&mut self) -> Option<GroupName> {
         let text = self.value(STREAMS)?.trim();
-        let namespace = self.pod.namespace;
-        let own = !namespace.is_empty() && text.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('.'));
-        let rule = match GroupName::parse(text) {
-            Err(error) => error.to_string(),
-            Ok(_) if !own => format!("does not begin with \"{}.\", the namespace", shown(namespace)),
-            Ok(_) if text.ends_with(['.', '-', '_']) => "does not end in a letter or digit".to_owned(),
-            Ok(name) => return Some(name),
-        };
-        self.fault(Reason::InvalidGroupName, STREAMS, text, rule);
-        None
+        application(text, self.pod.namespace)
+            .map_err(|rule| self.fault(Reason::InvalidGroupName, STREAMS, text, rule))
+            .ok()
     }
 
     fn probes(&mut self) -> Probes {

@@ -1,31 +1,30 @@
 //! The operator: watches, queues and controllers, put together. It decides nothing.
 
+pub mod state;
+mod watches;
+
+pub use state::State;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 
 use crate::access::{self, report::Told};
-use crate::api::annotations::{ACCESS, GROUP, INJECTION};
+use crate::api::annotations::GROUP;
 use crate::api::names::{ClusterRef, Scope};
-use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
-use crate::runtime::queue::Queue;
 use crate::sweep;
 use crate::topics;
 use crate::topics::deletion::{self, departures::Departures};
-use crate::watch::follow::follow;
-use crate::watch::table::Name;
-use crate::watch::{AccessKey, NamespaceFacts, PodFacts, TopicKey, World, is_group};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -57,14 +56,20 @@ pub enum Stopped {
 ///
 /// # Errors
 /// [`Stopped`]; the process should end and start anew.
-pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), Stopped> {
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    state: &State,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Stopped> {
     let namespaces = Api::<Namespace>::all(client.clone());
     let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
     let system_uid = system.uid().unwrap_or_default();
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
     let leadership = Leadership::new(leases, LEASE, &settings.identity);
-    let work = work(client, &settings, system_uid);
+    let work = work(client, &settings, state, system_uid);
     let led = leadership.lead(async {
+        state.leads.store(true, Ordering::Relaxed);
         tokio::select! {
             () = work => {}
             () = shutdown => {}
@@ -73,11 +78,10 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
     Ok(led.await?)
 }
 
-async fn work(client: Client, settings: &Settings, system_uid: String) {
+async fn work(client: Client, settings: &Settings, state: &State, system_uid: String) {
     let scope = Scope::from_cluster_uid(&system_uid);
-    let world = Arc::new(World::new(settings.default_cluster.clone()));
+    let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
-    let queues = Queues::default();
     let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let cluster_context = clusters::Context {
@@ -141,149 +145,5 @@ async fn work(client: Client, settings: &Settings, system_uid: String) {
         tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
     };
     let deleted = |claim: &TopicClaim| departures.deleted(claim);
-    tokio::join!(watches(client, &world, &queues, deleted), controllers);
-}
-
-/// What waits to be looked at.
-#[derive(Debug, Clone, Default)]
-struct Queues {
-    clusters: Queue<Name>,
-    topics: Queue<Name>,
-    /// Topics of which somebody who uses them has changed.
-    used: Queue<TopicKey>,
-    accesses: Queue<AccessKey>,
-}
-
-impl Queues {
-    /// A cluster came to work, or no longer does: all that is on it is looked at.
-    fn cluster_moved(&self, world: &World, cluster: &str) {
-        for name in world.topics.names() {
-            if world.topics.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
-                self.topics.push(name);
-            }
-        }
-        for name in world.accesses.names() {
-            if world.accesses.get(&(&name.0, &name.1)).is_some_and(|claim| claim.spec.cluster == cluster) {
-                self.accesses.push(name);
-            }
-        }
-    }
-}
-
-/// Feeds the tables and queues. `deleted` is told each claim on a topic that somebody deletes, and none that a list merely lacks.
-async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl Fn(&TopicClaim)) {
-    let labelled = |label: &str| watcher::Config::default().labels(label);
-    // A Pod that has ended leaves the selection, and so the table.
-    let running = labelled(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
-    let pods = watcher(Api::<PartialObjectMeta<Pod>>::all(client.clone()), running).default_backoff();
-    let opted_in = labelled(&format!("{INJECTION}=enabled"));
-    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
-    let topics = watch::<TopicClaim>(&client).inspect(|event| {
-        if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
-            deleted(claim);
-        }
-    });
-    let accesses = watch::<AccessClaim>(&client);
-    let clusters = watch::<BrokerCluster>(&client);
-    tokio::join!(
-        follow(
-            pods,
-            &world.pods,
-            |pod| PodFacts::new(pod.metadata),
-            |_, groups| {
-                groups.into_iter().for_each(|key| queues.accesses.push(key));
-            }
-        ),
-        follow(
-            namespaces,
-            &world.namespaces,
-            |namespace| Some(NamespaceFacts::new(namespace.metadata)),
-            |name, _| {
-                world.place_anew(&name.1).into_iter().for_each(|claim| queues.topics.push(claim));
-                let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-                pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
-                    .for_each(|pod| queues.accesses.push(pod.access_key()));
-                let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-                claims.for_each(|claim| queues.accesses.push(claim));
-            }
-        ),
-        follow(
-            topics,
-            &world.topics,
-            |claim| readable("TopicClaim", claim).map(|claim| world.placed_topic(claim)),
-            |name, groups| {
-                queues.topics.push(name.clone());
-                for group in groups {
-                    // Rivals of one topic, and those who use it, look again.
-                    world
-                        .topics
-                        .of(&group)
-                        .iter()
-                        .filter_map(|claim| name_of(&**claim))
-                        .for_each(|rival| queues.topics.push(rival));
-                    world
-                        .accesses
-                        .of(&group)
-                        .iter()
-                        .filter_map(|claim| name_of(&**claim))
-                        .for_each(|user| queues.accesses.push(user));
-                }
-            }
-        ),
-        follow(
-            accesses,
-            &world.accesses,
-            |claim| readable("AccessClaim", claim).map(|claim| world.placed_access(claim)),
-            |name, groups| {
-                queues.accesses.push(name.clone());
-                for group in groups {
-                    if !is_group(&group) {
-                        queues.used.push(group);
-                        continue;
-                    }
-                    // Rivals of one consumer group look again.
-                    let rivals = world.accesses.of(&group);
-                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
-                }
-            }
-        ),
-        follow(
-            clusters,
-            &world.clusters,
-            |cluster| readable("BrokerCluster", cluster),
-            |name, _| {
-                queues.clusters.push(name.clone());
-            }
-        ),
-    );
-}
-
-fn watch<K>(
-    client: &Client,
-) -> impl futures::Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    watcher(Api::<DeserializeGuard<K>>::all(client.clone()), watcher::Config::default()).default_backoff()
-}
-
-/// An object that cannot be read is left out; its neighbours are not.
-fn readable<K: Resource>(kind: &str, guard: DeserializeGuard<K>) -> Option<K> {
-    guard
-        .0
-        .map_err(|error| {
-            let (namespace, name) =
-                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
-            tracing::warn!(kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
-        })
-        .ok()
-        .map(|mut object| {
-            // Who wrote which field is nobody's question here, and half of an object's size.
-            object.meta_mut().managed_fields = None;
-            object
-        })
-}
-
-fn name_of(object: &impl ResourceExt) -> Option<Name> {
-    Some((object.namespace()?, object.name_any()))
+    tokio::join!(watches::watches(client, &world, &queues, deleted), controllers);
 }

@@ -5,6 +5,7 @@ pub mod health;
 pub mod kubernetes;
 pub mod lease;
 pub mod listen;
+pub mod metrics;
 pub mod queue;
 pub mod readiness;
 pub mod shutdown;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ListParams};
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 
 use super::{Context, Halt};
@@ -21,6 +21,7 @@ use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::AccessKey;
+use crate::watch::reach::{Scope, within};
 
 const CALL: Duration = Duration::from_secs(20);
 /// Objects that one answer lists.
@@ -66,6 +67,9 @@ pub async fn observe(
     secrets: &BTreeMap<String, String>,
 ) -> Result<Observation, Halt> {
     let scope = &connection.claim.scope;
+    // What is not watched is nobody's absence: users of other namespaces are not even counted.
+    let reach = &context.world.reach;
+    holdings.retain(|user, _| scope.access_of(user).is_some_and(|(namespace, _)| reach.includes(namespace)));
     let users = holdings.len();
     let key_of =
         |user: &str| scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
@@ -74,7 +78,7 @@ pub async fn observe(
     holdings.retain(|user, _| key_of(user).is_some_and(|key| !known(&key)));
     if !holdings.is_empty() {
         // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
-        let live = live(&context.client).await?;
+        let live = live(context).await?;
         holdings.retain(|user, _| key_of(user).is_some_and(|key| !live.contains(&key)));
     }
     let status = cluster.status.as_ref();
@@ -148,10 +152,17 @@ pub fn claims(context: &Context, cluster: &str) -> Vec<Arc<AccessClaim>> {
     claims.filter(|claim| claim.spec.cluster == cluster).collect()
 }
 
-/// Every access that a claim or a living Pod stands for. Pods lead to claims: what has a Pod is not missing.
-async fn live(client: &Client) -> Result<BTreeSet<AccessKey>, CallError> {
+/// Every access that a claim or a living Pod stands for, in all namespaces that are looked after.
+async fn live(context: &Context) -> Result<BTreeSet<AccessKey>, CallError> {
+    let client = &context.client;
+    let found = context.world.reach.gather(client, |scope| async move { live_within(client, &scope).await }).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The accesses of one scope. Pods lead to claims: what has a Pod is not missing.
+async fn live_within(client: &Client, scope: &Scope) -> Result<BTreeSet<AccessKey>, CallError> {
     let mut keys = BTreeSet::new();
-    let claims = Api::<AccessClaim>::all(client.clone());
+    let claims = within::<AccessClaim>(client, scope);
     let mut params = ListParams::default().limit(PAGE);
     loop {
         let page = call(CALL, "list AccessClaims", claims.list(&params)).await?;
@@ -161,7 +172,7 @@ async fn live(client: &Client) -> Result<BTreeSet<AccessKey>, CallError> {
             None => break,
         }
     }
-    let pods = Api::<PartialObjectMeta<Pod>>::all(client.clone());
+    let pods = within::<PartialObjectMeta<Pod>>(client, scope);
     let mut params =
         ListParams::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
     loop {

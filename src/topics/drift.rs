@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Context;
 use super::observe::{Found, with};
 use super::plan::plan;
 use super::report::status;
-use super::{Context, metrics};
 use crate::api::resources::TopicClaim;
 use crate::clusters::Connection;
 use crate::kafka::admin::At;
@@ -25,7 +25,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Compares until the future is dropped.
 pub async fn watch(context: &Context, queue: &Queue<Name>) {
     loop {
-        metrics::count(&context.world);
         tokio::time::sleep(EVERY).await;
         for (cluster, claims) in made(context) {
             // What is said of its topics stands until it can be asked again.

@@ -1,23 +1,13 @@
 //! What is counted of topics.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::api::resources::{READY, condition};
-use crate::watch::World;
-
-/// How a claim stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Standing {
-    /// The code.
-    reason: String,
-}
+use crate::runtime::metrics::TOPIC_DRIFT;
 
 /// What became of a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,17 +24,11 @@ pub enum Outcome {
     Reverted,
 }
 
-static TOPICS: LazyLock<Family<Standing, Gauge>> = LazyLock::new(Family::default);
 static DRIFT: LazyLock<Family<Drift, Counter>> = LazyLock::new(Family::default);
 
-/// Shows them.
+/// Shows it.
 pub fn register(registry: &mut Registry) {
-    registry.register("topics", "TopicClaims by the reason of their condition Ready", TOPICS.clone());
-    registry.register(
-        "topic_drift",
-        "Differences between topics and their claims that came from elsewhere",
-        DRIFT.clone(),
-    );
+    TOPIC_DRIFT.register(registry, DRIFT.clone());
 }
 
 /// Counts differences.
@@ -52,17 +36,16 @@ pub(super) fn drift(outcome: Outcome, count: usize) {
     DRIFT.get_or_create(&Drift { outcome }).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
-/// Counts the claims that are watched.
-pub(super) fn count(world: &World) {
-    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-    for name in world.topics.names() {
-        let Some(claim) = world.topics.get(&(&name.0, &name.1)) else { continue };
-        let said = claim.status.as_ref().and_then(|status| condition(&status.conditions, READY));
-        *counts.entry(said.map_or_else(|| "Provisioning".to_owned(), |said| said.reason.clone())).or_default() += 1;
-    }
-    // A reason that nobody has any more is not shown as it was.
-    TOPICS.clear();
-    for (reason, count) in counts {
-        TOPICS.get_or_create(&Standing { reason }).set(count);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::metrics::{assert_shows, registry};
+
+    #[test]
+    fn drift_is_shown_as_the_table_says() {
+        let mut registry = registry();
+        register(&mut registry);
+        drift(Outcome::Found, 1);
+        assert_shows(&registry, &[TOPIC_DRIFT]);
     }
 }

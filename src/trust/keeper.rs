@@ -25,8 +25,10 @@ const ROUNDS: usize = 8;
 pub struct Keeper {
     /// The Secret.
     pub store: Store,
-    /// The configuration.
+    /// The configuration by which Pods are sent here: without it this replica is of no use.
     pub publisher: Publisher,
+    /// The configuration by which claims are sent here, where they are.
+    pub claims: Option<Publisher>,
     /// The names that the leaf is for.
     pub names: Vec<String>,
     /// Where handshakes find the leaf.
@@ -65,7 +67,7 @@ pub enum KeeperError {
     #[error("Secret {0} is not ours and holds no CA that can be used ({1}): correct it, or delete it to have one made")]
     Foreign(String, Damage),
     /// There is no configuration.
-    #[error("MutatingWebhookConfiguration {0} does not exist: no Pod is sent here until it is applied")]
+    #[error("{0} does not exist: nothing is sent here by it until it is applied")]
     NoConfiguration(String),
     /// Other replicas kept changing the Secret.
     #[error("Secret {0} changed whenever it was to be written")]
@@ -74,7 +76,7 @@ pub enum KeeperError {
 
 struct Seen {
     kept: Option<Kept>,
-    configuration: Option<Configuration>,
+    configurations: Vec<(Publisher, Configuration)>,
     observed: Observed,
 }
 
@@ -133,25 +135,26 @@ impl Keeper {
             }
             kept
         });
-        let configuration = match keep(self.publisher.read().await, faults) {
-            Some(None) => {
-                faults.push(KeeperError::NoConfiguration(self.publisher.name().to_owned()));
-                None
+        let mut configurations = Vec::new();
+        for publisher in [Some(&self.publisher), self.claims.as_ref()].into_iter().flatten() {
+            match keep(publisher.read().await, faults) {
+                Some(Some(found)) => configurations.push((publisher.clone(), found)),
+                Some(None) => faults.push(KeeperError::NoConfiguration(publisher.name())),
+                None => {}
             }
-            found => found.flatten(),
-        };
+        }
+        let bundles: Vec<String> = configurations.iter().flat_map(|(_, found)| found.bundles()).collect();
         let observed = Observed {
             custody: self.remembered.custody.clone(),
             ours,
-            published: configuration.as_ref().map(|found| found.bundles().map(str::to_owned).collect()),
+            published: (!configurations.is_empty()).then_some(bundles),
             leaf: self.remembered.leaf.as_ref().map(|leaf| (leaf.issuer.clone(), leaf.validity)),
         };
-        if let (Some(custody), Some(bundles)) = (&observed.custody, &observed.published)
-            && bundles.iter().all(|bundle| *bundle == custody.bundle())
-        {
-            self.published.open();
+        if let Some(custody) = &observed.custody {
+            let trusted = configurations.iter().filter(|(_, found)| found.bundles().all(|one| one == custody.bundle()));
+            trusted.for_each(|(publisher, _)| self.is_published(publisher));
         }
-        Seen { kept, configuration, observed }
+        Seen { kept, configurations, observed }
     }
 
     async fn apply(&mut self, step: Step, seen: &mut Seen, now: SystemTime) -> Result<(), KeeperError> {
@@ -160,10 +163,12 @@ impl Keeper {
             (Step::Found, _) => Custody::found(now)?,
             (_, None) => return Ok(()),
             (Step::Publish, Some(custody)) => {
-                if let Some(configuration) = &seen.configuration {
-                    self.publisher.write(configuration, &custody.bundle()).await?;
-                    tracing::info!(configuration = self.publisher.name(), "published the caBundle");
-                    self.published.open();
+                let stale =
+                    seen.configurations.iter().filter(|(_, found)| found.bundles().any(|one| one != custody.bundle()));
+                for (publisher, configuration) in stale {
+                    publisher.write(configuration, &custody.bundle()).await?;
+                    tracing::info!(configuration = publisher.name(), "published the caBundle");
+                    self.is_published(publisher);
                 }
                 return Ok(());
             }
@@ -180,6 +185,13 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Pods are why we are here: an API server that trusts us with claims alone is no reason to be ready.
+    fn is_published(&self, publisher: &Publisher) {
+        if publisher.name() == self.publisher.name() {
+            self.published.open();
+        }
     }
 
     fn sign(&mut self, custody: &Custody, now: SystemTime) -> Result<(), KeeperError> {

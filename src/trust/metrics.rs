@@ -7,6 +7,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::runtime::metrics;
+
 /// When the certificates end.
 #[derive(Debug, Clone, Default)]
 pub struct Expiry(Family<Which, Gauge>);
@@ -19,12 +21,7 @@ struct Which {
 impl Expiry {
     /// Adds the metric to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When a certificate ends, in seconds since 1970: certificate=\"serving\" is this replica's own, \
-             certificate=\"authority\" the one that signed it",
-            self.0.clone(),
-        );
+        metrics::CERTIFICATE_EXPIRY.register(registry, self.0.clone());
     }
 
     /// The serving certificate's end.
@@ -40,5 +37,18 @@ impl Expiry {
     fn set(&self, certificate: &'static str, until: SystemTime) {
         let seconds = until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.0.get_or_create(&Which { certificate }).set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_shown_as_the_table_says() {
+        let (mut registry, expiry) = (metrics::registry(), Expiry::default());
+        expiry.register(&mut registry);
+        expiry.serving(SystemTime::now());
+        metrics::assert_shows(&registry, &[metrics::CERTIFICATE_EXPIRY]);
     }
 }

@@ -1,17 +1,20 @@
-//! The `caBundle` in the webhook configuration: by server-side apply, as a field manager that owns nothing else.
+//! The `caBundle` in a webhook configuration: by server-side apply, as a field manager that owns nothing else.
 
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Client, ResourceExt};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::store::{FIELD_MANAGER, LIMIT};
 use crate::runtime::kubernetes::{CallError, call};
 
-/// The configuration by which the API server finds the webhook.
+/// A configuration by which the API server finds the webhook. One that patches and one that validates have the same shape where a
+/// `caBundle` is concerned.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    api: Api<MutatingWebhookConfiguration>,
+    api: Api<DynamicObject>,
+    resource: ApiResource,
     name: String,
 }
 
@@ -19,27 +22,52 @@ pub struct Publisher {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configuration {
     uid: String,
-    webhooks: Vec<(String, String)>,
+    webhooks: Vec<Webhook>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhook {
+    name: String,
+    client_config: ClientConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientConfig {
+    #[serde(default)]
+    ca_bundle: Option<k8s_openapi::ByteString>,
 }
 
 impl Configuration {
     /// The `caBundle` of every webhook; empty where it has none.
-    pub fn bundles(&self) -> impl Iterator<Item = &str> {
-        self.webhooks.iter().map(|(_, bundle)| bundle.as_str())
+    pub fn bundles(&self) -> impl Iterator<Item = String> {
+        let bundles = self.webhooks.iter().map(|webhook| webhook.client_config.ca_bundle.as_ref());
+        bundles.map(|bundle| bundle.map_or_else(String::new, |bundle| String::from_utf8_lossy(&bundle.0).into_owned()))
     }
 }
 
 impl Publisher {
-    /// The configuration of this name.
+    /// The `MutatingWebhookConfiguration` of this name.
     #[must_use]
-    pub fn new(client: Client, name: &str) -> Self {
-        Self { api: Api::all(client), name: name.to_owned() }
+    pub fn mutating(client: Client, name: &str) -> Self {
+        Self::of(client, ApiResource::erase::<MutatingWebhookConfiguration>(&()), name)
     }
 
-    /// The configuration's name.
+    /// The `ValidatingWebhookConfiguration` of this name.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn validating(client: Client, name: &str) -> Self {
+        Self::of(client, ApiResource::erase::<ValidatingWebhookConfiguration>(&()), name)
+    }
+
+    fn of(client: Client, resource: ApiResource, name: &str) -> Self {
+        Self { api: Api::all_with(client, &resource), resource, name: name.to_owned() }
+    }
+
+    /// The configuration's kind and name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.resource.kind, self.name)
     }
 
     /// Reads the configuration; `None` where there is none.
@@ -47,19 +75,14 @@ impl Publisher {
     /// # Errors
     /// [`CallError`].
     pub async fn read(&self) -> Result<Option<Configuration>, CallError> {
-        let found = call(LIMIT, "read the MutatingWebhookConfiguration", self.api.get_opt(&self.name)).await?;
-        Ok(found.map(|object| Configuration {
-            uid: object.uid().unwrap_or_default(),
-            webhooks: object
-                .webhooks
-                .unwrap_or_default()
-                .into_iter()
-                .map(|webhook| {
-                    let bundle = webhook.client_config.ca_bundle.unwrap_or_default();
-                    (webhook.name, String::from_utf8_lossy(&bundle.0).into_owned())
-                })
-                .collect(),
-        }))
+        let read = async {
+            let Some(mut object) = self.api.get_opt(&self.name).await? else { return Ok(None) };
+            let webhooks = object.data.get_mut("webhooks").map(serde_json::Value::take);
+            let webhooks: Option<Vec<Webhook>> =
+                webhooks.map(serde_json::from_value).transpose().map_err(kube::Error::SerdeError)?;
+            Ok(Some(Configuration { uid: object.uid().unwrap_or_default(), webhooks: webhooks.unwrap_or_default() }))
+        };
+        call(LIMIT, "read the webhook configuration", read).await
     }
 
     /// Writes the bundle into every webhook of the configuration.
@@ -72,17 +95,17 @@ impl Publisher {
         let webhooks: Vec<_> = read
             .webhooks
             .iter()
-            .map(|(name, _)| json!({"name": name, "clientConfig": {"caBundle": encoded}}))
+            .map(|webhook| json!({"name": webhook.name, "clientConfig": {"caBundle": encoded}}))
             .collect();
         let patch = Patch::Apply(json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
+            "apiVersion": self.resource.api_version,
+            "kind": self.resource.kind,
             "metadata": {"name": self.name, "uid": read.uid},
             "webhooks": webhooks,
         }));
         // Forced: nobody else has a reason to own this field, and a stale bundle keeps every Pod out.
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let applied = self.api.patch(&self.name, &params, &patch);
-        call(LIMIT, "write the caBundle of the MutatingWebhookConfiguration", applied).await.map(|_| ())
+        call(LIMIT, "write the caBundle of the webhook configuration", applied).await.map(|_| ())
     }
 }

@@ -4,10 +4,58 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use futures::{Stream, StreamExt};
-use kube::Resource;
-use kube::runtime::watcher::{Error, Event};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{Config, Error, Event};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
 
+use super::reach::{Scope, is_gone};
 use super::table::{Name, Table};
+
+/// A watch of all objects of a kind of ours, each of which may be unreadable.
+pub fn events<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Result<Event<DeserializeGuard<K>>, Error>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    watcher(api, Config::default()).default_backoff()
+}
+
+/// An object that can be read: one that cannot is left out, and its neighbours are not.
+pub fn readable<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Option<K> {
+    guard
+        .0
+        .map_err(|error| {
+            let (namespace, name) =
+                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
+            let kind = K::kind(&());
+            tracing::warn!(%kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
+        })
+        .ok()
+        .map(|mut object| {
+            // Who wrote which field is nobody's question here, and half of an object's size.
+            object.meta_mut().managed_fields = None;
+            object
+        })
+}
+
+/// Where a watch looks.
+#[derive(Clone)]
+pub struct Place {
+    /// The API server.
+    pub client: Client,
+    /// The namespace, or everything.
+    pub scope: Scope,
+}
+
+impl Place {
+    /// All namespaces, and what lies in none.
+    #[must_use]
+    pub fn everywhere(client: &Client) -> Self {
+        Self { client: client.clone(), scope: None }
+    }
+}
 
 /// Feeds the events of a watch into a table until the stream ends, which a watch with back-off does not.
 ///
@@ -15,6 +63,7 @@ use super::table::{Name, Table};
 /// its neighbours goes on). `changed` is told each object that came, changed or went, with the groups it belongs or belonged to.
 pub async fn follow<K, T, G>(
     events: impl Stream<Item = Result<Event<K>, Error>>,
+    place: &Place,
     table: &Table<T, G>,
     row: impl Fn(K) -> Option<T>,
     changed: impl Fn(&Name, Vec<G>),
@@ -26,7 +75,7 @@ pub async fn follow<K, T, G>(
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => table.listing_begins(),
+            Ok(Event::Init) => table.listing_begins(&place.scope),
             Ok(Event::InitApply(object)) => {
                 let name = name_of(&object);
                 table.listed(&name);
@@ -35,11 +84,21 @@ pub async fn follow<K, T, G>(
             Ok(Event::Apply(object)) => put(table, &name_of(&object), row(object), &changed),
             Ok(Event::Delete(object)) => put(table, &name_of(&object), None, &changed),
             Ok(Event::InitDone) => {
-                for name in table.listing_ends() {
+                for name in table.listing_ends(&place.scope) {
                     put(table, &name, None, &changed);
                 }
             }
-            Err(error) => tracing::warn!(%error, "a watch was interrupted; it goes on by itself"),
+            // Nothing can be listed in a namespace that is gone, and nothing is left in it.
+            Err(_) if is_gone(&place.client, &place.scope).await => {
+                table.listing_begins(&place.scope);
+                for name in table.listing_ends(&place.scope) {
+                    put(table, &name, None, &changed);
+                }
+            }
+            Err(error) => {
+                let namespace = place.scope.as_deref().unwrap_or_default();
+                tracing::warn!(namespace, %error, "a watch was interrupted; it goes on by itself");
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 
 pub mod follow;
 pub mod pods;
+pub mod reach;
 pub mod table;
 pub mod unnamed;
 
 pub use pods::PodFacts;
+use reach::Reach;
 pub use table::Table;
 pub use unnamed::Unnamed;
 
@@ -55,8 +57,10 @@ pub struct World {
     pub topics: Table<TopicClaim, TopicKey>,
     /// Kafka clusters.
     pub clusters: Table<BrokerCluster, ()>,
-    /// Namespaces that are opted in.
+    /// Namespaces that are opted in, whether they are looked after or not.
     pub namespaces: Table<NamespaceFacts, ()>,
+    /// The namespaces whose Pods, claims and clusters are looked after.
+    pub reach: Reach,
     /// Accesses that name no cluster.
     pub unnamed_accesses: Unnamed,
     /// Claims on topics that name no cluster.
@@ -65,19 +69,23 @@ pub struct World {
 }
 
 impl World {
-    /// Nothing is known yet. `default_cluster` is that of whatever names none, in namespaces that have none of their own.
+    /// Nothing is known yet of these namespaces. `default_cluster` is that of whatever names none, in namespaces that have none of their own.
     #[must_use]
-    pub fn new(default_cluster: ClusterRef) -> Self {
+    pub fn new(default_cluster: ClusterRef, reach: Reach) -> Self {
+        let accesses = |claim: &AccessClaim| {
+            let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
+            let topics = topics.map(|topic| (claim.spec.cluster.clone(), topic.clone()));
+            topics.chain(claim.spec.groups.iter().map(|group| group_key(&claim.spec.cluster, group))).collect()
+        };
+        let topics = |claim: &TopicClaim| vec![(claim.spec.cluster.clone(), claim.spec.topic_name.clone())];
+        let scopes = reach.scopes();
         Self {
-            pods: Table::new(|pod: &PodFacts| vec![pod.access_key()]),
-            accesses: Table::new(|claim: &AccessClaim| {
-                let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
-                let topics = topics.map(|topic| (claim.spec.cluster.clone(), topic.clone()));
-                topics.chain(claim.spec.groups.iter().map(|group| group_key(&claim.spec.cluster, group))).collect()
-            }),
-            topics: Table::new(|claim: &TopicClaim| vec![(claim.spec.cluster.clone(), claim.spec.topic_name.clone())]),
-            clusters: Table::new(|_| Vec::new()),
+            pods: Table::fed_by(&scopes, |pod: &PodFacts| vec![pod.access_key()]),
+            accesses: Table::fed_by(&scopes, accesses),
+            topics: Table::fed_by(&scopes, topics),
+            clusters: Table::fed_by(&scopes, |_| Vec::new()),
             namespaces: Table::new(|_| Vec::new()),
+            reach,
             unnamed_accesses: Unnamed::default(),
             unnamed_topics: Unnamed::default(),
             default_cluster,
@@ -115,6 +123,16 @@ impl World {
             self.clusters.complete(),
             self.namespaces.complete(),
         );
+    }
+
+    /// Whether every table has been filled once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.pods.is_complete()
+            && self.accesses.is_complete()
+            && self.topics.is_complete()
+            && self.clusters.is_complete()
+            && self.namespaces.is_complete()
     }
 
     /// The labels of a namespace that is opted in.

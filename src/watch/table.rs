@@ -1,4 +1,4 @@
-//! A table of objects by namespace and name, with one secondary index.
+//! A table of objects by namespace and name, with one secondary index. Several watches may feed it, each with a scope of its own.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
+
+use super::reach::Scope;
 
 /// Namespace and name; the namespace is empty for what has none.
 pub type Name = (String, String);
@@ -20,8 +22,10 @@ pub struct Table<T, G> {
 struct Rows<T, G> {
     objects: HashMap<Name, Arc<T>>,
     groups: HashMap<G, BTreeSet<Name>>,
-    /// Names not yet seen again by the listing that runs.
-    unseen: BTreeSet<Name>,
+    /// Names not yet seen again by the listings that run, each in its scope.
+    unseen: HashMap<Scope, BTreeSet<Name>>,
+    /// The scopes that have never been listed to their end.
+    pending: BTreeSet<Scope>,
 }
 
 /// Lets a table be asked with borrowed names.
@@ -62,10 +66,17 @@ impl<'a> Borrow<dyn Named + 'a> for Name {
 }
 
 impl<T, G: Clone + Eq + Hash> Table<T, G> {
-    /// An empty table; `groups_of` says to which groups an object belongs.
+    /// An empty table that one watch feeds; `groups_of` says to which groups an object belongs.
     #[must_use]
     pub fn new(groups_of: fn(&T) -> Vec<G>) -> Self {
-        let rows = Rows { objects: HashMap::new(), groups: HashMap::new(), unseen: BTreeSet::new() };
+        Self::fed_by(&[None], groups_of)
+    }
+
+    /// An empty table that a watch for each of these scopes feeds.
+    #[must_use]
+    pub fn fed_by(scopes: &[Scope], groups_of: fn(&T) -> Vec<G>) -> Self {
+        let pending = scopes.iter().cloned().collect();
+        let rows = Rows { objects: HashMap::new(), groups: HashMap::new(), unseen: HashMap::new(), pending };
         Self { groups_of, rows: RwLock::new(rows), complete: watch::Sender::new(false) }
     }
 
@@ -81,6 +92,12 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         let rows = self.read();
         let names = rows.groups.get(group).into_iter().flatten();
         names.filter_map(|name| rows.objects.get(name)).cloned().collect()
+    }
+
+    /// All objects.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<T>> {
+        self.read().objects.values().cloned().collect()
     }
 
     /// The names of all objects.
@@ -116,25 +133,37 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         self.write().remove(name, self.groups_of)
     }
 
-    /// A new listing begins: what it does not name is gone at its end.
-    pub fn listing_begins(&self) {
+    /// A new listing of a scope begins: what it does not name is gone at its end.
+    pub fn listing_begins(&self, scope: &Scope) {
         let mut rows = self.write();
-        rows.unseen = rows.objects.keys().cloned().collect();
+        let within = |name: &&Name| scope.as_ref().is_none_or(|namespace| *namespace == name.0);
+        let unseen = rows.objects.keys().filter(within).cloned().collect();
+        rows.unseen.insert(scope.clone(), unseen);
     }
 
-    /// The listing names an object.
+    /// A listing names an object.
     pub fn listed(&self, name: &Name) {
-        self.write().unseen.remove(name);
+        self.write().seen(name);
     }
 
-    /// The listing is complete; returns what it did not name.
-    pub fn listing_ends(&self) -> Vec<Name> {
-        let gone = std::mem::take(&mut self.write().unseen);
-        self.complete.send_replace(true);
+    /// The listing of a scope is complete; returns what it did not name.
+    pub fn listing_ends(&self, scope: &Scope) -> Vec<Name> {
+        let mut rows = self.write();
+        let gone = rows.unseen.remove(scope).unwrap_or_default();
+        rows.pending.remove(scope);
+        if rows.pending.is_empty() {
+            self.complete.send_replace(true);
+        }
         gone.into_iter().collect()
     }
 
-    /// Waits until the first listing is complete.
+    /// Whether the first listing of each scope is complete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
+    }
+
+    /// Waits until the first listing of each scope is complete.
     pub async fn complete(&self) {
         // The sender lives as long as the table: waiting cannot fail.
         let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
@@ -150,8 +179,15 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
 }
 
 impl<T, G: Clone + Eq + Hash> Rows<T, G> {
+    /// An object was named, by whichever listing covers it.
+    fn seen(&mut self, name: &Name) {
+        for unseen in self.unseen.values_mut() {
+            unseen.remove(name);
+        }
+    }
+
     fn remove(&mut self, name: &Name, groups_of: fn(&T) -> Vec<G>) -> Vec<G> {
-        self.unseen.remove(name);
+        self.seen(name);
         let Some(object) = self.objects.remove(name) else { return Vec::new() };
         let groups = groups_of(&object);
         for group in &groups {
@@ -204,9 +240,28 @@ mod tests {
         let table = table();
         table.put(name("a"), 1);
         table.put(name("b"), 2);
-        table.listing_begins();
+        table.listing_begins(&None);
         table.listed(&name("a"));
-        assert_eq!(table.listing_ends(), [name("b")]);
+        assert_eq!(table.listing_ends(&None), [name("b")]);
         assert!(table.get(&("ns", "b")).is_some(), "the caller removes it, and tells whom it concerns");
+    }
+
+    #[test]
+    fn a_listing_says_nothing_of_other_namespaces() {
+        let scopes = ["ns", "other"].map(|namespace| Some(namespace.to_owned()));
+        let table: Table<u8, u8> = Table::fed_by(&scopes, |_| Vec::new());
+        let elsewhere = ("other".to_owned(), "a".to_owned());
+        table.put(name("a"), 1);
+        table.put(name("b"), 1);
+        table.put(elsewhere.clone(), 2);
+        table.listing_begins(&scopes[0]);
+        table.listing_begins(&scopes[1]);
+        table.listed(&name("a"));
+        assert_eq!(table.listing_ends(&scopes[0]), [name("b")]);
+        assert!(!table.is_complete(), "one of two has never been listed to its end");
+        assert_eq!(table.listing_ends(&scopes[1]), [elsewhere]);
+        assert!(table.is_complete());
+        table.listing_begins(&scopes[0]);
+        assert!(table.is_complete(), "a listing anew is no beginning");
     }
 }

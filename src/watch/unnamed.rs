@@ -127,10 +127,11 @@ fn name_of(meta: &kube::api::ObjectMeta) -> Name {
 mod tests {
     use super::*;
     use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, TopicClaimSpec, TopicSource};
+    use crate::watch::reach::Reach;
     use kube::api::ObjectMeta;
 
     fn world() -> World {
-        World::new(ClusterRef { namespace: "ops".into(), name: "default".into() })
+        World::new(ClusterRef { namespace: "ops".into(), name: "default".into() }, Reach::default())
     }
 
     fn set_default(world: &World, text: Option<&str>) -> Vec<Name> {

@@ -1,8 +1,10 @@
 //! Both sides of one review: the API server's, played by the test, and ours.
 
+use std::collections::BTreeMap;
+
 use admittance::admission::decide::{OnInvalid, Outcome, Settings, answer};
 use admittance::admission::delivery::Delivery;
-use admittance::api::names::ClusterRef;
+use admittance::api::names::{ClusterRef, MAX_LABEL};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -66,6 +68,8 @@ struct Response {
     status: Option<Status>,
     #[serde(default)]
     warnings: Vec<String>,
+    #[serde(default)]
+    audit_annotations: BTreeMap<String, String>,
 }
 
 /// Why a Pod is refused.
@@ -124,6 +128,7 @@ pub fn open(body: &[u8], settings: &Settings) -> Verdict {
     assert_eq!(response.patch.is_some(), response.patch_type.is_some());
     assert!(response.patch_type.is_none_or(|kind| kind == "JSONPatch"));
     assert_eq!(response.allowed, response.status.is_none(), "a refusal says why, and nothing else does");
+    check_audit(&response.audit_annotations, answer.outcome);
     let patch =
         response.patch.map_or_else(Vec::new, |text| serde_json::from_slice(&STANDARD.decode(text).unwrap()).unwrap());
     Verdict {
@@ -133,4 +138,16 @@ pub fn open(body: &[u8], settings: &Settings) -> Verdict {
         warnings: response.warnings,
         patch,
     }
+}
+
+/// The audit log is told of every Pod that asked, by code, and of nothing that its author made up.
+fn check_audit(annotations: &BTreeMap<String, String>, outcome: Outcome) {
+    let of = |key: &str| annotations.get(key).map_or("", String::as_str);
+    let told = if outcome == Outcome::NotRequested { ("", "") } else { outcome.told() };
+    assert_eq!((of("outcome"), of("reason")), told);
+    let given = matches!(outcome, Outcome::Injected | Outcome::AlreadyInjected);
+    assert_eq!(annotations.contains_key("access"), given, "{annotations:?}");
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
+    assert!(of("access").len() <= MAX_LABEL && of("access").chars().all(plain), "{annotations:?}");
+    assert!(annotations.keys().all(|key| ["outcome", "reason", "access"].contains(&key.as_str())), "{annotations:?}");
 }

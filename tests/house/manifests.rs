@@ -2,11 +2,12 @@
 //! the default values, so neither can drift from the other, and their keys are the code's.
 
 use admittance::admission::parts::CREDENTIALS_VOLUME;
-use admittance::admission::server::PATH;
+use admittance::admission::server::{CLAIMS_PATH, PATH};
 use admittance::api::annotations::{
     ACCESS, CONSUMES, CONSUMES_2017, GROUP, INJECTED, INJECTION, LABEL_2017, LABEL_2017_VALUES, MIRROR, PRODUCES,
     PRODUCES_2017, STREAMS,
 };
+use admittance::api::resources::definitions;
 use serde_json::Value;
 
 use crate::sources::{generated, read};
@@ -17,6 +18,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("policy-injected.yaml", "policy-injected.yaml"),
     ("policy-frozen.yaml", "policy-frozen.yaml"),
     ("policy-claims.yaml", "policy-claims.yaml"),
+    ("claims-configuration.yaml", "claims-configuration.yaml"),
 ];
 
 /// What the few expressions of these templates are with the default values, in a release and a namespace called `admittance`.
@@ -24,6 +26,9 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     (r#"{{ include "admittance.name" . }}"#, "admittance"),
     (r#"{{ include "admittance.uninjected" . }}"#, "Deny"),
     ("{{ .Release.Namespace }}", "admittance"),
+    (r#"{{ include "admittance.reach" . }}"#, ""),
+    ("{{- if not .Values.webhook.certificate.secret }}\n", ""),
+    ("{{- end }}\n", ""),
     ("{{ .Values.webhook.failurePolicy }}", "Fail"),
     ("{{ toJson .Values.webhook.certificate.configurationAnnotations }}", "{}"),
 ];
@@ -88,6 +93,22 @@ fn the_conditions_read_the_codes_keys() {
     assert!(policy.contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")), "{policy}");
     let frozen = expressions(&documents("policy-frozen.yaml")[0]["spec"]["validations"]);
     assert!(frozen.contains(&format!("startsWith('{GROUP}/')")) && frozen.contains(ACCESS), "{frozen}");
+}
+
+#[test]
+fn claims_are_sent_where_they_are_judged_and_the_operators_are_not_sent() {
+    let webhook = &documents("claims-configuration.yaml")[0]["webhooks"][0];
+    assert_eq!(webhook["clientConfig"]["service"]["path"], CLAIMS_PATH);
+    let names: Vec<_> = definitions().iter().map(|one| one.spec.names.plural.clone()).collect();
+    let sent = webhook["rules"][0]["resources"].as_array().unwrap();
+    assert!(sent.iter().all(|resource| names.iter().any(|name| resource == name)), "{sent:?}");
+    assert_eq!(webhook["rules"][0]["apiGroups"], serde_json::json!([GROUP]));
+    let (conditions, policy) = (&webhook["matchConditions"], &documents("policy-claims.yaml")[0]["spec"]);
+    assert_eq!(conditions[0]["expression"], policy["matchConditions"][0]["expression"]);
+    // Whom the policy knows as the operator.
+    let operator = "request.userInfo.username == 'system:serviceaccount:admittance:admittance-operator'";
+    assert!(expressions(&policy["validations"]).contains(operator));
+    assert_eq!(conditions[1]["expression"], operator.replace("==", "!="));
 }
 
 /// A list as CEL has it.

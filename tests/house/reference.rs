@@ -5,6 +5,7 @@ use std::fmt::Write;
 use admittance::api::annotations::{KEYS, Place};
 use admittance::api::reasons::Reason;
 use admittance::api::resources::definitions;
+use admittance::runtime::metrics::{ALL, Program};
 use serde_json::Value;
 
 use crate::sources::generated;
@@ -114,16 +115,41 @@ fn resources() -> String {
     page
 }
 
+fn metrics() -> String {
+    let mut page = head("Metrics", "src/runtime/metrics.rs");
+    page.push_str(
+        "\nOn port 8080 of every Pod, `/metrics`, in OpenMetrics. No label holds the name of anybody's object; a reason is one of the\n\
+         [reason codes](reasons.md). What a kind of object is called, and where: `kubectl get -A accessclaims`.\n",
+    );
+    for (program, title) in [
+        (Program::Webhook, "The webhook, every replica"),
+        (Program::Operator, "The operator, every replica"),
+        (Program::Leader, "The operator that leads, once it has listed everything"),
+    ] {
+        let _ = write!(page, "\n## {title}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+        for metric in ALL.iter().filter(|metric| metric.program == program) {
+            let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let (name, meaning) = (metric.query(), cell(metric.meaning));
+            let _ = writeln!(page, "| `{name}` | {} | {} | {meaning} |", metric.kind, labels.join(", "));
+        }
+    }
+    page
+}
+
 #[test]
 fn the_reference_is_what_the_code_says() {
     generated("docs/reference/annotations.md", &annotations());
     generated("docs/reference/reasons.md", &reasons());
     generated("docs/reference/resources.md", &resources());
+    generated("docs/reference/metrics.md", &metrics());
 }
 
 #[test]
 fn nothing_of_the_contract_is_left_out() {
-    let (keys, codes, fields) = (annotations(), reasons(), resources());
+    let (keys, codes, fields, counts) = (annotations(), reasons(), resources(), metrics());
+    for metric in ALL {
+        assert!(counts.contains(&format!("| `{}` |", metric.query())), "{}", metric.name);
+    }
     for key in KEYS {
         assert!(keys.contains(key.name), "{}", key.name);
     }

@@ -27,7 +27,7 @@ fn the_readable_manifests_are_what_helm_renders() {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/webhook-config")).unwrap();
     let texts = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
     let manifests: Vec<Value> = texts.flat_map(|text| documents(&text)).collect();
-    assert_eq!(manifests.len(), 7, "a webhook configuration, three policies and their bindings");
+    assert_eq!(manifests.len(), 8, "two webhook configurations, three policies and their bindings");
     for manifest in manifests {
         assert!(rendered.contains(&manifest), "{} {}", manifest["kind"], manifest["metadata"]["name"]);
     }
@@ -70,4 +70,36 @@ fn with_a_certificate_of_somebody_elses_the_webhook_has_no_rights() {
         .filter(|object| object["kind"].as_str().unwrap().contains("Role"))
         .collect();
     assert!(theirs.is_empty(), "{theirs:?}");
+    assert!(
+        !rendered.iter().any(|object| object["kind"] == "ValidatingWebhookConfiguration"),
+        "it could read no limits"
+    );
+}
+
+#[test]
+fn an_operator_of_some_namespaces_has_its_rights_from_roles() {
+    let rendered = template(&["operator.namespaces={shop,web}"]).unwrap();
+    let of = |kind: &str, name: &str| -> Vec<&Value> {
+        rendered.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name).collect()
+    };
+    let resources = |role: &Value| role["rules"].to_string();
+    let cluster = resources(of("ClusterRole", "admittance-operator")[0]);
+    assert!(
+        !cluster.contains("secrets") && !cluster.contains("pods") && cluster.contains("subjectaccessreviews"),
+        "{cluster}"
+    );
+    let roles = of("Role", "admittance-operator-work");
+    let namespaces: Vec<_> = roles.iter().map(|role| role["metadata"]["namespace"].as_str().unwrap()).collect();
+    assert_eq!(namespaces, ["shop", "web", "admittance"]);
+    let everywhere = template(&[]).unwrap();
+    let all = everywhere
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "admittance-operator");
+    let all = all.unwrap()["rules"].as_array().unwrap();
+    let mut narrowed = of("ClusterRole", "admittance-operator")[0]["rules"].as_array().unwrap().clone();
+    narrowed.extend(roles[0]["rules"].as_array().unwrap().clone());
+    assert_eq!(*all, narrowed, "together they are what the operator has elsewhere");
+    let webhook = &of("MutatingWebhookConfiguration", "admittance")[0]["webhooks"][0];
+    assert!(webhook["namespaceSelector"].to_string().contains("[\"shop\",\"web\"]"), "Pods elsewhere are left alone");
+    assert!(template(&["operator.namespaces={Shop}"]).unwrap_err().contains("namespaces"));
 }

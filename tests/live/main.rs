@@ -20,6 +20,7 @@ mod life;
 mod moves;
 mod operator;
 mod outage;
+mod policy;
 mod quotas;
 mod rights;
 mod rotation;

@@ -29,24 +29,33 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts one. Its Lease lies in a namespace: in that of the installation it leads in the installation's place, elsewhere beside it.
     pub(crate) fn start(namespace: &str, identity: &str, stop_after: Option<usize>) -> Self {
+        Self::launch(&["--namespace", namespace], identity, stop_after)
+    }
+
+    /// Starts one that looks after some namespaces alone, in the installation's place.
+    pub(crate) fn within(namespaces: &[&str], identity: &str) -> Self {
+        Self::launch(&["--namespace", HOME, "--namespaces", &namespaces.join(",")], identity, None)
+    }
+
+    fn launch(arguments: &[&str], identity: &str, stop_after: Option<usize>) -> Self {
         // A file of its own each: one that ends takes its file with it, when its successor may have started already.
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("admittance-live-{}-{identity}-{number}.json", std::process::id());
         let kubeconfig = std::env::temp_dir().join(name);
         write_kubeconfig(&kubeconfig);
-        Self::spawn(kubeconfig, namespace, identity, stop_after)
+        Self::spawn(kubeconfig, arguments, identity, stop_after)
     }
 
     /// Starts one at another API server, as whom a kubeconfig says.
     pub(crate) fn start_at(kubeconfig: &Path, namespace: &str, identity: &str) -> Self {
-        Self::spawn(kubeconfig.to_owned(), namespace, identity, None)
+        Self::spawn(kubeconfig.to_owned(), &["--namespace", namespace], identity, None)
     }
 
-    fn spawn(kubeconfig: PathBuf, namespace: &str, identity: &str, stop_after: Option<usize>) -> Self {
+    fn spawn(kubeconfig: PathBuf, arguments: &[&str], identity: &str, stop_after: Option<usize>) -> Self {
         let mut operator = Command::new(env!("CARGO_BIN_EXE_admittance"));
         operator.args(["operator", "--health-port", "18099", "--log", "warn"]);
-        operator.args(["--namespace", namespace, "--identity", identity]);
+        operator.args(arguments).args(["--identity", identity]);
         operator.args(["--default-cluster", &format!("{HOME}/default")]);
         operator.env("KUBECONFIG", &kubeconfig);
         if let Some(writes) = stop_after {

@@ -1,4 +1,4 @@
-//! As much of an API server as trust needs: one Secret and one webhook configuration, with resource versions, uids and conflicts
+//! As much of an API server as trust needs: one Secret and two webhook configurations, with resource versions, uids and conflicts
 //! as the real one has them.
 
 use std::convert::Infallible;
@@ -18,6 +18,8 @@ pub const CONFIGURATION: &str = "admittance";
 pub struct World {
     pub secret: Option<Value>,
     pub configuration: Option<Value>,
+    /// By which claims are sent.
+    pub claims: Option<Value>,
     /// Every write that was carried out, as method and kind.
     pub writes: Vec<String>,
     /// Answer everything with 500.
@@ -30,7 +32,9 @@ impl World {
     pub fn installed() -> Arc<Mutex<Self>> {
         let webhook = json!({"name": "pods.kafka.admittance.dev", "clientConfig": {"service": {"name": "hook"}}});
         let configuration = json!({"metadata": {"name": CONFIGURATION, "uid": "c-1"}, "webhooks": [webhook]});
-        Arc::new(Mutex::new(Self { configuration: Some(configuration), ..Self::default() }))
+        let webhook = json!({"name": "claims.kafka.admittance.dev", "clientConfig": {"service": {"name": "hook"}}});
+        let claims = json!({"metadata": {"name": CONFIGURATION, "uid": "c-2"}, "webhooks": [webhook]});
+        Arc::new(Mutex::new(Self { configuration: Some(configuration), claims: Some(claims), ..Self::default() }))
     }
 
     fn stamp(&mut self, mut object: Value) -> Value {
@@ -47,8 +51,10 @@ impl World {
         let secret = format!("{secrets}/{SECRET}");
         let configuration =
             format!("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{CONFIGURATION}");
+        let claims = configuration.replace("mutating", "validating");
         match (method.as_str(), path) {
             ("GET", path) if path == secret => self.secret.clone().ok_or((404, "NotFound")),
+            ("GET", path) if path == claims => self.claims.clone().ok_or((404, "NotFound")),
             ("GET", path) if path == configuration => self.configuration.clone().ok_or((404, "NotFound")),
             ("POST", path) if path == secrets => {
                 if self.secret.is_some() {
@@ -67,12 +73,16 @@ impl World {
                 let made = self.stamp(body);
                 Ok(self.secret.insert(made).clone())
             }
-            ("PATCH", path) if path == configuration => {
-                let held = self.configuration.as_mut().ok_or((409, "Conflict"))?;
+            ("PATCH", path) if path == configuration || path == claims => {
+                let pods = path == configuration;
+                let held = if pods { self.configuration.as_mut() } else { self.claims.as_mut() };
+                let held = held.ok_or((409, "Conflict"))?;
+                let kind = if pods { "MutatingWebhookConfiguration" } else { "ValidatingWebhookConfiguration" };
+                assert_eq!(body["kind"], kind);
                 if held["metadata"]["uid"] != body["metadata"]["uid"] {
                     return Err((409, "Conflict"));
                 }
-                self.writes.push("PATCH configuration".into());
+                self.writes.push(if pods { "PATCH configuration" } else { "PATCH claims" }.into());
                 for applied in body["webhooks"].as_array().unwrap() {
                     let webhooks = held["webhooks"].as_array_mut().unwrap();
                     let webhook = webhooks.iter_mut().find(|webhook| webhook["name"] == applied["name"]).unwrap();

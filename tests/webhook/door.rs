@@ -31,7 +31,7 @@ async fn ask(request: Request<Body>) -> Said {
 
 fn door() -> (Router, Registry) {
     let mut registry = Registry::default();
-    (router(settings(), Metrics::register(&mut registry)), registry)
+    (router(settings(), None, Metrics::register(&mut registry)), registry)
 }
 
 async fn hear(router: Router, request: Request<Body>, registry: &Registry) -> Said {
@@ -68,8 +68,16 @@ async fn a_review_is_answered_and_counted() {
     let said = ask(post(review("u-1"))).await;
     assert_eq!(said.status, StatusCode::OK);
     assert_eq!(patched(&said.body), "u-1");
-    assert!(said.metrics.contains("reviews_total{outcome=\"injected\",reason=\"\"} 1"), "{}", said.metrics);
-    assert!(said.metrics.contains("review_duration_seconds_bucket{le=\"0.00005\"}"), "{}", said.metrics);
+    assert!(
+        said.metrics.contains("reviews_total{webhook=\"pods\",outcome=\"injected\",reason=\"\"} 1"),
+        "{}",
+        said.metrics
+    );
+    assert!(
+        said.metrics.contains("review_duration_seconds_bucket{le=\"0.00005\",webhook=\"pods\"}"),
+        "{}",
+        said.metrics
+    );
 }
 
 #[tokio::test]
@@ -77,7 +85,11 @@ async fn a_refusal_is_counted_by_its_reason() {
     let said = ask(post(review("u-1").replace("\"orders\"", "\"or ders/\""))).await;
     assert_eq!(said.status, StatusCode::OK);
     assert!(said.text().contains("\"allowed\":false"), "{}", said.text());
-    assert!(said.metrics.contains("{outcome=\"denied\",reason=\"InvalidTopicName\"} 1"), "{}", said.metrics);
+    assert!(
+        said.metrics.contains("{webhook=\"pods\",outcome=\"denied\",reason=\"InvalidTopicName\"} 1"),
+        "{}",
+        said.metrics
+    );
 }
 
 #[tokio::test]
@@ -85,7 +97,11 @@ async fn what_is_no_review_is_a_bad_request() {
     let said = ask(post("{}")).await;
     assert_eq!(said.status, StatusCode::BAD_REQUEST);
     assert!(said.text().starts_with("MalformedReview: "), "{}", said.text());
-    assert!(said.metrics.contains("{outcome=\"unanswered\",reason=\"MalformedReview\"} 1"), "{}", said.metrics);
+    assert!(
+        said.metrics.contains("{webhook=\"pods\",outcome=\"unanswered\",reason=\"MalformedReview\"} 1"),
+        "{}",
+        said.metrics
+    );
 }
 
 #[tokio::test]
@@ -123,7 +139,11 @@ async fn a_body_that_does_not_come_is_answered_within_the_callers_deadline() {
     assert_eq!(began.elapsed().as_millis(), 4500);
     assert_eq!(said.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(said.text().starts_with("DeadlineExceeded: to read the review took longer than 4.5s. "), "{}", said.text());
-    assert!(said.metrics.contains("{outcome=\"unanswered\",reason=\"DeadlineExceeded\"} 1"), "{}", said.metrics);
+    assert!(
+        said.metrics.contains("{webhook=\"pods\",outcome=\"unanswered\",reason=\"DeadlineExceeded\"} 1"),
+        "{}",
+        said.metrics
+    );
 }
 
 #[tokio::test(start_paused = true)]

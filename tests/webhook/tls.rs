@@ -43,7 +43,7 @@ fn start(authority: &Authority, drain: Duration) -> Webhook {
     let (stop, shutdown) = Shutdown::manual();
     let open = Readiness::default().open_gate("stopping");
     let closing = Closing { shutdown, open: open.clone(), drain };
-    let router = router(settings(), Metrics::register(&mut Registry::default()));
+    let router = router(settings(), None, Metrics::register(&mut Registry::default()));
     let served = tokio::spawn(serve(listener, server_config(resolver.clone()).unwrap(), router, closing));
     Webhook { address, resolver, open, stop, served }
 }

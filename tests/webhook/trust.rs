@@ -23,7 +23,8 @@ fn replica(world: &Shared) -> (Keeper, Readiness) {
     let mut readiness = Readiness::default();
     let keeper = Keeper {
         store: Store::new(client(world), NAMESPACE, SECRET),
-        publisher: Publisher::new(client(world), CONFIGURATION),
+        publisher: Publisher::mutating(client(world), CONFIGURATION),
+        claims: None,
         names: leaf::service_names("hook", NAMESPACE),
         resolver: Arc::new(Resolver::default()),
         certified: readiness.gate("certificate"),
@@ -179,4 +180,52 @@ async fn a_leaf_is_renewed_while_the_api_server_is_away() {
     let before = registry(&keeper.expiry);
     assert!(keeper.turn(start + leaf::LIFETIME).await.is_err());
     assert_ne!(before, registry(&keeper.expiry), "a new leaf ends later");
+}
+
+/// A replica that is sent claims as well.
+fn judging(world: &Shared) -> (Keeper, Readiness) {
+    let (keeper, readiness) = replica(world);
+    (Keeper { claims: Some(Publisher::validating(client(world), CONFIGURATION)), ..keeper }, readiness)
+}
+
+fn claims_bundle(world: &Shared) -> String {
+    decoded(&world.lock().unwrap().claims.as_ref().unwrap()["webhooks"][0]["clientConfig"]["caBundle"])
+}
+
+#[tokio::test]
+async fn both_configurations_are_kept_and_only_what_is_stale_is_written() {
+    let world = World::installed();
+    let (mut keeper, readiness) = judging(&world);
+    let now = SystemTime::now();
+    keeper.turn(now).await.unwrap();
+    assert_eq!(writes(&world), ["POST secret", "PATCH configuration", "PATCH claims"]);
+    assert!(bundle(&world) == claims_bundle(&world) && bundle(&world) == kept(&world, "ca.crt"));
+    assert!(readiness.missing().is_empty());
+    world.lock().unwrap().claims.as_mut().unwrap()["webhooks"][0]["clientConfig"]["caBundle"] = json!("AAAA");
+    keeper.turn(now).await.unwrap();
+    assert_eq!(writes(&world), ["PATCH claims"]);
+    keeper.turn(now).await.unwrap();
+    assert_eq!(writes(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn pods_are_why_a_replica_is_ready() {
+    let world = World::installed();
+    let claims = world.lock().unwrap().claims.take();
+    let (mut keeper, readiness) = judging(&world);
+    let now = SystemTime::now();
+    let error = keeper.turn(now).await.unwrap_err().to_string();
+    assert!(error.starts_with("ValidatingWebhookConfiguration admittance does not exist"), "{error}");
+    assert!(readiness.missing().is_empty(), "Pods are patched all the same");
+    let configuration = {
+        let mut world = world.lock().unwrap();
+        world.claims = claims;
+        world.configuration.take()
+    };
+    let (mut other, readiness) = judging(&world);
+    other.turn(now).await.unwrap_err();
+    assert_eq!(readiness.missing(), ["published"], "claims alone are no reason to be ready");
+    world.lock().unwrap().configuration = configuration;
+    other.turn(now).await.unwrap();
+    assert!(readiness.missing().is_empty());
 }

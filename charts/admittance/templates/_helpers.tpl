@@ -70,3 +70,52 @@ livenessProbe:
   periodSeconds: 10
   failureThreshold: 6
 {{- end }}
+
+{{/* What the operator may in the namespaces that it looks after. */}}
+{{- define "admittance.operatorRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+{{- if .Values.gates.enabled }}
+# Takes the scheduling gate from Pods with wait: gate.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [patch]
+{{- end }}
+# By name only: without list and watch, nobody's Secrets can be looked through.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch, delete]
+- apiGroups: [kafka.admittance.dev]
+  resources: [brokerclusters]
+  verbs: [get, list, watch]
+- apiGroups: [kafka.admittance.dev]
+  resources: [topicclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [kafka.admittance.dev]
+  resources: [accessclaims]
+  verbs: [get, list, watch, create, patch, delete]
+# An access lives as long as the workload that it is for.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets, replicasets]
+  verbs: [get{{ if .Values.operator.restartsWorkloads }}, patch{{ end }}]
+- apiGroups: [batch]
+  resources: [cronjobs, jobs]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [replicationcontrollers]
+  verbs: [get]
+- apiGroups: [kafka.admittance.dev]
+  resources: [brokerclusters/status, topicclaims/status, accessclaims/status]
+  verbs: [patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* Narrows a selector of namespaces to those that the operator looks after: nobody would give a Pod elsewhere its Secret. */}}
+{{- define "admittance.reach" -}}
+{{- with .Values.operator.namespaces }}
+        - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
+{{- end }}
+{{- end }}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
@@ -24,6 +25,7 @@ use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::World;
+use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 
 const CALL: Duration = Duration::from_secs(20);
@@ -76,7 +78,7 @@ pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     standing
 }
 
-/// Who names the topics on record, as the API server lists them now, in all namespaces.
+/// Who names the topics on record, as the API server lists them now, in all namespaces that are looked after.
 ///
 /// # Errors
 /// A list is not complete.
@@ -84,13 +86,13 @@ pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Sta
     let mut standing = Standing::default();
     let topics = books.topics();
     let here = |other: &str| same_kafka(&context.world, cluster, other);
-    for claim in list::<TopicClaim>(&context.client, "list TopicClaims").await? {
+    for claim in list::<TopicClaim>(context, "list TopicClaims").await? {
         let topic = &claim.spec.topic_name;
         if topics.contains(topic.as_str()) && here(&claim.spec.cluster) {
             standing.claims.entry(topic.clone()).or_default().extend(claimed(&claim));
         }
     }
-    for access in list::<AccessClaim>(&context.client, "list AccessClaims").await? {
+    for access in list::<AccessClaim>(context, "list AccessClaims").await? {
         if here(&access.spec.cluster) {
             for topic in access.spec.consumes.iter().chain(&access.spec.produces) {
                 if topics.contains(topic.as_str()) {
@@ -122,11 +124,21 @@ fn name_of(object: &impl Resource) -> Option<String> {
     Some(format!("{}/{}", meta.namespace.as_ref()?, meta.name.as_ref()?))
 }
 
-async fn list<K>(client: &Client, what: &'static str) -> Result<Vec<K>, CallError>
+async fn list<K>(context: &Context, what: &'static str) -> Result<Vec<K>, CallError>
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {
-    let api = Api::<K>::all(client.clone());
+    let client = &context.client;
+    let found =
+        context.world.reach.gather(client, |scope| async move { list_within(client, &scope, what).await }).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn list_within<K>(client: &Client, scope: &Scope, what: &'static str) -> Result<Vec<K>, CallError>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+{
+    let api = within::<K>(client, scope);
     let (mut params, mut all) = (ListParams::default().limit(PAGE), Vec::new());
     loop {
         let page = call(CALL, what, api.list(&params)).await?;

@@ -1,0 +1,105 @@
+//! The watches: what they feed, and whom each change concerns.
+
+use futures::StreamExt;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::Api;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+
+use super::state::Queues;
+use crate::api::annotations::{ACCESS, INJECTION};
+use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::watch::follow::{Place, events, follow, readable};
+use crate::watch::reach::{Scope, within};
+use crate::watch::table::Name;
+use crate::watch::{NamespaceFacts, PodFacts, World, is_group};
+
+/// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
+/// merely lacks.
+pub(super) async fn watches(client: Client, world: &World, queues: &Queues, deleted: impl Fn(&TopicClaim)) {
+    let scopes = world.reach.scopes();
+    let scoped = join_all(scopes.iter().map(|scope| within_scope(&client, scope, world, queues, &deleted)));
+    tokio::join!(namespaces(&client, world, queues), scoped);
+}
+
+/// Namespaces are not narrowed: who is opted in says whose topic names are whose own.
+async fn namespaces(client: &Client, world: &World, queues: &Queues) {
+    let opted_in = watcher::Config::default().labels(&format!("{INJECTION}=enabled"));
+    let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
+    let changed = |name: &Name, _| {
+        world.place_anew(&name.1).into_iter().for_each(|claim| queues.topics.push(claim));
+        let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
+        pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
+            .for_each(|pod| queues.accesses.push(pod.access_key()));
+        let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
+        claims.for_each(|claim| queues.accesses.push(claim));
+    };
+    let row = |namespace: PartialObjectMeta<Namespace>| Some(NamespaceFacts::new(namespace.metadata));
+    follow(namespaces, &Place::everywhere(client), &world.namespaces, row, changed).await;
+}
+
+async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Queues, deleted: &impl Fn(&TopicClaim)) {
+    // A Pod that has ended leaves the selection, and so the table.
+    let running = watcher::Config::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
+    let pods = watcher(within::<PartialObjectMeta<Pod>>(client, scope), running).default_backoff();
+    let topics = events(within::<DeserializeGuard<TopicClaim>>(client, scope)).inspect(|event| {
+        if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
+            deleted(claim);
+        }
+    });
+    let accesses = events(within::<DeserializeGuard<AccessClaim>>(client, scope));
+    let clusters = events(within::<DeserializeGuard<BrokerCluster>>(client, scope));
+    let place = Place { client: client.clone(), scope: scope.clone() };
+    tokio::join!(
+        follow(
+            pods,
+            &place,
+            &world.pods,
+            |pod| PodFacts::new(pod.metadata),
+            |_, groups| {
+                groups.into_iter().for_each(|key| queues.accesses.push(key));
+            }
+        ),
+        follow(
+            topics,
+            &place,
+            &world.topics,
+            |claim| readable(claim).map(|claim| world.placed_topic(claim)),
+            |name, groups| {
+                queues.topics.push(name.clone());
+                for group in groups {
+                    // Rivals of one topic, and those who use it, look again.
+                    let rivals = world.topics.of(&group);
+                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
+                    let users = world.accesses.of(&group);
+                    users.iter().filter_map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
+                }
+            }
+        ),
+        follow(
+            accesses,
+            &place,
+            &world.accesses,
+            |claim| readable(claim).map(|claim| world.placed_access(claim)),
+            |name, groups| {
+                queues.accesses.push(name.clone());
+                for group in groups {
+                    if !is_group(&group) {
+                        queues.used.push(group);
+                        continue;
+                    }
+                    // Rivals of one consumer group look again.
+                    let rivals = world.accesses.of(&group);
+                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
+                }
+            }
+        ),
+        follow(clusters, &place, &world.clusters, readable, |name, _| queues.clusters.push(name.clone())),
+    );
+}
+
+fn name_of(object: &impl ResourceExt) -> Option<Name> {
+    Some((object.namespace()?, object.name_any()))
+}

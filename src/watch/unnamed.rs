@@ -182,7 +182,7 @@ mod tests {
         world.topics.put(name.clone(), world.placed_topic(topic.clone()));
         world.accesses.put(("shop".to_owned(), "web".to_owned()), world.placed_access(access("", None)));
         assert_eq!(at(), "ops/default");
-        assert_eq!(set_default(&world, Some("eu")), [name.clone()]);
+        assert_eq!(set_default(&world, Some("eu")), std::slice::from_ref(&name));
         assert_eq!(at(), "ops/eu");
         assert_eq!(world.accesses.get(&("shop", "web")).unwrap().spec.cluster, "ops/eu");
 

@@ -113,7 +113,7 @@ pub fn access_claim(name: &str, reason: &str, message: &str) -> Value {
 }
 
 /// A claim on a topic of its own name, declared unless `more` says otherwise.
-pub fn topic_claim(namespace: &str, name: &str, more: Value) -> Value {
+pub fn topic_claim(namespace: &str, name: &str, more: &Value) -> Value {
     let mut spec = json!({
         "topicName": name, "cluster": "admittance/default", "deletion": "Keep", "drift": "Revert", "source": "Declared",
     });

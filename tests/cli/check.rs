@@ -73,7 +73,7 @@ fn each_fault_is_found() {
         found
     };
     let unreachable = broker_cluster("KafkaUnreachable", "no broker answers");
-    let mut shared = topic_claim("shop", "orders", json!({}));
+    let mut shared = topic_claim("shop", "orders", &json!({}));
     shared["status"] = json!({"conditions": ready("TopicConflict", "claimed twice")});
     for (path, object, wanted) in [
         ("/version".into(), version, "Kubernetes v1.32.4: is older than 1.33"),

@@ -8,9 +8,9 @@ use crate::program::{Ended, run_with};
 const OURS: &str = "/apis/kafka.admittance.dev/v1alpha1";
 
 fn objects() -> Objects {
-    let declared = topic_claim("shop", "orders", json!({"partitions": 3, "config": {"cleanup.policy": "compact"}}));
-    let implicit = topic_claim("shop", "audit", json!({"source": "Producer"}));
-    let mut of_config_map = topic_claim("shop", "events", json!({}));
+    let declared = topic_claim("shop", "orders", &json!({"partitions": 3, "config": {"cleanup.policy": "compact"}}));
+    let implicit = topic_claim("shop", "audit", &json!({"source": "Producer"}));
+    let mut of_config_map = topic_claim("shop", "events", &json!({}));
     of_config_map["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "events", "uid": "u"}]);
     let mut manual = access_claim("billing", "Ready", "proven");
@@ -21,7 +21,7 @@ fn objects() -> Objects {
     let mut objects = sound();
     objects.insert(format!("{OURS}/namespaces/shop/topicclaims"), list(&[of_config_map, implicit, declared.clone()]));
     objects.insert(format!("{OURS}/namespaces/shop/accessclaims"), accesses.clone());
-    let elsewhere = topic_claim("a", "z", json!({"deletion": "Delete"}));
+    let elsewhere = topic_claim("a", "z", &json!({"deletion": "Delete"}));
     objects.insert(format!("{OURS}/topicclaims"), list(&[declared, elsewhere]));
     objects.insert(format!("{OURS}/accessclaims"), accesses);
     objects

@@ -17,7 +17,7 @@ fn world(topics: &[Value], accesses: &[Value]) -> Objects {
 }
 
 /// A claim whose topic is there, as the operator tells it.
-fn there(namespace: &str, name: &str, spec: Value, partitions: i32) -> Value {
+fn there(namespace: &str, name: &str, spec: &Value, partitions: i32) -> Value {
     let mut claim = topic_claim(namespace, name, spec);
     claim["metadata"]["uid"] = json!(format!("{namespace}/{name}"));
     claim["status"] = json!({
@@ -53,7 +53,7 @@ spec:
 
 #[test]
 fn what_is_as_it_should_be_needs_nothing() {
-    let objects = world(&[there("shop", "orders", json!({"partitions": 3}), 3)], &[]);
+    let objects = world(&[there("shop", "orders", &json!({"partitions": 3}), 3)], &[]);
     let ended = plan(objects, &claim("shop", "orders", ", partitions: 3"), &[]);
     assert_eq!((ended.code, ended.out.as_str()), (0, "nothing to do: 1 unchanged\n"), "{}", ended.err);
     assert!(ended.err.contains("Kafka admittance/default was not asked"), "{}", ended.err);
@@ -79,7 +79,7 @@ fn what_comes_to_be_is_told_with_its_topics_and_rights() {
 
 #[test]
 fn changes_and_refusals_have_codes_of_their_own() {
-    let objects = || world(&[there("shop", "orders", json!({"partitions": 3}), 3)], &[]);
+    let objects = || world(&[there("shop", "orders", &json!({"partitions": 3}), 3)], &[]);
     let ended = plan(objects(), &claim("shop", "orders", ", partitions: 3, deletion: Delete"), &[]);
     assert_eq!(ended.code, 3, "{ended:?}");
     assert!(ended.out.contains("  ~ deletion: Keep → Delete\n"), "{}", ended.out);
@@ -113,9 +113,9 @@ fn rights_that_go_and_rights_that_others_give_are_told() {
     live["status"]["username"] = json!("k.shop.web");
     live["status"]["secretName"] = json!("web-kafka-credentials");
     let topics = [
-        there("shop", "audit", json!({}), 1),
-        there("shop", "returns", json!({}), 1),
-        there("payments", "orders", json!({}), 1),
+        there("shop", "audit", &json!({}), 1),
+        there("shop", "returns", &json!({}), 1),
+        there("payments", "orders", &json!({}), 1),
     ];
     let ended = plan(world(&topics, &[live.clone()]), WEB, &[]);
     assert_eq!(ended.code, 3, "{ended:?}");
@@ -142,7 +142,7 @@ fn a_pod_that_the_webhook_refuses_is_refused() {
 #[test]
 fn readers_of_one_namespace_are_told_what_they_do_not_see() {
     let mut objects = world(&[], &[]);
-    let own = there("shop", "orders", json!({"partitions": 3}), 3);
+    let own = there("shop", "orders", &json!({"partitions": 3}), 3);
     for kind in ["topicclaims", "accessclaims"] {
         objects.insert(format!("{OURS}/{kind}"), json!(403));
         objects.insert(format!("{OURS}/namespaces/shop/{kind}"), list(&[]));
@@ -172,7 +172,7 @@ fn a_cluster_that_is_not_there_refuses_and_no_input_is_no_plan() {
 
 #[test]
 fn a_kafka_that_does_not_answer_is_told_and_the_status_believed() {
-    let objects = world(&[there("shop", "orders", json!({"partitions": 3}), 3)], &[]);
+    let objects = world(&[there("shop", "orders", &json!({"partitions": 3}), 3)], &[]);
     // Port 1 of this machine: nobody listens there.
     let ended = plan(objects, &claim("shop", "orders", ", partitions: 3"), &["--bootstrap-servers", "127.0.0.1:1"]);
     assert_eq!(ended.code, 0, "{ended:?}");

@@ -121,6 +121,6 @@ async fn a_topic_that_a_quota_delays_is_told_how_long_and_its_neighbours_are_mad
 
     let grown = join_all(["a", "late"].map(|name| batcher.create_partitions(name.into(), 3))).await;
     assert!(grown[0].is_ok());
-    assert_eq!(waits(grown[1].as_ref().map(|()| ())), wait);
+    assert_eq!(waits(grown[1].as_ref().copied()), wait);
     assert_eq!(fake.seen(ApiKey::CreatePartitions), [["a:3", "late:3"]]);
 }

@@ -149,7 +149,7 @@ fn told(
                         let had = had.map_or_else(String::new, |had| format!(" = {had}"));
                         Line::new(Mark::Remove, format!("config {key}{had}, for the brokers' default"))
                     }
-                }))
+                }));
             }
         }
     }

@@ -15,6 +15,7 @@
 //! - `access`: from Pods to rules, a user and a Secret.
 //! - `sweep`: users that Kafka has and nobody stands for.
 //! - `topics`: from claims to topics.
+//! - `configmaps`: from ConfigMaps of the contract of 2017 to claims on topics.
 //! - `clusters`: one client a `BrokerCluster`.
 //! - `watch`: what the API server holds, in memory.
 //! - `operator`: the watches, queues and controllers, put together.
@@ -37,6 +38,8 @@ pub mod api;
 pub mod cli;
 #[cfg(feature = "operator")]
 pub mod clusters;
+#[cfg(feature = "operator")]
+pub mod configmaps;
 pub mod crypto;
 pub mod intent;
 #[cfg(feature = "kafka")]

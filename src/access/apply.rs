@@ -11,7 +11,7 @@ use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
-use super::step::{Stage, Step};
+use super::step::{Handout, Stage, Step};
 use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::Connection;
@@ -37,6 +37,7 @@ struct Work<'w> {
     rules: OnceCell<Option<Ticket>>,
     proof: OnceCell<Proof>,
     claim: OnceCell<AccessClaim>,
+    secret_uid: OnceCell<String>,
 }
 
 /// What came of a plan.
@@ -62,6 +63,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         rules: OnceCell::new(),
         proof: OnceCell::new(),
         claim: OnceCell::new(),
+        secret_uid: OnceCell::new(),
     };
     for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
@@ -74,7 +76,7 @@ impl Work<'_> {
     async fn step(&self, step: &Step) -> Result<(), Halt> {
         let (client, key) = (&self.context.client, &self.seen.key);
         match step {
-            Step::ConfirmEnd => objects::confirm_end(client, key, self.claim_seen()?).await,
+            Step::ConfirmEnd => objects::confirm_end(self.context, key, self.claim_seen()?).await,
             Step::CreateClaim(spec) => self.create_claim(spec).await,
             Step::UpdateClaim(spec) => self.update_claim(spec).await,
             Step::ClaimTopic { topic, source } => {
@@ -98,9 +100,14 @@ impl Work<'_> {
             Step::RemoveQuotas => self.limit(Quota::default()).await,
             Step::SetCredential { mechanism, fresh } => self.set_credential(*mechanism, *fresh).await,
             Step::Prove { rules, topics, mechanism } => self.prove(rules, topics, *mechanism).await,
-            Step::Publish { replaces, mechanism, rotation, group, consumes, produces } => {
-                self.publish(replaces.as_deref(), *mechanism, *rotation, (group, consumes, produces)).await
+            Step::Publish { replaces, rotation, handout } => {
+                let uid =
+                    self.publish(&self.subject.secret_name, replaces.as_deref(), *rotation, handout, None).await?;
+                // A plan publishes once: the cell is empty.
+                let _ = self.secret_uid.set(uid);
+                Ok(())
             }
+            Step::Copy { name, replaces, handout } => self.copy(name, replaces.as_deref(), handout).await,
             Step::Restart(owner) => match &self.kafka()?.1.secret {
                 SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
                 SecretView::Absent | SecretView::Foreign => Ok(()),
@@ -111,8 +118,8 @@ impl Work<'_> {
                 Ok(())
             }
             Step::RemoveCredential(slots) => self.remove_credential(slots).await,
-            Step::Unpublish { uid, resource_version } => {
-                objects::unpublish(client, (&key.0, &self.subject.secret_name), uid, resource_version).await
+            Step::Unpublish { name, uid, resource_version } => {
+                objects::unpublish(client, (&key.0, name), uid, resource_version).await
             }
             Step::DeleteClaim => objects::delete_claim(client, key, self.claim_seen()?).await,
         }
@@ -219,29 +226,43 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Writes a further Secret, which goes with the first one.
+    async fn copy(&self, name: &str, replaces: Option<&str>, handout: &Handout) -> Result<(), Halt> {
+        let stands = match &self.kafka()?.1.secret {
+            SecretView::Ours { uid, rotation, .. } => Some((uid, *rotation)),
+            SecretView::Absent | SecretView::Foreign => None,
+        };
+        let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(Halt::Changed)?;
+        let rotation = stands.map_or(0, |(_, rotation)| rotation);
+        self.publish(name, replaces, Some(rotation), handout, Some((&self.subject.secret_name, uid))).await.map(drop)
+    }
+
     async fn publish(
         &self,
+        name: &str,
         replaces: Option<&str>,
-        mechanism: Mechanism,
         rotation: Option<i64>,
-        (group, consumes, produces): (&str, &[String], &[String]),
-    ) -> Result<(), Halt> {
+        Handout { mechanism, group, consumes, produces }: &Handout,
+        copy_of: Option<(&str, &str)>,
+    ) -> Result<String, Halt> {
         let (connection, held) = self.kafka()?;
         let Some(password) =
             self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
         else {
-            return Ok(());
+            return Err(Halt::Changed);
         };
-        let subject = CredentialSubject { group, username: &self.subject.username, mechanism, consumes, produces };
-        let name = (self.seen.key.0.as_str(), self.subject.secret_name.as_str());
+        let subject =
+            CredentialSubject { group, username: &self.subject.username, mechanism: *mechanism, consumes, produces };
         let data = data(subject, password, &connection.terms);
-        let foreign = match &held.secret {
-            SecretView::Ours { data: stands, .. } => {
+        let stands = if copy_of.is_some() { held.copies.get(name) } else { Some(&held.secret) };
+        let foreign = match stands {
+            Some(SecretView::Ours { data: stands, .. }) => {
                 stands.keys().filter(|key| !data.contains_key(key.as_str())).cloned().collect()
             }
-            SecretView::Absent | SecretView::Foreign => Vec::new(),
+            _ => Vec::new(),
         };
-        let publication = Publication { name, replaces, data, foreign, rotation };
+        let (key, name) = (&self.seen.key, (self.seen.key.0.as_str(), name));
+        let publication = Publication { name, replaces, data, foreign, rotation, access: &key.1, copy_of };
         objects::publish(&self.context.client, publication).await
     }
 }

@@ -1,37 +1,135 @@
-//! What the Pods of an access ask for.
+//! Who asks for an access, and for what. The Pods and Deployments are read as the watches last saw them.
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::ObjectReference;
+
 use super::Context;
-use super::observe::Ask;
+use super::life::owner_of;
 use crate::api::annotations::CLUSTER;
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
-use crate::api::resources::AccessClaim;
+use crate::api::resources::{AccessClaim, WorkloadOwner};
 use crate::intent::{self, Intent, Problem};
-use crate::watch::{AccessKey, PodFacts};
+use crate::watch::{AccessKey, DeploymentFacts, PodFacts};
 
-/// The requests of an access's Pods, in the order of the Pods' names; none where the namespace is not opted in.
+/// A request for an access.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who asks.
+    pub by: Asker,
+    /// What is asked for, or what is wrong with it.
+    pub intent: Result<Intent, Vec<Problem>>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Asker {
+    /// A Pod, by its annotations.
+    Pod(Arc<PodFacts>),
+    /// A Deployment, by its own annotations: the contract of 2017.
+    Deployment(Arc<DeploymentFacts>),
+}
+
+impl Asker {
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Pod(pod) => &pod.namespace,
+            Self::Deployment(deployment) => &deployment.namespace,
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Pod(pod) => &pod.name,
+            Self::Deployment(deployment) => &deployment.name,
+        }
+    }
+
+    /// The uid.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        match self {
+            Self::Pod(pod) => &pod.uid,
+            Self::Deployment(deployment) => &deployment.uid,
+        }
+    }
+
+    /// The kind.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Pod(_) => "Pod",
+            Self::Deployment(_) => "Deployment",
+        }
+    }
+
+    /// What the Pods are made from: two of one template have one service account.
+    #[must_use]
+    pub fn template(&self) -> String {
+        match self {
+            Self::Pod(pod) => pod.template(),
+            Self::Deployment(deployment) => deployment.template(),
+        }
+    }
+
+    /// What the access lives as long as.
+    #[must_use]
+    pub fn owner(&self) -> Option<WorkloadOwner> {
+        match self {
+            Self::Pod(pod) => owner_of(pod),
+            Self::Deployment(_) => Some(WorkloadOwner { kind: self.kind().to_owned(), name: self.name().to_owned() }),
+        }
+    }
+
+    /// For an Event about it.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        let version = match self {
+            Self::Pod(_) => "v1",
+            Self::Deployment(_) => "apps/v1",
+        };
+        ObjectReference {
+            api_version: Some(version.to_owned()),
+            kind: Some(self.kind().to_owned()),
+            namespace: Some(self.namespace().to_owned()),
+            name: Some(self.name().to_owned()),
+            uid: Some(self.uid().to_owned()),
+            ..ObjectReference::default()
+        }
+    }
+}
+
+/// Everybody who asks for an access, Pods first, in the order of their names; nobody where the namespace is not opted in.
 #[must_use]
-pub fn asks(context: &Context, key: &AccessKey, claim: Option<&AccessClaim>) -> Vec<Ask> {
+pub fn of(context: &Context, key: &AccessKey, claim: Option<&AccessClaim>) -> Vec<Ask> {
     // A label can be set by hand: what counts is that the namespace is opted in, and what the Pod itself asks for.
     if !context.world.opted_in(&key.0) {
         return Vec::new();
     }
-    let pods = context.world.pods.of(key).into_iter();
-    let read = |pod: Arc<PodFacts>| {
-        let meta = pod.meta();
-        let names_none = !meta.annotations.contains_key(CLUSTER);
-        let mut intent = intent::request::read(&meta, &context.default_cluster).transpose()?;
-        if names_none && let Ok(read) = intent {
-            intent = placed(read, claim, &context.world.default_of(&key.0), &context.default_cluster);
-        }
-        Some(Ask { pod, intent })
+    let (install, default) = (&context.default_cluster, context.world.default_of(&key.0));
+    let place = |intent: Result<Intent, Vec<Problem>>, names_one: bool| match intent {
+        Ok(read) if !names_one => placed(read, claim, &default, install),
+        other => other,
     };
-    pods.filter_map(read).collect()
+    let pods = context.world.pods.of(key).into_iter().filter_map(|pod| {
+        let meta = pod.meta();
+        let intent = intent::request::read(&meta, install).transpose()?;
+        let intent = place(intent, meta.annotations.contains_key(CLUSTER));
+        Some(Ask { by: Asker::Pod(pod), intent })
+    });
+    let deployments = context.world.deployments.of(key).into_iter().map(|deployment| {
+        let intent = place(deployment.intent.clone(), deployment.names_cluster);
+        Ask { by: Asker::Deployment(deployment), intent }
+    });
+    pods.chain(deployments).collect()
 }
 
-/// The intent of a Pod that names no cluster: it goes where its access is, and where there is none yet, to the default of the namespace. The
+/// The intent of who names no cluster: it goes where its access is, and where there is none yet, to the default of the namespace. The
 /// webhook knows neither, so the names stay those of a Pod on the installation's default.
 fn placed(
     mut intent: Intent,

@@ -129,7 +129,6 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
 
-    use super::super::observe::SecretView;
     use super::*;
     use crate::kafka::acl::{Operation, ResourceType};
 
@@ -138,16 +137,7 @@ mod tests {
     }
 
     fn held(rules: &[AclBinding]) -> Held {
-        Held {
-            rules: rules.iter().cloned().collect(),
-            slots: Vec::new(),
-            quotas: Some(Quota::default()),
-            secret: SecretView::Absent,
-            topics: Default::default(),
-            groups: Default::default(),
-            rival: None,
-            readers: None,
-        }
+        Held { rules: rules.iter().cloned().collect(), quotas: Some(Quota::default()), ..Held::default() }
     }
 
     fn left(rules: &[AclBinding]) -> AccessClaimStatus {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::observe::{Ask, Held, Subject};
+use super::asks::{Ask, Asker};
+use super::observe::{Held, Subject};
 use super::prefix;
 use super::reviews::{self, Object};
 use super::rights::principal;
@@ -15,7 +16,7 @@ use crate::clusters::Connection;
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::At;
 use crate::ownership::owner;
-use crate::watch::{AccessKey, PodFacts};
+use crate::watch::AccessKey;
 
 /// Adds the verdicts on foreign topics and groups; returns the accounts that were asked about, none where nothing is foreign.
 ///
@@ -77,8 +78,8 @@ async fn accounts(
     if let Some(stands_for) = claim.and_then(|claim| claim.spec.service_account.clone()) {
         return Ok(BTreeSet::from([stands_for]));
     }
-    let pods: Vec<&PodFacts> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &*ask.pod).collect();
-    let mut accounts = context.accounts.of(&context.client, key, &pods).await?;
+    let askers: Vec<&Asker> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &ask.by).collect();
+    let mut accounts = context.accounts.of(&context.client, key, &askers).await?;
     if accounts.is_empty() {
         // Scaled to zero: those that asked last speak for the workload.
         let last = claim.and_then(|claim| claim.status.as_ref());

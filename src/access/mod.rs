@@ -1,10 +1,12 @@
 //! The access of workloads: observe → plan → apply → report, a key at a time.
 //!
-//! A Pod that carries an access label leads to an `AccessClaim`; the claim to rules and a user in Kafka; and when every broker is
-//! seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the API server alone.
+//! A Pod that carries an access label, or a Deployment of the contract of 2017, leads to an `AccessClaim`; the claim to rules and a user
+//! in Kafka; and when every broker is seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the
+//! API server alone.
 
 pub mod apply;
 pub mod asks;
+pub mod copies;
 pub mod credentials;
 pub mod drift;
 mod foreign;
@@ -24,8 +26,10 @@ pub mod report;
 pub mod reviews;
 pub mod rights;
 pub mod rotation;
+mod secret_view;
 pub mod standing;
 pub mod step;
+mod strangers;
 pub mod wishes;
 
 use std::sync::Arc;
@@ -66,6 +70,8 @@ pub struct Context {
     pub scope: Scope,
     /// The cluster of Pods that name none.
     pub default_cluster: ClusterRef,
+    /// Whether Deployments of the contract of 2017 are served.
+    pub deployments_of_2017: bool,
     /// Who was told what.
     pub told: Arc<report::Told>,
     /// The service accounts behind the Pods.
@@ -165,7 +171,7 @@ async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next,
     }
     if let Err(unusable) = &seen.held {
         report::halted(context, key, unusable).await;
-        report::tell_pods(context, &seen, &plan).await;
+        report::tell_askers(context, &seen, &plan).await;
         // The cluster tells when it works again.
         return Ok(Next::Idle);
     }

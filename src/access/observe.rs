@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
-use super::asks::asks;
+use super::asks::{self, Ask};
 use super::foreign;
 use super::groups::GroupView;
 use super::life::Ownership;
@@ -18,37 +18,27 @@ use super::readers;
 use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
+use super::secret_view::view;
 use super::wishes::Wishes;
 use super::{Context, Halt};
-use crate::api::annotations::{MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
+use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Right, TopicClaim};
 use crate::api::secret::Secret;
-use crate::api::secret_layout::keys;
 use crate::clusters::{Connection, Unusable, scope_of};
 use crate::intent::manual::fault;
-use crate::intent::{self, Intent, Problem};
+use crate::intent::{self, Intent};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
-use crate::kafka::scram::Mechanism;
 use crate::ownership::own_namespace;
-use crate::runtime::kubernetes::call;
-use crate::watch::{AccessKey, PodFacts, group_key};
+use crate::runtime::kubernetes::{CallError, call};
+use crate::watch::{AccessKey, group_key};
 
 /// The deadline of one read.
 const CALL: Duration = Duration::from_secs(5);
-
-/// A Pod's request for this access.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// The Pod.
-    pub pod: Arc<PodFacts>,
-    /// What it asks for, or what is wrong with it.
-    pub intent: Result<Intent, Vec<Problem>>,
-}
 
 /// Who the access is, once it is known: from the claim if there is one, else from the first Pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +51,14 @@ pub struct Subject {
     pub username: String,
     /// The credential Secret.
     pub secret_name: String,
+}
+
+impl Subject {
+    /// Whether it is who an intent speaks of.
+    #[must_use]
+    pub fn is(&self, intent: &Intent) -> bool {
+        intent.workload.as_ref() == self.workload && intent.cluster.to_string() == self.cluster
+    }
 }
 
 /// One topic that is asked for.
@@ -110,6 +108,10 @@ pub struct Held {
     pub quotas: Option<Quota>,
     /// The Secret.
     pub secret: SecretView,
+    /// Further Secrets that are asked for, or on record.
+    pub copies: BTreeMap<String, SecretView>,
+    /// Those of them that nobody asks for any more, and Pods read.
+    pub read_copies: BTreeSet<String>,
     /// The topics that are asked for, or were granted.
     pub topics: BTreeMap<String, TopicView>,
     /// The groups that are asked for beyond those of the namespace.
@@ -127,7 +129,7 @@ pub struct Observation {
     pub key: AccessKey,
     /// The claim.
     pub claim: Option<Arc<AccessClaim>>,
-    /// The Pods' requests, in the order of their names; none where the namespace is not opted in.
+    /// The requests of Pods and Deployments, in the order of their names; none where the namespace is not opted in.
     pub asks: Vec<Ask>,
     /// Who it is; nothing where neither a claim nor a readable Pod says so.
     pub subject: Option<Subject>,
@@ -159,7 +161,7 @@ pub struct Observation {
 /// A read failed; the queue tries again.
 pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: bool) -> Result<Observation, Halt> {
     let claim = context.world.accesses.get(&(&key.0, &key.1));
-    let asks = asks(context, key, claim.as_deref());
+    let asks = asks::of(context, key, claim.as_deref());
     let subject = subject(context, key, claim.as_deref(), &asks)?;
     let (mut accounts, mut admitted) = (BTreeSet::new(), true);
     let opted_in = context.world.opted_in(&key.0);
@@ -171,7 +173,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
                 let quotas = quotas(&connection, subject, claim.as_deref());
-                let (held, quotas) = tokio::join!(held(context, &connection, &key.0, subject, &wishes), quotas);
+                let (held, quotas) = tokio::join!(held(context, &connection, (key, &asks), subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
                 held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
@@ -183,7 +185,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     };
     let rotate = claim.as_deref().and_then(request);
     let now = Timestamp::now();
-    let living = asks.iter().map(|ask| ask.pod.uid.clone()).collect();
+    let living = asks.iter().map(|ask| ask.by.uid().to_owned()).collect();
     let let_through = context.gates.let_through(key, &living);
     let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
     let unplaced = recorded.is_none() && context.world.unnamed_accesses.has(key);
@@ -274,6 +276,7 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
     if let Some(claim) = claim {
         let recorded = Wishes::of_claim(&claim.spec);
         recorded.rights().for_each(|(name, right)| wishes.add(name, right));
+        wishes.secrets.extend(recorded.secrets);
     }
     wishes
 }
@@ -281,12 +284,12 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
 async fn held(
     context: &Context,
     connection: &Connection,
-    namespace: &str,
+    (key, asks): (&AccessKey, &[Ask]),
     subject: &Subject,
     wishes: &Wishes,
 ) -> Result<Held, Halt> {
     let filter = AclFilter::Principal(principal(&subject.username));
-    let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
+    let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &key.0);
     let groups = try_join_all(wishes.groups.iter().map(|name| async move {
         let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
         let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
@@ -303,26 +306,44 @@ async fn held(
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
         Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists, own_namespace, ..TopicView::default() }))
     }));
-    let (rules, slots, topics, groups, secret) = tokio::join!(
+    let own = (key.1.as_str(), subject.secret_name.as_str());
+    let copies = try_join_all(wishes.secrets.iter().map(|name| async {
+        let found = call(CALL, "read a copy of the credential Secret", secrets.get_opt(name)).await?;
+        Ok::<_, CallError>((name.clone(), found.map_or(SecretView::Absent, |found| view(found, own))))
+    }));
+    let (rules, slots, topics, groups, copies, secret) = tokio::join!(
         connection.admin.describe_acls(&filter, At::Any),
         connection.batcher.describe_user(subject.username.clone()),
         topics,
         groups,
+        copies,
         call(CALL, "read the credential Secret", secrets.get_opt(&subject.secret_name)),
     );
-    let (secret, slots) = (secret.map_err(Halt::from)?.map_or(SecretView::Absent, view), slots?);
+    let (secret, slots) = (secret?.map_or(SecretView::Absent, |found| view(found, own)), slots?);
+    let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
     let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
     let readers = match secret.mechanism() {
         Some(active) if rotation::needs_readers(&in_use, active) => {
-            Some(readers::of(&context.client, namespace, &subject.secret_name).await?)
+            let names: Vec<&str> =
+                [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
+            Some(readers::of(&context.client, &key.0, &names).await?)
         }
         _ => None,
     };
+    let asked_for: BTreeSet<_> = asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
+    let mut read_copies = BTreeSet::new();
+    for name in copies.keys().filter(|name| !asks.is_empty() && !asked_for.contains(name)) {
+        if !readers::of(&context.client, &key.0, &[name]).await?.is_empty() {
+            read_copies.insert(name.clone());
+        }
+    }
     Ok(Held {
         rules: rules?.into_iter().collect(),
         slots,
         quotas: None,
         secret,
+        copies,
+        read_copies,
         topics: topics?.into_iter().collect(),
         groups: groups?.into_iter().collect(),
         readers,
@@ -344,52 +365,4 @@ async fn quotas(
         return Ok(None);
     }
     Ok(Some(connection.batcher.describe_quota(subject.username.clone()).await?))
-}
-
-fn view(secret: KubeSecret) -> SecretView {
-    if secret.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY)).is_none_or(|by| by != MANAGER) {
-        return SecretView::Foreign;
-    }
-    let annotation = |key: &str| secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
-    let rotation = annotation(ROTATION).and_then(|number| number.parse().ok()).unwrap_or(0);
-    let made = secret.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |made| made.0);
-    let published = annotation(PUBLISHED).and_then(|time| time.parse().ok()).unwrap_or(made);
-    let text = |bytes: Vec<u8>| Secret::new(String::from_utf8(bytes).unwrap_or_default());
-    let data = secret.data.into_iter().flatten().map(|(key, bytes)| (key, text(bytes.0))).collect();
-    SecretView::Ours {
-        uid: secret.metadata.uid.unwrap_or_default(),
-        resource_version: secret.metadata.resource_version.unwrap_or_default(),
-        rotation,
-        published,
-        data,
-    }
-}
-
-impl SecretView {
-    /// The mechanism that it tells clients to use.
-    #[must_use]
-    pub fn mechanism(&self) -> Option<Mechanism> {
-        match self {
-            Self::Ours { data, .. } => data.get(keys::SASL_MECHANISM)?.expose().parse().ok(),
-            Self::Absent | Self::Foreign => None,
-        }
-    }
-
-    /// The consumer group that it tells.
-    #[must_use]
-    pub fn group(&self) -> Option<&str> {
-        match self {
-            Self::Ours { data, .. } => data.get(keys::GROUP_ID).map(Secret::expose),
-            Self::Absent | Self::Foreign => None,
-        }
-    }
-
-    /// The password that was published; nothing where there is none that Kafka would take.
-    #[must_use]
-    pub fn password(&self) -> Option<&Secret> {
-        match self {
-            Self::Ours { data, .. } => data.get(keys::PASSWORD).filter(|password| !password.expose().is_empty()),
-            Self::Absent | Self::Foreign => None,
-        }
-    }
 }

@@ -8,13 +8,14 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet}
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, ReplicationController};
 use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, ObjectMeta};
 
 use super::life::Ownership;
 use crate::api::annotations::INJECTION;
 use crate::api::resources::WorkloadOwner;
-use crate::intent::{self, PodMeta};
+use crate::intent::{self, PodMeta, contract_2017};
 use crate::runtime::kubernetes::{CallError, call};
+use crate::watch::deployments;
 
 const CALL: Duration = Duration::from_secs(5);
 const READ: &str = "read a workload's owner";
@@ -29,6 +30,16 @@ pub async fn look(client: &Client, namespace: &str, owners: &[WorkloadOwner]) ->
 
 fn pairs(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
     map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+/// Whether a Deployment itself asks, whether or not such are served: what was given to it then is not taken away by a setting.
+async fn deployment(client: &Client, namespace: &str, name: &str) -> Result<bool, CallError> {
+    let api = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let found = call(CALL, READ, api.get_metadata_opt(name)).await?;
+    Ok(found.filter(|found| found.metadata.deletion_timestamp.is_none()).is_some_and(|found| {
+        let ObjectMeta { labels, annotations, .. } = &found.metadata;
+        contract_2017::deployment_asks(&deployments::asking(namespace, name, labels.as_ref(), annotations.as_ref()))
+    }))
 }
 
 async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<Ownership, CallError> {
@@ -58,6 +69,7 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
     }
     let name = &owner.name;
     match owner.kind.as_str() {
+        "Deployment" if deployment(client, namespace, name).await? => Ok(Ownership::Asks),
         "Deployment" => {
             read::<Deployment>(client, namespace, name, |found| {
                 found.spec.map(|spec| (spec.template, spec.replicas.unwrap_or(1)))

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::asks::{Ask, Asker};
+use super::copies;
 use super::drift::Drift;
 use super::groups::{self, GroupQuestion, GroupView};
-use super::life::{Life, life, owner_of};
-use super::observe::{Ask, Held, Observation, SecretView, Subject, TopicView};
+use super::life::{Life, life};
+use super::observe::{Held, Observation, SecretView, Subject, TopicView};
 use super::prefix::{self, Prefixes, Question};
 use super::provision::{provide, revoke};
 use super::rights::{principal, rule};
 use super::rotation::Overlap;
 use super::standing::{Question as TopicQuestion, Standing, standing};
 use super::step::Step;
+use super::strangers::strangers;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
@@ -37,7 +40,7 @@ pub struct Plan {
     pub grants: Vec<Grant>,
     /// What keeps the access from being ready once the steps are done; nothing where it then is.
     pub obstacle: Option<Unusable>,
-    /// Pods that are not part of this access although their label says so, by uid, and why.
+    /// Who is not part of this access although it asks for it, by uid, and why.
     pub strangers: BTreeMap<String, Unusable>,
     /// The limits of the user once the steps are done, where there are any.
     pub quotas: Option<Quotas>,
@@ -73,9 +76,12 @@ impl Plan {
 /// Decides about one access; nothing where nobody asks and there is no claim.
 #[must_use]
 pub fn plan(seen: &Observation) -> Option<Plan> {
-    let subject = seen.subject.as_ref()?;
-    let strangers = strangers(seen, subject);
-    let members: Vec<&Ask> = seen.asks.iter().filter(|ask| !strangers.contains_key(&ask.pod.uid)).collect();
+    let strangers = strangers(seen);
+    let Some(subject) = &seen.subject else {
+        // Nobody who can be read; those who cannot are told.
+        return (!strangers.is_empty()).then(|| Plan { strangers, ..Plan::default() });
+    };
+    let members: Vec<&Ask> = seen.asks.iter().filter(|ask| !strangers.contains_key(ask.by.uid())).collect();
     let asked = asked(seen, &members);
     let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
     let quotas = before.and_then(|status| status.quotas);
@@ -97,7 +103,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         }
         Life::Wanted => {}
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
-        Life::Ended => return Some(end(held, plan)),
+        Life::Ended => return Some(end(subject, held, plan)),
     }
     let prefixes = Prefixes::of(&Question {
         principal: &principal(&subject.username),
@@ -109,13 +115,13 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     });
     let judgement = judge(seen, subject, &asked, (connection, prefixes), held, &mut plan.steps);
     let published = held.secret.password().is_some();
-    plan.obstacle = obstacle(&judgement.refused, &held.secret, subject);
+    plan.obstacle = obstacle(&judgement.refused, held, &asked, subject);
     if !seen.opted_in && !published && plan.obstacle.is_none() {
         let message = format!("namespace {} is not opted in", seen.key.0);
         plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
     }
     if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
-        provide(seen, subject, &judgement, connection, held, &mut plan);
+        provide(seen, subject, &judgement, &asked, connection, held, &mut plan);
     } else {
         // Nothing is handed out; what is not given any more is taken all the same.
         revoke(seen, subject, &judgement, held, &mut plan.steps);
@@ -132,8 +138,12 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
 /// The Pods that wait at a scheduling gate and have not been let through.
 fn gated(seen: &Observation, members: &[&Ask]) -> Option<Vec<(String, String)>> {
     let waits = |ask: &&&Ask| ask.intent.as_ref().is_ok_and(|intent| intent.wait == Wait::Gate);
-    let waiting = members.iter().filter(waits).filter(|ask| !seen.let_through.contains(&ask.pod.uid));
-    let pods: Vec<_> = waiting.map(|ask| (ask.pod.name.clone(), ask.pod.uid.clone())).collect();
+    let pod = |ask: &&Ask| match &ask.by {
+        Asker::Pod(pod) => Some((pod.name.clone(), pod.uid.clone())),
+        Asker::Deployment(_) => None,
+    };
+    let waiting = members.iter().filter(waits).filter_map(pod);
+    let pods: Vec<_> = waiting.filter(|(_, uid)| !seen.let_through.contains(uid)).collect();
     (!pods.is_empty()).then_some(pods)
 }
 
@@ -165,7 +175,7 @@ fn life_of(seen: &Observation, has_pods: bool, idle_after: Duration) -> Life {
 }
 
 /// The rights first, which acts on live connections; then the credential, the Secret and the claim.
-fn end(held: &Held, plan: Plan) -> Plan {
+fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
     let mut steps = vec![Step::ConfirmEnd];
     if !held.rules.is_empty() {
         steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
@@ -176,9 +186,14 @@ fn end(held: &Held, plan: Plan) -> Plan {
     if !held.slots.is_empty() {
         steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
     }
-    if let SecretView::Ours { uid, resource_version, .. } = &held.secret {
-        steps.push(Step::Unpublish { uid: uid.clone(), resource_version: resource_version.clone() });
-    }
+    let own = [(&subject.secret_name, &held.secret)];
+    steps.extend(own.into_iter().chain(&held.copies).filter_map(|(name, view)| match view {
+        SecretView::Ours { uid, resource_version, .. } => {
+            let (uid, resource_version) = (uid.clone(), resource_version.clone());
+            Some(Step::Unpublish { name: name.clone(), uid, resource_version })
+        }
+        SecretView::Absent | SecretView::Foreign => None,
+    }));
     steps.push(Step::DeleteClaim);
     Plan { steps, ends: true, ..plan }
 }
@@ -189,36 +204,8 @@ fn owners(seen: &Observation, members: &[&Ask]) -> Vec<WorkloadOwner> {
         let last = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
         return last.map_or_else(Vec::new, |status| status.owners.clone());
     }
-    let owners: BTreeSet<_> = members.iter().filter_map(|ask| owner_of(&ask.pod)).collect();
+    let owners: BTreeSet<_> = members.iter().filter_map(|ask| ask.by.owner()).collect();
     owners.into_iter().collect()
-}
-
-/// Pods whose own words do not lead to this access.
-fn strangers(seen: &Observation, subject: &Subject) -> BTreeMap<String, Unusable> {
-    let manual = seen.claim.as_ref().is_some_and(|claim| claim.spec.source == AccessSource::Manual);
-    let judge = |ask: &Ask| match &ask.intent {
-        Err(problems) => {
-            let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            Some(Unusable { reason: problems.first()?.reason, message })
-        }
-        Ok(intent) if intent.access_name() != seen.key.1 => Some(Unusable {
-            reason: Reason::AccessTaken,
-            message: format!("the Pod's access is \"{}\", and its label says \"{}\"", intent.access_name(), seen.key.1),
-        }),
-        Ok(intent) if intent.workload.as_ref() != subject.workload || intent.cluster.to_string() != subject.cluster => {
-            let message = format!(
-                "access \"{}\" belongs to workload \"{}\" on {}, not to \"{}\" on {}",
-                seen.key.1, subject.workload, subject.cluster, intent.workload, intent.cluster
-            );
-            Some(Unusable { reason: Reason::AccessTaken, message })
-        }
-        Ok(_) if manual => Some(Unusable {
-            reason: Reason::AccessTaken,
-            message: format!("AccessClaim \"{}\" was written for a client that is not a Pod", seen.key.1),
-        }),
-        Ok(_) => None,
-    };
-    seen.asks.iter().filter_map(|ask| Some((ask.pod.uid.clone(), judge(ask)?))).collect()
 }
 
 /// The union of what the Pods ask for; what the claim says where there is no Pod at all.
@@ -234,11 +221,13 @@ fn asked(seen: &Observation, members: &[&Ask]) -> Wishes {
 }
 
 fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec<Step>) {
+    let held = seen.held.as_ref().ok().map(|(_, held)| held);
+    let asked = Wishes { secrets: copies::on_record(asked, seen.claim.as_deref(), held), ..asked.clone() };
     match &seen.claim {
         None => {
             let (workload, cluster) = (subject.workload.clone(), subject.cluster.clone());
             let spec = AccessClaimSpec { workload, cluster, ..AccessClaimSpec::empty() };
-            steps.push(Step::CreateClaim(Box::new(asked.clone().into_claim(spec))));
+            steps.push(Step::CreateClaim(Box::new(asked.into_claim(spec))));
         }
         // What people wrote is theirs.
         Some(claim) if claim.spec.source == AccessSource::Manual => {
@@ -247,7 +236,7 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
             }
         }
         Some(claim) => {
-            let spec = asked.clone().into_claim(claim.spec.clone());
+            let spec = asked.into_claim(claim.spec.clone());
             if spec != claim.spec {
                 steps.push(Step::UpdateClaim(Box::new(spec)));
             }
@@ -382,9 +371,10 @@ fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right
     })
 }
 
-fn obstacle(refused: &[Refusal], secret: &SecretView, subject: &Subject) -> Option<Unusable> {
-    if matches!(secret, SecretView::Foreign) {
-        let message = format!("Secret {} exists and was not written by Admittance", subject.secret_name);
+fn obstacle(refused: &[Refusal], held: &Held, asked: &Wishes, subject: &Subject) -> Option<Unusable> {
+    let own = matches!(held.secret, SecretView::Foreign).then_some(subject.secret_name.as_str());
+    if let Some(taken) = own.or_else(|| held.taken(asked)) {
+        let message = format!("Secret {taken} exists and was not written by Admittance for this access");
         return Some(Unusable { reason: Reason::SecretNotOurs, message });
     }
     let first = refused.first()?;

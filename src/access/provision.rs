@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::copies;
 use super::credentials::{Subject as CredentialSubject, data, iterations};
 use super::drift::{self, Drift, What};
 use super::observe::{Held, Observation, SecretView, Subject};
@@ -10,7 +11,8 @@ use super::plan::{Judgement, Plan};
 use super::quotas;
 use super::rights::rights;
 use super::rotation::{self, Decision, Facts};
-use super::step::Step;
+use super::step::{Handout, Step};
+use super::wishes::Wishes;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, condition};
@@ -21,11 +23,15 @@ use crate::kafka::admin::quotas::Quota;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
 
+/// When to look again whether an old password can go that a copy has just lost.
+const AFTER_COPY: Duration = Duration::from_secs(15);
+
 /// Plans what brings Kafka and the Secret to what was judged.
 pub(super) fn provide(
     seen: &Observation,
     subject: &Subject,
     judgement: &Judgement,
+    asked: &Wishes,
     connection: &Connection,
     held: &Held,
     plan: &mut Plan,
@@ -96,7 +102,9 @@ pub(super) fn provide(
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
     let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
     let number = rotation.renew.map(|(_, number)| number).or(again);
-    let publish = |replaces| Step::Publish { replaces, mechanism, rotation: number, group, consumes, produces };
+    let handout = Handout { mechanism, group, consumes, produces };
+    copies::keep(held, asked, &handout, replaces.is_some(), plan);
+    let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
     plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
 }
@@ -139,8 +147,10 @@ fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism
 }
 
 fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {
-    let SecretView::Ours { rotation, published, .. } = &held.secret else { return Decision::default() };
-    let (Some(claim), Some(_)) = (&seen.claim, held.secret.password()) else { return Decision::default() };
+    let SecretView::Ours { rotation, .. } = &held.secret else { return Decision::default() };
+    let (Some(claim), Some(_), Some(published)) = (&seen.claim, held.secret.password(), held.published()) else {
+        return Decision::default();
+    };
     let slots: Vec<_> = held.slots.iter().map(|slot| slot.mechanism).collect();
     let offered: Vec<_> = connection.terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
     let decision = rotation::decide(&Facts {
@@ -148,7 +158,7 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
         asked: claim.status.as_ref().map_or(0, |status| status.rotations),
         done: *rotation,
         active,
-        published: *published,
+        published,
         slots: &slots,
         offered: &offered,
         readers: held.readers.as_deref(),
@@ -171,7 +181,11 @@ fn jittered(lifetimes: Lifetimes, key: &AccessKey) -> Lifetimes {
 
 /// What is left of an earlier password.
 fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
-    if !rotation.retire.is_empty() {
+    // A Pod that was made before a copy was brought to the new password may have read the old one there.
+    let copied = plan.steps.iter().any(|step| matches!(step, Step::Copy { .. }));
+    if copied && !rotation.retire.is_empty() {
+        plan.next = Some(AFTER_COPY);
+    } else if !rotation.retire.is_empty() {
         plan.steps.push(Step::RemoveCredential(rotation.retire));
     }
     let settled = rotation.overlap.as_ref().is_some_and(|overlap| overlap.settled);

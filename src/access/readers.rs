@@ -13,17 +13,18 @@ const CALL: Duration = Duration::from_secs(10);
 /// Pods that one answer lists.
 const PAGE: u32 = 200;
 
-/// The Pods of a namespace that have not ended and read a Secret.
+/// The Pods of a namespace that have not ended and read one of some Secrets.
 ///
 /// # Errors
 /// The API server did not answer: nothing is known.
-pub async fn of(client: &Client, namespace: &str, secret: &str) -> Result<Vec<Reader>, CallError> {
+pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Reader>, CallError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let mut params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
     let mut readers = Vec::new();
     loop {
         let page = call(CALL, "look for Pods that read the Secret", api.list(&params)).await?;
-        let found = page.items.iter().filter(|pod| pod.spec.as_ref().is_some_and(|spec| reads(spec, secret)));
+        let reads_one = |spec: &PodSpec| secrets.iter().any(|secret| reads(spec, secret));
+        let found = page.items.iter().filter(|pod| pod.spec.as_ref().is_some_and(reads_one));
         readers.extend(found.filter_map(|pod| {
             Some(Reader { name: pod.name_any(), created: pod.metadata.creation_timestamp.as_ref()?.0 })
         }));

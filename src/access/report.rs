@@ -7,13 +7,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
 use serde_json::{Value, json};
 
 use super::apply::Applied;
-use super::observe::{Ask, Observation};
+use super::asks::Asker;
+use super::observe::Observation;
 use super::plan::Plan;
 use super::step::Step;
 use super::{Context, Halt};
@@ -35,17 +36,20 @@ const PREFIX: &str = "OwnGroupPrefix";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
-/// Which Pods were told what, so that each is told once. As large as what lives: a key's entry is replaced at each look.
+/// Which Pods and Deployments were told what, so that each is told once. As large as what lives: a key's entry is replaced at each look.
 pub struct Told {
     recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
     said: Mutex<HashMap<AccessKey, BTreeSet<(String, Reason)>>>,
 }
 
 impl Told {
     /// Nobody was told anything yet.
     #[must_use]
-    pub fn new(recorder: Recorder) -> Self {
-        Self { recorder, said: Mutex::default() }
+    pub fn new(client: Client, reporter: Reporter) -> Self {
+        let recorder = Recorder::new(client.clone(), reporter.clone());
+        Self { recorder, client, reporter, said: Mutex::default() }
     }
 }
 
@@ -103,7 +107,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         plan.drift.count();
         tell(context, &claim.object_ref(&()), EventType::Warning, Reason::AccessDrifted.code(), &message).await;
     }
-    tell_pods(context, seen, plan).await;
+    tell_askers(context, seen, plan).await;
     Ok(())
 }
 
@@ -115,7 +119,7 @@ fn idle(plan: &Plan) -> String {
 /// What is to be said of a rotation that this plan completed.
 fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
     let to = plan.steps.iter().find_map(|step| match step {
-        Step::Publish { mechanism, rotation: Some(_), .. } => Some(*mechanism),
+        Step::Publish { handout, rotation: Some(_), .. } => Some(handout.mechanism),
         _ => None,
     })?;
     let from = seen.held.as_ref().ok().and_then(|(_, held)| held.secret.mechanism());
@@ -270,18 +274,29 @@ fn merged(status: &AccessClaimStatus) -> Value {
     merged
 }
 
-/// Tells each Pod that waits what it waits for: its developer looks there first.
-pub async fn tell_pods(context: &Context, seen: &Observation, plan: &Plan) {
+/// Tells everybody who asks and waits what for: a developer looks there first.
+pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
     let mut now = BTreeSet::new();
     let before = {
         let mut said = context.told.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.remove(&seen.key).unwrap_or_default()
     };
     for ask in &seen.asks {
-        let Some(why) = plan.strangers.get(&ask.pod.uid).or(plan.obstacle.as_ref()) else { continue };
-        let entry = (ask.pod.uid.clone(), why.reason);
+        let fault = plan.strangers.get(ask.by.uid());
+        let Some(why) = fault.or(plan.obstacle.as_ref()) else { continue };
+        // Unlike a Pod's, a Deployment's annotations are corrected in place: one fault is followed by another of its kind.
+        let anew = matches!(ask.by, Asker::Deployment(_)) && fault.is_some();
+        let words = if anew { why.message.as_str() } else { "" };
+        let entry = (format!("{} {words}", ask.by.uid()), why.reason);
         if why.reason != Reason::Provisioning && !before.contains(&entry) {
-            tell(context, &reference(ask), EventType::Warning, why.reason.code(), &why.message).await;
+            let about = ask.by.reference();
+            if anew {
+                // A recorder keeps the first words that it hears with a reason.
+                let recorder = Recorder::new(context.told.client.clone(), context.told.reporter.clone());
+                publish(&recorder, &about, EventType::Warning, why.reason.code(), &why.message).await;
+            } else {
+                tell(context, &about, EventType::Warning, why.reason.code(), &why.message).await;
+            }
         }
         now.insert(entry);
     }
@@ -290,23 +305,16 @@ pub async fn tell_pods(context: &Context, seen: &Observation, plan: &Plan) {
     }
 }
 
-fn reference(ask: &Ask) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Pod".to_owned()),
-        namespace: Some(ask.pod.namespace.clone()),
-        name: Some(ask.pod.name.clone()),
-        uid: Some(ask.pod.uid.clone()),
-        ..ObjectReference::default()
-    }
-}
-
 /// An Event is a courtesy: one that is lost changes nothing.
 async fn tell(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
+    publish(&context.told.recorder, about, kind, reason, message).await;
+}
+
+async fn publish(recorder: &Recorder, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
     let note: String = message.chars().take(1000).collect();
     let event =
         Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
-    match tokio::time::timeout(CALL, context.told.recorder.publish(&event, about)).await {
+    match tokio::time::timeout(CALL, recorder.publish(&event, about)).await {
         Ok(Ok(())) => writes::done("event"),
         Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
         Err(_) => tracing::info!("an Event was not written in time"),

@@ -5,15 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
+use super::asks::Asker;
 use crate::api::annotations::GROUP;
 use crate::api::resources::Right;
 use crate::runtime::kubernetes::{CallError, call};
-use crate::watch::{AccessKey, PodFacts};
+use crate::watch::AccessKey;
 
 const CALL: Duration = Duration::from_secs(5);
 /// The account of Pods that name none.
@@ -43,25 +45,19 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// The service accounts of Pods: one look a template. A Pod that is gone has none.
+    /// The service accounts of Pods, or of those that a Deployment makes: one look a template. Who is gone has none.
     ///
     /// # Errors
     /// The API server did not answer.
-    pub async fn of(
-        &self,
-        client: &Client,
-        key: &AccessKey,
-        pods: &[&PodFacts],
-    ) -> Result<BTreeSet<String>, CallError> {
+    pub async fn of(&self, client: &Client, key: &AccessKey, askers: &[&Asker]) -> Result<BTreeSet<String>, CallError> {
         let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default();
-        let templates: BTreeMap<String, &PodFacts> = pods.iter().map(|pod| (pod.template(), *pod)).collect();
-        let api = Api::<Pod>::namespaced(client.clone(), &key.0);
-        let looks = templates.into_iter().map(|(template, pod)| {
-            let (api, known) = (&api, before.get(&template).cloned());
+        let templates: BTreeMap<String, &Asker> = askers.iter().map(|asker| (asker.template(), *asker)).collect();
+        let looks = templates.into_iter().map(|(template, asker)| {
+            let known = before.get(&template).cloned();
             async move {
                 let account = match known {
                     Some(known) => Some(known),
-                    None => account(api, pod).await?,
+                    None => account(client, asker).await?,
                 };
                 Ok::<_, CallError>(account.map(|account| (template, account)))
             }
@@ -83,15 +79,24 @@ impl Accounts {
     }
 }
 
-async fn account(api: &Api<Pod>, facts: &PodFacts) -> Result<Option<String>, CallError> {
-    let Some(pod) = call(CALL, "read the Pod's service account", api.get_opt(&facts.name)).await? else {
-        return Ok(None);
+async fn account(client: &Client, asker: &Asker) -> Result<Option<String>, CallError> {
+    let found = match asker {
+        Asker::Pod(pod) => {
+            let api = Api::<Pod>::namespaced(client.clone(), &pod.namespace);
+            let found = call(CALL, "read the Pod's service account", api.get_opt(&pod.name)).await?;
+            found.map(|found| (found.metadata.uid, found.spec))
+        }
+        Asker::Deployment(deployment) => {
+            let api = Api::<Deployment>::namespaced(client.clone(), &deployment.namespace);
+            let found = call(CALL, "read the Deployment's service account", api.get_opt(&deployment.name)).await?;
+            found.map(|found| (found.metadata.uid, found.spec.and_then(|spec| spec.template.spec)))
+        }
     };
-    if pod.metadata.uid.as_deref() != Some(&facts.uid) {
-        return Ok(None);
-    }
-    let named = pod.spec.and_then(|spec| spec.service_account_name).filter(|name| !name.is_empty());
-    Ok(Some(named.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())))
+    let found = found.filter(|(uid, _)| uid.as_deref() == Some(asker.uid()));
+    Ok(found.map(|(_, spec)| {
+        let named = spec.and_then(|spec| spec.service_account_name).filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned())
+    }))
 }
 
 /// An object of another namespace that stands for what is asked for.

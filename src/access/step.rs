@@ -55,16 +55,19 @@ pub enum Step {
     Publish {
         /// The version that is replaced; nothing where there must be none yet.
         replaces: Option<String>,
-        /// The mechanism that it tells clients to use.
-        mechanism: Mechanism,
         /// The number of the rotation that it completes, if it does.
         rotation: Option<i64>,
-        /// The consumer group that it tells to use.
-        group: String,
-        /// The topics that it tells to be readable, sorted.
-        consumes: Vec<String>,
-        /// The topics that it tells to be writable, sorted.
-        produces: Vec<String>,
+        /// What it says beside the password.
+        handout: Handout,
+    },
+    /// Write a further Secret that holds the same.
+    Copy {
+        /// Its name.
+        name: String,
+        /// The version that is replaced; nothing where there must be none yet.
+        replaces: Option<String>,
+        /// What it says beside the password.
+        handout: Handout,
     },
     /// Take the scheduling gate from Pods: names and uids.
     OpenGates {
@@ -77,8 +80,10 @@ pub enum Step {
     RemoveQuotas,
     /// Take slots of the user from Kafka.
     RemoveCredential(Vec<Mechanism>),
-    /// Delete the Secret, if it is still this one.
+    /// Delete a Secret, if it is still this one.
     Unpublish {
+        /// Its name.
+        name: String,
         /// Its uid.
         uid: String,
         /// Its version.
@@ -86,6 +91,19 @@ pub enum Step {
     },
     /// Delete the claim, if it is still this one.
     DeleteClaim,
+}
+
+/// What a Secret says beside the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handout {
+    /// The mechanism that it tells clients to use.
+    pub mechanism: Mechanism,
+    /// The consumer group that it tells to use.
+    pub group: String,
+    /// The topics that it tells to be readable, sorted.
+    pub consumes: Vec<String>,
+    /// The topics that it tells to be writable, sorted.
+    pub produces: Vec<String>,
 }
 
 /// When a step runs.
@@ -103,6 +121,8 @@ pub enum Stage {
     Prove,
     /// It is handed out.
     Publish,
+    /// And under its other names.
+    Copy,
     /// What is left over can no longer log in.
     Withdraw,
     /// What was handed out is taken back.
@@ -113,13 +133,14 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Confirm,
         Self::Revoke,
         Self::Record,
         Self::Provide,
         Self::Prove,
         Self::Publish,
+        Self::Copy,
         Self::Withdraw,
         Self::Unpublish,
         Self::Forget,
@@ -141,6 +162,7 @@ impl Step {
             Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,
+            Self::Copy { .. } => Stage::Copy,
             Self::OpenGates { .. } | Self::Restart(_) | Self::RemoveQuotas | Self::RemoveCredential(_) => {
                 Stage::Withdraw
             }

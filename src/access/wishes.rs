@@ -18,6 +18,8 @@ pub struct Wishes {
     pub transactions: bool,
     /// Kafka Streams applications to be part of.
     pub streams: BTreeSet<String>,
+    /// Names under which it is to find its Secret too.
+    pub secrets: BTreeSet<String>,
 }
 
 impl Wishes {
@@ -31,6 +33,7 @@ impl Wishes {
             wishes.groups.extend(intent.groups.iter().map(ToString::to_string));
             wishes.transactions |= intent.transactions;
             wishes.streams.extend(intent.streams.iter().map(ToString::to_string));
+            wishes.secrets.extend(intent.secret.clone());
         }
         wishes
     }
@@ -44,6 +47,7 @@ impl Wishes {
             groups: spec.groups.iter().cloned().collect(),
             transactions: spec.transactions,
             streams: spec.streams.iter().cloned().collect(),
+            secrets: spec.secrets.iter().cloned().collect(),
         }
     }
 
@@ -56,6 +60,7 @@ impl Wishes {
             groups: self.groups.into_iter().collect(),
             transactions: self.transactions,
             streams: self.streams.into_iter().collect(),
+            secrets: self.secrets.into_iter().collect(),
             ..spec
         }
     }
@@ -75,6 +80,7 @@ impl Wishes {
         self.groups.extend(other.groups);
         self.transactions |= other.transactions;
         self.streams.extend(other.streams);
+        self.secrets.extend(other.secrets);
         self
     }
 

@@ -5,6 +5,10 @@ pub const GROUP: &str = "kafka.admittance.dev";
 
 /// Namespace label: `enabled` opts the namespace in. Pod label: `disabled` opts the Pod out.
 pub const INJECTION: &str = "kafka.admittance.dev/injection";
+/// Namespace label: `configmaps` makes topics of the ConfigMaps of a namespace that is opted in.
+pub const TOPICS: &str = "kafka.admittance.dev/topics";
+/// The value of [`TOPICS`].
+pub const TOPICS_CONFIG_MAPS: &str = "configmaps";
 /// The topics that the Pod reads.
 pub const CONSUMES: &str = "kafka.admittance.dev/consumes";
 /// The topics that the Pod writes.
@@ -27,7 +31,7 @@ pub const ENV: &str = "kafka.admittance.dev/env";
 pub const PROBE: &str = "kafka.admittance.dev/probe";
 /// How the Pod waits for its credentials.
 pub const WAIT: &str = "kafka.admittance.dev/wait";
-/// Pod label set by the patch: the access that the Pod shares.
+/// Pod label set by the patch: the access that the Pod shares. Secret label: the access whose credential it holds.
 pub const ACCESS: &str = "kafka.admittance.dev/access";
 /// The scheduling gate of a Pod that waits for its access before it has a node. The operator takes it away.
 pub const GATE: &str = ACCESS;
@@ -60,6 +64,10 @@ pub const CONSUMES_2017: &[&str] = &["topic.kafka.nb/consumes", "topic.kafka.nb/
 pub const PRODUCES_2017: &[&str] = &["topic.kafka.nb/produces", "topic.kafka.nb/produces-topics", "produces"];
 /// The Secret that the operator of 2017 was to make.
 pub const SECRET_2017: &str = "topic.kafka.nb/topic-secret";
+/// The label of a ConfigMap that describes a topic.
+pub const CONFIG_MAP_2017: &str = "config";
+/// The value of [`CONFIG_MAP_2017`].
+pub const CONFIG_MAP_2017_VALUE: &str = "kafka-topic";
 
 /// Where a key is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +78,7 @@ pub enum Place {
     PodAnnotation,
     /// An annotation of one of our resources, written by people.
     ClaimAnnotation,
-    /// A label or annotation of a Pod, of the contract of 2017.
+    /// A label or annotation of a Pod, a Deployment or a ConfigMap, of the contract of 2017.
     Of2017,
     /// A label or annotation that only Admittance writes.
     Ours,
@@ -96,6 +104,12 @@ pub const KEYS: &[Key] = &[
         place: Place::OptIn,
         meaning: "On a Namespace, `enabled` opts it in. On a Pod, `disabled` opts the Pod out.",
         default: "not opted in",
+    },
+    Key {
+        name: TOPICS,
+        place: Place::OptIn,
+        meaning: "On a Namespace that is opted in, `configmaps` makes topics of its ConfigMaps of the contract of 2017.",
+        default: "ConfigMaps mean nothing",
     },
     Key {
         name: CONSUMES,
@@ -202,13 +216,21 @@ pub const KEYS: &[Key] = &[
     Key {
         name: SECRET_2017,
         place: Place::Of2017,
-        meaning: "Not heeded: the Secret's name follows from the workload. A Pod that names another one is told so.",
+        meaning: "On a Deployment, a Secret that is made beside `<workload>-kafka-credentials` and holds the same. On a Pod it is not \
+                  heeded, and a Pod that names another one is told so.",
         default: "`<workload>-kafka-credentials`",
+    },
+    Key {
+        name: CONFIG_MAP_2017,
+        place: Place::Of2017,
+        meaning: "Label of a ConfigMap: `kafka-topic` says that it describes a topic. The installation may have chosen another label.",
+        default: "–",
     },
     Key {
         name: ACCESS,
         place: Place::Ours,
-        meaning: "Label of an injected Pod: the access that it shares. A Pod that is created with one that is not its own is refused.",
+        meaning: "Label of an injected Pod: the access that it shares. A Pod that is created with one that is not its own is refused. \
+                  Label of a credential Secret: the access that it belongs to.",
         default: "–",
     },
     Key {
@@ -255,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_2017_has_its_row() {
-        for key in [CONSUMES_2017, PRODUCES_2017, &[LABEL_2017, SECRET_2017]].concat() {
+        for key in [CONSUMES_2017, PRODUCES_2017, &[LABEL_2017, SECRET_2017, CONFIG_MAP_2017]].concat() {
             assert!(lookup(key).is_some_and(|row| row.place == Place::Of2017), "{key}");
             assert!(concerns_us(key));
         }

@@ -252,7 +252,11 @@ fn check_characters(text: &str) -> Result<(), NameError> {
     if text.bytes().all(allowed) { Ok(()) } else { Err(NameError::TopicCharacters) }
 }
 
-fn check_object(text: &str) -> Result<(), NameError> {
+/// Checks a text against the rule for names of Kubernetes objects: a DNS subdomain.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn check_object(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }

@@ -42,9 +42,9 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A topic name in an annotation breaks Kafka's rules.
-    InvalidTopicName => "Correct the name in the annotation.",
-    /// A topic name in an annotation is one of Kafka's internal ones.
+    /// A topic name in an annotation or a ConfigMap breaks Kafka's rules.
+    InvalidTopicName => "Correct the name.",
+    /// A topic name in an annotation or a ConfigMap is one of Kafka's internal ones.
     InternalTopic => "Name a topic of your own; topics that begin with '__' belong to Kafka.",
     /// The annotations name more topics than a Pod may have.
     TooManyTopics => "Split the workload, or ask for fewer topics.",
@@ -52,7 +52,7 @@ reasons! {
     InvalidGroupName => "Correct the name in the annotation; the message says the rule.",
     /// The annotation names more consumer groups than a Pod may have.
     TooManyGroups => "Split the workload, or name groups that begin with the namespace: those need no annotation.",
-    /// The value of an annotation is not one of those it may have.
+    /// The value of an annotation, or of a key in a ConfigMap, is not one of those it may have.
     InvalidValue => "Use a value that the message allows.",
     /// The value of an annotation is longer than it may be, or holds characters that cannot be shown.
     MalformedValue => "Write plain names, separated by commas or spaces.",
@@ -143,7 +143,7 @@ reasons! {
     /// The TopicClaim has a setting that Kafka does not know.
     UnknownTopicConfig => "Correct the key, or remove it; Kafka's documentation lists them as topic configs.",
     /// A Secret of the wanted name exists and is not ours.
-    SecretNotOurs => "Delete or rename that Secret, or set kafka.admittance.dev/workload to another name.",
+    SecretNotOurs => "Delete or rename that Secret, or ask for another name: kafka.admittance.dev/workload, or topic.kafka.nb/topic-secret where that names it.",
     /// More users are without an AccessClaim than are removed without a question.
     SweepHeld => "Find out where the claims went; if it is right that they are gone, release them as the message says.",
     /// No Pod and no owner wants the access any more; it ends when the cluster's `credentials.idleAfter` has passed.
@@ -160,6 +160,16 @@ reasons! {
     AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, or what the workload asks for changes.",
     /// Another Kubernetes cluster on the same Kafka uses the groups that begin with the namespace's name, or a group begins with a scope.
     GroupPrefixTaken => "Use groups that begin with the prefix that the message names, as the Secret's group.id does.",
+    /// A ConfigMap's properties cannot be read: a key is there twice, or an escape is none.
+    InvalidProperties => "Correct the properties; the topic stays as it was declared last.",
+    /// A ConfigMap that describes a topic is larger than any topic needs.
+    ConfigMapTooLarge => "Keep what does not describe the topic elsewhere, and take the label from the ConfigMap that holds it.",
+    /// A ConfigMap has a key that says nothing about a topic. It is ignored.
+    UnknownConfigMapKey => "Remove the key, or correct it.",
+    /// A TopicClaim of the ConfigMap's name exists, and was not made of it.
+    TopicClaimNotOurs => "Remove one of the two, or give the ConfigMap another name.",
+    /// A ConfigMap has become a TopicClaim.
+    TopicDeclared => "Nothing to do.",
     /// Two workloads share the name of one access.
     AccessTaken => "Set kafka.admittance.dev/workload to a name of its own.",
     /// A TopicClaim with `deletion: Delete` was deleted: its topic is deleted as well when the time to undo it has passed.

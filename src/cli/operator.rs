@@ -33,6 +33,12 @@ pub struct OperatorArgs {
     /// The only namespaces to look after, besides that of the installation: a list with commas. Without it, all of them.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     namespaces: Vec<String>,
+    /// Serve Deployments that ask by their own label and annotations, as the contract of 2017 has it.
+    #[arg(long)]
+    deployments_2017: bool,
+    /// Make topics of the ConfigMaps with these labels, as the contract of 2017 has it: config=kafka-topic.
+    #[arg(long, value_name = "SELECTOR")]
+    topic_config_maps: Option<String>,
     /// The port for /livez, /readyz and /metrics over plain HTTP.
     #[arg(long, default_value_t = 8080)]
     health_port: u16,
@@ -60,7 +66,13 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
-    let settings = Settings { namespace: args.namespace, identity: args.identity, default_cluster };
+    let settings = Settings {
+        namespace: args.namespace,
+        identity: args.identity,
+        default_cluster,
+        deployments_of_2017: args.deployments_2017,
+        config_maps: args.topic_config_maps,
+    };
     tokio::select! {
         worked = operator::run(client, settings, &state, async { shutdown.begun().await }) => Ok(worked?),
         // A replica that waits for the Lease is as ready as it can be.

@@ -25,6 +25,8 @@ pub struct Intent {
     pub transactions: bool,
     /// The Kafka Streams application that it belongs to.
     pub streams: Option<GroupName>,
+    /// A further name of its Secret, beside the one that follows from the workload.
+    pub secret: Option<String>,
     /// Containers that receive the configuration.
     pub containers: Containers,
     /// The environment variables that its containers are given.

@@ -41,7 +41,7 @@ pub fn derive<'a>(pod: &PodMeta<'a>) -> Option<Derived<'a>> {
     };
     match owner.kind {
         "ReplicaSet" => known(template_owner(pod, owner.name)),
-        "StatefulSet" | "DaemonSet" => known(owner.name),
+        "Deployment" | "StatefulSet" | "DaemonSet" => known(owner.name),
         "ReplicationController" => known(pod.annotations.get(DEPLOYMENT_CONFIG).copied().unwrap_or(owner.name)),
         "Job" => known(cron_job(owner.name).unwrap_or(owner.name)),
         kind => Some(Derived { name: owner.name, unknown_kind: Some(kind) }),

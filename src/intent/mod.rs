@@ -5,7 +5,7 @@
 pub mod asked;
 #[cfg(feature = "cluster")]
 pub mod claim;
-mod contract_2017;
+pub mod contract_2017;
 pub mod identity;
 pub mod limits;
 #[cfg(feature = "cluster")]

@@ -74,6 +74,7 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
         groups,
         transactions,
         streams,
+        secret: None,
         containers,
         env,
         probes,

@@ -2,6 +2,7 @@
 
 pub mod state;
 mod watches;
+mod watches_2017;
 
 pub use state::State;
 
@@ -20,6 +21,7 @@ use crate::api::annotations::GROUP;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
+use crate::configmaps;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
@@ -39,6 +41,10 @@ pub struct Settings {
     pub identity: String,
     /// The cluster of Pods that name none.
     pub default_cluster: ClusterRef,
+    /// Whether Deployments of the contract of 2017 are served.
+    pub deployments_of_2017: bool,
+    /// The label selector of ConfigMaps that describe topics; nothing where none do.
+    pub config_maps: Option<String>,
 }
 
 /// The operator ended although nobody asked it to.
@@ -83,7 +89,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
     let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
-    let recorder = Recorder::new(client.clone(), reporter);
+    let recorder = Recorder::new(client.clone(), reporter.clone());
     let cluster_context = clusters::Context {
         client: client.clone(),
         world: world.clone(),
@@ -113,7 +119,13 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
+        deployments_of_2017: settings.deployments_of_2017.then(|| settings.default_cluster.clone()),
         accesses: queues.accesses.clone(),
+    };
+    let config_map_context = configmaps::Context {
+        client: client.clone(),
+        world: world.clone(),
+        told: Arc::new(configmaps::report::Told::new(client.clone(), reporter.clone())),
     };
     let access_context = access::Context {
         client: client.clone(),
@@ -121,7 +133,8 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         clusters: clusters.clone(),
         scope,
         default_cluster: settings.default_cluster.clone(),
-        told: Arc::new(Told::new(recorder)),
+        deployments_of_2017: settings.deployments_of_2017,
+        told: Arc::new(Told::new(client.clone(), reporter)),
         accounts: Arc::default(),
         gates: Arc::default(),
     };
@@ -142,8 +155,13 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
                 deletion::run(deletion_context),
             );
         };
-        tokio::join!(clusters::run(cluster_context, queues.clusters.clone(), moved), dependants);
+        tokio::join!(
+            clusters::run(cluster_context, queues.clusters.clone(), moved),
+            configmaps::run(config_map_context, queues.config_maps.clone()),
+            dependants,
+        );
     };
     let deleted = |claim: &TopicClaim| departures.deleted(claim);
-    tokio::join!(watches::watches(client, &world, &queues, deleted), controllers);
+    let of_2017 = watches_2017::watches(&client, settings, &world, &queues);
+    tokio::join!(watches::watches(client.clone(), &world, &queues, deleted), of_2017, controllers);
 }

@@ -50,9 +50,26 @@ pub struct Queues {
     pub used: Queue<TopicKey>,
     /// Accesses.
     pub accesses: Queue<AccessKey>,
+    /// ConfigMaps that describe topics.
+    pub config_maps: Queue<Name>,
 }
 
 impl Queues {
+    /// A namespace was opted in or out, or has other labels or another default cluster: all that is in it is looked at.
+    pub fn namespace_changed(&self, world: &World, namespace: &str) {
+        world.place_anew(namespace).into_iter().for_each(|claim| self.topics.push(claim));
+        let within = |names: Vec<Name>| names.into_iter().filter(|name| name.0 == namespace);
+        for (namespace, pod) in within(world.pods.names()) {
+            world.pods.get(&(&namespace, &pod)).iter().for_each(|pod| self.accesses.push(pod.access_key()));
+        }
+        for (namespace, name) in within(world.deployments.names()) {
+            let found = world.deployments.get(&(&namespace, &name));
+            found.iter().for_each(|deployment| self.accesses.push(deployment.access_key()));
+        }
+        within(world.accesses.names()).for_each(|claim| self.accesses.push(claim));
+        within(world.config_maps.names()).for_each(|config_map| self.config_maps.push(config_map));
+    }
+
     /// A cluster came to work, or no longer does: all that is on it is looked at.
     pub fn cluster_moved(&self, world: &World, cluster: &str) {
         for name in world.topics.names() {
@@ -126,12 +143,13 @@ impl Collector for State {
         if !leads || !self.world.is_complete() {
             return Ok(());
         }
-        let Queues { clusters, topics, used, accesses } = &self.queues;
+        let Queues { clusters, topics, used, accesses, config_maps } = &self.queues;
         let depths = [
             ("accesses", accesses.depth()),
             ("topics", topics.depth()),
             ("topic_users", used.depth()),
             ("clusters", clusters.depth()),
+            ("config_maps", config_maps.depth()),
         ];
         gauge(&mut encoder, &QUEUE_DEPTH, depths.map(|(queue, depth)| ([("queue", queue)], depth)))?;
         gauge(&mut encoder, &CONDITIONS, conditions(&self.world))?;

@@ -28,14 +28,7 @@ pub(super) async fn watches(client: Client, world: &World, queues: &Queues, dele
 async fn namespaces(client: &Client, world: &World, queues: &Queues) {
     let opted_in = watcher::Config::default().labels(&format!("{INJECTION}=enabled"));
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
-    let changed = |name: &Name, _| {
-        world.place_anew(&name.1).into_iter().for_each(|claim| queues.topics.push(claim));
-        let pods = world.pods.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-        pods.filter_map(|(namespace, pod)| world.pods.get(&(&namespace, &pod)))
-            .for_each(|pod| queues.accesses.push(pod.access_key()));
-        let claims = world.accesses.names().into_iter().filter(|(namespace, _)| *namespace == name.1);
-        claims.for_each(|claim| queues.accesses.push(claim));
-    };
+    let changed = |name: &Name, _| queues.namespace_changed(world, &name.1);
     let row = |namespace: PartialObjectMeta<Namespace>| Some(NamespaceFacts::new(namespace.metadata));
     follow(namespaces, &Place::everywhere(client), &world.namespaces, row, changed).await;
 }
@@ -69,6 +62,10 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
             |claim| readable(claim).map(|claim| world.placed_topic(claim)),
             |name, groups| {
                 queues.topics.push(name.clone());
+                // A claim that a ConfigMap led to bears its name.
+                if world.config_maps.get(&(&name.0, &name.1)).is_some() {
+                    queues.config_maps.push(name.clone());
+                }
                 for group in groups {
                     // Rivals of one topic, and those who use it, look again.
                     let rivals = world.topics.of(&group);

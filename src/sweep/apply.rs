@@ -10,7 +10,7 @@ use kube::core::PartialObjectMeta;
 use super::observe::{self, Holding, Observation};
 use super::plan::Plan;
 use super::{Context, Halt};
-use crate::api::annotations::{MANAGED_BY, MANAGER};
+use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER};
 use crate::clusters::{Connection, verify_claim};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
@@ -44,7 +44,7 @@ async fn sweep(
     let Some((namespace, access)) = connection.claim.scope.access_of(user) else { return Ok(()) };
     let key = (namespace.to_owned(), access.to_owned());
     // Somebody may have come back since the lists were read.
-    if context.world.accesses.get(&(namespace, access)).is_some() || !context.world.pods.of(&key).is_empty() {
+    if context.world.accesses.get(&(namespace, access)).is_some() || context.world.is_asked_for(&key) {
         return Ok(());
     }
     if !holding.rules.is_empty() {
@@ -57,7 +57,7 @@ async fn sweep(
         writes::done("quotas_alter");
     }
     let name = secret_name.cloned().unwrap_or_else(|| observe::secret_name(access));
-    secret(context, namespace, &name).await?;
+    secret(context, (namespace, &name), access).await?;
     for slot in &holding.slots {
         let change = UserChange::Delete { user: user.to_owned(), mechanism: slot.mechanism };
         connection.batcher.alter_user(change).await?;
@@ -69,13 +69,14 @@ async fn sweep(
 }
 
 /// Deletes the Secret that went with an access, where the namespace still has it and it is ours.
-async fn secret(context: &Context, namespace: &str, name: &str) -> Result<(), Halt> {
+async fn secret(context: &Context, (namespace, name): (&str, &str), access: &str) -> Result<(), Halt> {
     let api = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
     let found: Option<PartialObjectMeta<KubeSecret>> =
         call(CALL, "read a credential Secret", api.get_metadata_opt(name)).await?;
     let ours = |found: &PartialObjectMeta<KubeSecret>| {
         let labels = found.metadata.labels.as_ref();
-        labels.and_then(|labels| labels.get(MANAGED_BY)).is_some_and(|by| by == MANAGER)
+        let label = |key: &str| labels.and_then(|labels| labels.get(key));
+        label(MANAGED_BY).is_some_and(|by| by == MANAGER) && label(ACCESS).is_none_or(|of| of == access)
     };
     let Some(found) = found.filter(ours) else { return Ok(()) };
     let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };

@@ -19,6 +19,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
 use self::drift::Slots;
+use crate::api::names::ClusterRef;
 use crate::clusters::{Clusters, Unusable};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::CallError;
@@ -40,6 +41,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
+    /// Where Deployments of the contract of 2017 are served: the installation's default cluster.
+    pub deployments_of_2017: Option<ClusterRef>,
     /// The accesses that are to be looked at: their users were changed, or somebody may have come back while theirs was swept.
     pub accesses: Queue<AccessKey>,
 }

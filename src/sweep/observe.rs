@@ -20,8 +20,8 @@ use crate::kafka::admin::At;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::{CallError, call};
-use crate::watch::AccessKey;
 use crate::watch::reach::{Scope, within};
+use crate::watch::{AccessKey, DeploymentFacts, deployments};
 
 const CALL: Duration = Duration::from_secs(20);
 /// Objects that one answer lists.
@@ -152,11 +152,18 @@ pub fn claims(context: &Context, cluster: &str) -> Vec<Arc<AccessClaim>> {
     claims.filter(|claim| claim.spec.cluster == cluster).collect()
 }
 
-/// Every access that a claim or a living Pod stands for, in all namespaces that are looked after.
+/// Every access that a claim, a living Pod or a Deployment of the contract of 2017 stands for, in all namespaces that are looked after.
 async fn live(context: &Context) -> Result<BTreeSet<AccessKey>, CallError> {
     let client = &context.client;
-    let found = context.world.reach.gather(client, |scope| async move { live_within(client, &scope).await }).await?;
-    Ok(found.into_iter().flatten().collect())
+    let reach = &context.world.reach;
+    let found = reach.gather(client, |scope| async move { live_within(client, &scope).await }).await?;
+    let mut keys: BTreeSet<AccessKey> = found.into_iter().flatten().collect();
+    if let Some(default_cluster) = &context.deployments_of_2017 {
+        let asking = |scope: Scope| async move { deployments::live(client, &scope, default_cluster).await };
+        let asking = reach.gather(client, asking).await?;
+        keys.extend(asking.iter().flatten().map(DeploymentFacts::access_key));
+    }
+    Ok(keys)
 }
 
 /// The accesses of one scope. Pods lead to claims: what has a Pod is not missing.

@@ -1,12 +1,16 @@
 //! What the API server holds, kept in memory: one table a kind, fed by a watch. Reads only; the controllers look here first
 //! and ask live before anything that cannot be undone.
 
+pub mod config_maps;
+pub mod deployments;
 pub mod follow;
 pub mod pods;
 pub mod reach;
 pub mod table;
 pub mod unnamed;
 
+pub use config_maps::ConfigMapFacts;
+pub use deployments::DeploymentFacts;
 pub use pods::PodFacts;
 use reach::Reach;
 pub use table::Table;
@@ -51,6 +55,10 @@ pub struct NamespaceFacts {
 pub struct World {
     /// Pods that carry an access label and have not ended, by access.
     pub pods: Table<PodFacts, AccessKey>,
+    /// Deployments that ask for themselves, by access; none where they are not watched.
+    pub deployments: Table<DeploymentFacts, AccessKey>,
+    /// ConfigMaps that describe a topic; none where they are not watched.
+    pub config_maps: Table<ConfigMapFacts, ()>,
     /// Accesses, by the topics and groups that they name.
     pub accesses: Table<AccessClaim, TopicKey>,
     /// Claims on topics, by topic.
@@ -81,6 +89,8 @@ impl World {
         let scopes = reach.scopes();
         Self {
             pods: Table::fed_by(&scopes, |pod: &PodFacts| vec![pod.access_key()]),
+            deployments: Table::fed_by(&scopes, |deployment: &DeploymentFacts| vec![deployment.access_key()]),
+            config_maps: Table::fed_by(&scopes, |_| Vec::new()),
             accesses: Table::fed_by(&scopes, accesses),
             topics: Table::fed_by(&scopes, topics),
             clusters: Table::fed_by(&scopes, |_| Vec::new()),
@@ -114,10 +124,17 @@ impl World {
         self.topics.renew(name, written, |there| version(there) < ours);
     }
 
-    /// Waits until every table has been filled once.
+    /// Whether anybody asks for an access: a Pod, or a Deployment.
+    #[must_use]
+    pub fn is_asked_for(&self, key: &AccessKey) -> bool {
+        !self.pods.of(key).is_empty() || !self.deployments.of(key).is_empty()
+    }
+
+    /// Waits until every table has been filled once that accesses and topics rest on.
     pub async fn complete(&self) {
         tokio::join!(
             self.pods.complete(),
+            self.deployments.complete(),
             self.accesses.complete(),
             self.topics.complete(),
             self.clusters.complete(),
@@ -125,10 +142,11 @@ impl World {
         );
     }
 
-    /// Whether every table has been filled once.
+    /// Whether every table has been filled once that accesses and topics rest on.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.pods.is_complete()
+            && self.deployments.is_complete()
             && self.accesses.is_complete()
             && self.topics.is_complete()
             && self.clusters.is_complete()

@@ -58,7 +58,7 @@ fn faults_are_told_with_their_remedies() {
     let details =
         story["steps"].as_array().unwrap().iter().find(|step| step["step"] == "Webhook").unwrap()["details"].clone();
     assert!(details[0].as_str().unwrap().starts_with("InvalidTopicName: "), "{details}");
-    assert_eq!(details[1], "→ Correct the name in the annotation.");
+    assert_eq!(details[1], "→ Correct the name.");
     assert_eq!(step(&story, "Annotation").0, "problem");
 }
 

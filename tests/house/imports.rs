@@ -16,14 +16,18 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("clusters", &["api", "kafka", "runtime", "watch"]),
     ("access", &["api", "clusters", "crypto", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("topics", &["api", "clusters", "intent", "kafka", "ownership", "runtime", "watch"]),
+    ("configmaps", &["api", "intent", "runtime", "watch"]),
     ("brokers", &["api", "crypto", "kafka", "runtime", "watch"]),
     ("sweep", &["api", "clusters", "kafka", "runtime", "watch"]),
-    ("operator", &["access", "api", "brokers", "clusters", "kafka", "runtime", "sweep", "topics", "watch"]),
+    (
+        "operator",
+        &["access", "api", "brokers", "clusters", "configmaps", "kafka", "runtime", "sweep", "topics", "watch"],
+    ),
     ("probe", &["api", "crypto", "kafka"]),
 ];
 
 /// The rooms that reconcile. They meet in the API server, never in the code.
-const CONTROLLERS: &[&str] = &["access", "brokers", "sweep", "topics"];
+const CONTROLLERS: &[&str] = &["access", "brokers", "configmaps", "sweep", "topics"];
 
 /// Single files that may see more than their room: the doors through which I/O enters.
 const DOORS: &[(&str, &[&str])] = &[("src/admission/server.rs", &["runtime"])];

@@ -26,7 +26,10 @@ fn annotations() -> String {
         (Place::OptIn, "Opting in and out: labels of Namespaces and Pods"),
         (Place::PodAnnotation, "What a Pod asks for: annotations of the Pod (its template)"),
         (Place::ClaimAnnotation, "What people ask of an AccessClaim: its annotations"),
-        (Place::Of2017, "The contract of 2017: a label and annotations of the Pod (its template)"),
+        (
+            Place::Of2017,
+            "The contract of 2017: labels and annotations of the Pod (its template), the Deployment or a ConfigMap",
+        ),
         (Place::Ours, "What Admittance writes"),
     ] {
         let _ = write!(page, "\n## {title}\n\n| key | meaning | default |\n|---|---|---|\n");

@@ -6,7 +6,7 @@ use crate::sources::{Source, below, none};
 const MAY_EXPOSE: &[&str] = &[
     "src/access/credentials.rs",
     "src/access/objects.rs",
-    "src/access/observe.rs",
+    "src/access/secret_view.rs",
     "src/api/secret.rs",
     "src/kafka/admin/users.rs",
     "src/kafka/scram.rs",

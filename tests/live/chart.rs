@@ -103,3 +103,31 @@ fn an_operator_of_some_namespaces_has_its_rights_from_roles() {
     assert!(webhook["namespaceSelector"].to_string().contains("[\"shop\",\"web\"]"), "Pods elsewhere are left alone");
     assert!(template(&["operator.namespaces={Shop}"]).unwrap_err().contains("namespaces"));
 }
+
+#[test]
+fn the_operator_lists_what_the_contract_of_2017_needs_only_where_it_is_served() {
+    let watched = |values: &[&str]| {
+        let rendered = template(values).unwrap();
+        let role = rendered
+            .iter()
+            .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "admittance-operator")
+            .unwrap();
+        let rules = role["rules"].as_array().unwrap();
+        let lists = |rule: &&Value| rule["verbs"].as_array().unwrap().iter().any(|verb| verb == "list");
+        let resources = rules.iter().filter(lists).flat_map(|rule| rule["resources"].as_array().unwrap());
+        let found: Vec<&str> = resources.filter_map(Value::as_str).collect();
+        let arguments = rendered
+            .iter()
+            .find(|object| object["metadata"]["name"] == "admittance-operator" && object["kind"] == "Deployment");
+        let arguments = arguments.unwrap()["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+        [
+            (found.contains(&"deployments"), arguments.contains("\"--deployments-2017\"")),
+            (found.contains(&"configmaps"), arguments.contains("\"--topic-config-maps=config=kafka-topic\"")),
+        ]
+    };
+    assert_eq!(watched(&[]), [(false, false), (false, false)]);
+    // An upgrade with --reuse-values brings the values of a chart that knew nothing of it.
+    assert_eq!(watched(&["contract2017=null"]), [(false, false), (false, false)]);
+    assert_eq!(watched(&["contract2017.deployments=true"]), [(true, true), (false, false)]);
+    assert_eq!(watched(&["contract2017.configMaps=true"]), [(false, false), (true, true)]);
+}

@@ -13,6 +13,7 @@ mod chart;
 mod cli;
 mod clients;
 mod clusters;
+mod contract_2017;
 mod crash;
 mod deletion;
 mod drift;

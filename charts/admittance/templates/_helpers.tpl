@@ -99,6 +99,19 @@ livenessProbe:
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets, replicasets]
   verbs: [get{{ if .Values.operator.restartsWorkloads }}, patch{{ end }}]
+{{- /* Values of an earlier chart, which --reuse-values keeps, know nothing of contract2017. */}}
+{{- if (.Values.contract2017).deployments }}
+# Finds Deployments that ask by their own annotations; their metadata alone is kept.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch]
+{{- end }}
+{{- if (.Values.contract2017).configMaps }}
+# Finds ConfigMaps that describe topics. RBAC cannot limit this to a label: it is a right on all of them.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch]
+{{- end }}
 - apiGroups: [batch]
   resources: [cronjobs, jobs]
   verbs: [get]

@@ -34,6 +34,10 @@ use super::quotas::Quotas;
         .message("cluster is immutable")
 )]
 #[x_kube(
+    validation = Rule::new("!has(self.secrets) || self.source == 'Pods'")
+        .message("secrets follow from Deployments: a manual claim has one Secret, of its own name")
+)]
+#[x_kube(
     validation = Rule::new("!has(self.quotas) || self.source == 'Manual'")
         .message("quotas belong to a manual claim; those of Pods are set by the BrokerCluster's quotas")
 )]
@@ -75,6 +79,10 @@ pub struct AccessClaimSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 1, max = 249), regex(pattern = r"^[a-zA-Z0-9._-]+$")))]
     pub streams: Vec<String>,
+    /// Further Secrets that hold the same, sorted: names that Deployments of the contract of 2017 give it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 253)))]
+    pub secrets: Vec<String>,
     /// Of a manual claim: the service account of this namespace that the client stands for. It needs the grants on topics of other
     /// namespaces, and whoever writes the claim must be allowed to impersonate it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +106,7 @@ impl AccessClaimSpec {
             groups: Vec::new(),
             transactions: false,
             streams: Vec::new(),
+            secrets: Vec::new(),
             service_account: None,
             quotas: None,
         }
@@ -107,7 +116,7 @@ impl AccessClaimSpec {
 /// Where the intent of an access comes from.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessSource {
-    /// From the annotations of living Pods; the operator writes it.
+    /// From the annotations of living Pods, or of Deployments of the contract of 2017; the operator writes it.
     Pods,
     /// From the claim itself, for a client that is not a Pod; people write it.
     Manual,

@@ -1,8 +1,10 @@
 //! Topics as ConfigMaps, the contract of 2017. Pure.
 
+use std::collections::BTreeMap;
+
 use super::claims::{Found, FoundTopic};
-use crate::cli::kafka::file::properties;
 use crate::cli::manifest::node::{Node, Value};
+use crate::configmaps::declaration;
 
 /// The label by which the operator of 2017 told a topic from other ConfigMaps, and its value.
 const LABEL: (&str, &str) = ("config", "kafka-topic");
@@ -24,20 +26,23 @@ pub fn read(object: &Node, place: &str) -> Option<Found> {
 }
 
 fn topic(object: &Node, name: &str) -> Result<FoundTopic, String> {
-    let data = |key: &str| match &object.at(&["data", key])?.value {
-        Value::Text(text) | Value::Number(text) => Some(text.trim()),
+    let entries = match object.get("data").map(|data| &data.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let text = |node: &Node| match &node.value {
+        // The API server takes texts alone; a number that somebody forgot to quote says what it says.
+        Value::Text(text) | Value::Number(text) => Some(text.clone()),
         _ => None,
     };
-    let number = |keys: [&str; 2]| {
-        let Some((key, text)) = keys.into_iter().find_map(|key| Some((key, data(key)?))) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| *number > 0);
-        number.map(Some).ok_or_else(|| format!("{key}: \"{text}\" is no number of partitions or replicas"))
-    };
-    let mut found = FoundTopic::named(data("name").unwrap_or(name));
-    // Both spellings that there were.
-    found.spec.partitions = number(["partitions", "num.partitions"])?;
-    found.spec.replicas = number(["replication-factor", "repl.factor"])?;
-    let settings = properties(data("properties").unwrap_or_default(), true);
-    found.spec.config = settings.into_iter().map(|(key, value)| (key, value.trim().to_owned())).collect();
+    let data: BTreeMap<_, _> = entries.iter().filter_map(|(key, node)| Some((key.clone(), text(node)?))).collect();
+    let declared = declaration::read(name, &data).map_err(|faults| {
+        let messages: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
+        messages.join("; ")
+    })?;
+    let mut found = FoundTopic::named(&declared.topic);
+    found.spec.partitions = declared.partitions;
+    found.spec.replicas = declared.replicas;
+    found.spec.config = declared.config;
     Ok(found)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::secret::Secret;
+use crate::configmaps::properties::{self, Fault};
 use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
 use crate::kafka::scram::Mechanism;
 
@@ -16,6 +17,9 @@ pub enum FileError {
     /// A setting has a value that is of no use here.
     #[error("{0}: {1}")]
     Unusable(&'static str, String),
+    /// The file is not in Java's syntax, although a key of Java's is there.
+    #[error("the settings: {0}")]
+    Syntax(#[from] Fault),
 }
 
 /// Reads settings. Those that say nothing of how to connect are passed over.
@@ -23,7 +27,7 @@ pub enum FileError {
 /// # Errors
 /// [`FileError`].
 pub fn read(text: &str) -> Result<ClientConfig, FileError> {
-    let settings = Settings::of(text);
+    let settings = Settings::of(text)?;
     let servers = settings.get(&["bootstrap.servers", "metadata.broker.list"]);
     let bootstrap = servers.map(Endpoint::parse_list).transpose();
     let bootstrap = bootstrap.map_err(|error| FileError::Unusable("bootstrap.servers", error.to_string()))?;
@@ -47,8 +51,8 @@ pub fn read(text: &str) -> Result<ClientConfig, FileError> {
 struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    fn of(text: &str) -> Self {
-        Self(either(text))
+    fn of(text: &str) -> Result<Self, FileError> {
+        Ok(Self(either(text)?))
     }
 
     fn get(&self, keys: &[&str]) -> Option<&str> {
@@ -114,56 +118,16 @@ fn of_jaas(jaas: &str, key: &str) -> Option<String> {
     }
 }
 
-/// Key and value of each line: Java's syntax where a key of Java's own is there, else lines taken as they are, for in librdkafka's a
-/// backslash is a backslash.
-fn either(text: &str) -> BTreeMap<String, String> {
+/// Settings by key: Java's syntax where a key of Java's own is there, else lines taken as they are, for in librdkafka's a backslash is a
+/// backslash.
+fn either(text: &str) -> Result<BTreeMap<String, String>, Fault> {
     let of_java = |line: &str| line.starts_with("sasl.jaas.config") || line.starts_with("ssl.truststore");
-    properties(text, text.lines().any(|line| of_java(line.trim_start())))
-}
-
-/// Key and value of each line, in Java's syntax (java.util.Properties) or taken as they are.
-#[must_use]
-pub fn properties(text: &str, is_java: bool) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']) && !line.is_empty());
-    let mut found = BTreeMap::new();
-    let mut rest = lines;
-    while let Some(line) = rest.next() {
-        let mut line = line.to_owned();
-        while is_java && line.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1 {
-            line.pop();
-            line.push_str(rest.next().unwrap_or_default());
-        }
-        let Some(end) = line.find(|c: char| c == '=' || (is_java && (c == ':' || c.is_whitespace()))) else { continue };
-        let (key, value) = line.split_at(end);
-        let value = value.trim_start();
-        let value = value.strip_prefix(['=', ':']).unwrap_or(value).trim_start();
-        let value = if is_java { unescaped(value) } else { value.to_owned() };
-        found.insert(key.trim().to_owned(), value);
+    if text.lines().any(|line| of_java(line.trim_start())) {
+        return properties::parse(text);
     }
-    found
-}
-
-fn unescaped(text: &str) -> String {
-    let mut out = String::new();
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        if character != '\\' {
-            out.push(character);
-            continue;
-        }
-        match characters.next() {
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('u') => {
-                let digits: String = characters.by_ref().take(4).collect();
-                out.extend(u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32));
-            }
-            Some(other) => out.push(other),
-            None => {}
-        }
-    }
-    out
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    Ok(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim_start().to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -219,5 +183,7 @@ mod tests {
         assert!(error("security.protocol=SSL\nssl.keystore.location=x\n").contains("SASL/SCRAM"));
         assert!(error("security.protocol=TLS\n").contains("\"TLS\""));
         assert!(error("bootstrap.servers=kafka\n").contains("not host:port"));
+        let twice = "sasl.jaas.config=x\nsasl.password=hunter2\nsasl.password=hunter3\n";
+        assert_eq!(error(twice), "the settings: line 3 repeats the key \"sasl.password\"");
     }
 }

@@ -40,6 +40,7 @@ pub fn install(bed: &Bed, optimised: Optimised, progress: &Progress) -> Result<(
     helm.args(["upgrade", "--install", NAMESPACE, &text(&chart), "--namespace", NAMESPACE, "--wait", "--timeout=3m"]);
     // Everything that can be tried on the testbed is on.
     helm.args(["--set", "gates.enabled=true", "--set", "operator.restartsWorkloads=true"]);
+    helm.args(["--set", "contract2017.deployments=true", "--set", "contract2017.configMaps=true"]);
     helm.args(values.iter().flat_map(|(key, value)| ["--set-string".to_owned(), format!("{key}={value}")]));
     output(&mut helm)?;
     wait_until("the operator reaches Kafka", Duration::from_secs(60), || {

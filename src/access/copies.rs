@@ -1,0 +1,192 @@
+//! Further Secrets of an access, under names that Deployments of the contract of 2017 give it: each holds what the first one does, and
+//! goes with it. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::observe::{Held, SecretView};
+use super::plan::Plan;
+use super::step::{Handout, Step};
+use super::wishes::Wishes;
+use crate::api::resources::AccessClaim;
+
+/// When it is seen that a copy that was deleted is gone.
+const SOON: Duration = Duration::from_secs(1);
+/// How often Pods are looked for that still read a copy which nobody asks for any more.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// The names that the claim is to keep on record: those that are asked for, and those of copies that are still there.
+pub(super) fn on_record(asked: &Wishes, claim: Option<&AccessClaim>, held: Option<&Held>) -> BTreeSet<String> {
+    let before = claim.into_iter().flat_map(|claim| &claim.spec.secrets);
+    let there = |name: &&String| held.is_none_or(|held| held.ours(name).is_some());
+    asked.secrets.iter().chain(before.filter(there)).cloned().collect()
+}
+
+/// Plans the copies: `handout` is what the first Secret holds or is about to hold, and `renewed` whether it is about to.
+pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool, plan: &mut Plan) {
+    let SecretView::Ours { data: first, .. } = &held.secret else {
+        let names = asked.secrets.iter().filter(|_| renewed);
+        plan.steps.extend(names.filter_map(|name| copy(held, name, handout)));
+        return;
+    };
+    for (name, view) in &held.copies {
+        let wanted = asked.secrets.contains(name);
+        match view {
+            SecretView::Ours { uid, resource_version, .. } if !wanted && !held.read_copies.contains(name) => {
+                plan.steps.push(Step::Unpublish {
+                    name: name.clone(),
+                    uid: uid.clone(),
+                    resource_version: resource_version.clone(),
+                });
+                look_again(plan, SOON);
+            }
+            SecretView::Ours { data, .. } => {
+                if !wanted {
+                    look_again(plan, LOOK_AGAIN);
+                }
+                if renewed || data != first {
+                    plan.steps.extend(copy(held, name, handout));
+                }
+            }
+            SecretView::Absent if wanted => plan.steps.extend(copy(held, name, handout)),
+            SecretView::Absent | SecretView::Foreign => {}
+        }
+    }
+}
+
+fn look_again(plan: &mut Plan, after: Duration) {
+    plan.next = Some(plan.next.map_or(after, |next| next.min(after)));
+}
+
+fn copy(held: &Held, name: &str, handout: &Handout) -> Option<Step> {
+    let replaces = match held.copies.get(name)? {
+        SecretView::Ours { resource_version, .. } => Some(resource_version.clone()),
+        SecretView::Absent => None,
+        SecretView::Foreign => return None,
+    };
+    Some(Step::Copy { name: name.to_owned(), replaces, handout: handout.clone() })
+}
+
+impl Held {
+    /// A copy of ours, by its name.
+    pub(super) fn ours(&self, name: &str) -> Option<&SecretView> {
+        self.copies.get(name).filter(|view| matches!(view, SecretView::Ours { .. }))
+    }
+
+    /// When the last of the Secrets was given the published password: a Pod may read any of them.
+    pub(super) fn published(&self) -> Option<Timestamp> {
+        let published = |view: &SecretView| match view {
+            SecretView::Ours { published, .. } => Some(*published),
+            SecretView::Absent | SecretView::Foreign => None,
+        };
+        published(&self.secret)?;
+        [&self.secret].into_iter().chain(self.copies.values()).filter_map(published).max()
+    }
+
+    /// A copy that is asked for under a name that somebody else has.
+    pub(super) fn taken(&self, asked: &Wishes) -> Option<&str> {
+        let taken = self
+            .copies
+            .iter()
+            .find(|(name, view)| matches!(view, SecretView::Foreign) && asked.secrets.contains(*name));
+        taken.map(|(name, _)| name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::secret::Secret;
+    use crate::kafka::scram::Mechanism;
+
+    const HANDOUT: Handout =
+        Handout { mechanism: Mechanism::Sha512, group: String::new(), consumes: Vec::new(), produces: Vec::new() };
+
+    fn ours(password: &str, published: i64) -> SecretView {
+        SecretView::Ours {
+            uid: "u".into(),
+            resource_version: "1".into(),
+            rotation: 0,
+            published: Timestamp::from_second(published).unwrap(),
+            data: [("password".to_owned(), Secret::new(password.to_owned()))].into(),
+        }
+    }
+
+    fn held(secret: SecretView, copies: &[(&str, SecretView)]) -> Held {
+        Held {
+            secret,
+            copies: copies.iter().map(|(name, view)| ((*name).to_owned(), view.clone())).collect(),
+            ..Held::default()
+        }
+    }
+
+    fn asked(names: &[&str]) -> Wishes {
+        Wishes { secrets: names.iter().map(|name| (*name).to_owned()).collect(), ..Wishes::default() }
+    }
+
+    fn planned(held: &Held, names: &[&str], renewed: bool) -> (Vec<String>, Option<Duration>) {
+        let mut plan = Plan::default();
+        keep(held, &asked(names), &HANDOUT, renewed, &mut plan);
+        let said = plan.steps.iter().map(|step| match step {
+            Step::Copy { name, replaces: None, .. } => format!("make {name}"),
+            Step::Copy { name, .. } => format!("write {name}"),
+            Step::Unpublish { name, .. } => format!("delete {name}"),
+            other => format!("{other:?}"),
+        });
+        (said.collect(), plan.next)
+    }
+
+    #[test]
+    fn a_copy_follows_the_first_secret() {
+        let first = ours("p", 1);
+        let absent = held(first.clone(), &[("mine", SecretView::Absent)]);
+        assert_eq!(planned(&absent, &["mine"], false), (vec!["make mine".into()], None));
+        let same = held(first.clone(), &[("mine", ours("p", 2))]);
+        assert_eq!(planned(&same, &["mine"], false), (vec![], None), "nothing at rest");
+        assert_eq!(planned(&same, &["mine"], true).0, ["write mine"]);
+        let stale = held(first, &[("mine", ours("old", 1))]);
+        assert_eq!(planned(&stale, &["mine"], false).0, ["write mine"]);
+        let none = held(SecretView::Absent, &[("mine", SecretView::Absent)]);
+        assert_eq!(planned(&none, &["mine"], true).0, ["make mine"]);
+        assert!(planned(&none, &["mine"], false).0.is_empty(), "there is nothing to copy yet");
+    }
+
+    #[test]
+    fn a_copy_that_is_not_asked_for_goes_when_no_pod_reads_it() {
+        let mut held = held(ours("p", 1), &[("mine", ours("p", 1))]);
+        assert_eq!(planned(&held, &[], false), (vec!["delete mine".into()], Some(SOON)));
+        held.read_copies.insert("mine".into());
+        assert_eq!(planned(&held, &[], false), (vec![], Some(LOOK_AGAIN)));
+        assert_eq!(planned(&held, &[], true).0, ["write mine"], "it is kept in step as long as it is read");
+        assert_eq!(on_record(&asked(&[]), None, Some(&held)), BTreeSet::new());
+    }
+
+    #[test]
+    fn what_is_another_s_is_left_and_told() {
+        let held = held(ours("p", 1), &[("mine", SecretView::Foreign)]);
+        assert_eq!(planned(&held, &["mine"], true), (vec![], None));
+        assert_eq!(held.taken(&asked(&["mine"])), Some("mine"));
+        assert_eq!(held.taken(&asked(&[])), None);
+    }
+
+    #[test]
+    fn the_password_counts_as_published_when_the_last_copy_has_it() {
+        let at = |second| Timestamp::from_second(second).ok();
+        assert_eq!(held(ours("p", 1), &[("mine", ours("p", 9))]).published(), at(9));
+        assert_eq!(held(ours("p", 5), &[("mine", SecretView::Absent)]).published(), at(5));
+        assert_eq!(held(SecretView::Absent, &[("mine", ours("p", 9))]).published(), None);
+    }
+
+    #[test]
+    fn the_record_keeps_what_is_still_there() {
+        let mut spec = crate::api::resources::AccessClaimSpec::empty();
+        spec.secrets = vec!["gone".into(), "there".into()];
+        let claim = AccessClaim::new("web", spec);
+        let held = held(ours("p", 1), &[("gone", SecretView::Absent), ("there", ours("p", 1))]);
+        let names = |held| on_record(&asked(&["new"]), Some(&claim), held).into_iter().collect::<Vec<_>>();
+        assert_eq!(names(Some(&held)), ["new", "there"]);
+        assert_eq!(names(None), ["gone", "new", "there"], "what cannot be looked at is not forgotten");
+    }
+}

@@ -1,0 +1,266 @@
+//! The contract of 2017 as its users have it: ConfigMaps and Deployments, applied unchanged.
+
+use serde_json::{Value, json};
+
+use crate::bed::{
+    Namespace, apply, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_kubectl, unique, user_of,
+    wait_for, wait_new_password, wait_ready, wait_reason, with_input,
+};
+use crate::operator::Lifetime;
+
+/// The topics of `examples/2017`, gone from Kafka before and after: their names are not a test's own.
+struct Topics;
+
+impl Topics {
+    const NAMES: [&'static str; 2] = ["my-kafka-topic", "Underscore_Kafka_Topic"];
+
+    fn gone() -> Self {
+        Self::delete();
+        Self
+    }
+
+    fn delete() {
+        for name in Self::NAMES {
+            kafka_tool("kafka-topics.sh", &["--delete", "--if-exists", "--topic", name]);
+        }
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        Self::delete();
+    }
+}
+
+fn namespace(name: &str) -> Namespace {
+    let space = Namespace::opted_in(name);
+    kubectl(&["label", "namespace", name, "kafka.admittance.dev/topics=configmaps"]);
+    space
+}
+
+fn apply_example(namespace: &str, file: &str) {
+    let path = format!("{}/examples/2017/{file}", env!("CARGO_MANIFEST_DIR"));
+    kubectl(&["apply", "--namespace", namespace, "--filename", &path]);
+}
+
+fn described(topic: &str) -> String {
+    kafka_tool("kafka-topics.sh", &["--describe", "--topic", topic])
+}
+
+/// Waits until Kafka says these settings of a topic, each as `key=value`.
+fn wait_settings(topic: &str, settings: &[&str]) {
+    wait_for(&format!("topic {topic} has {settings:?}"), || {
+        let said = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "topics", "--entity-name", topic]);
+        if settings.iter().all(|setting| said.contains(&format!("{setting} "))) { Ok(()) } else { Err(said) }
+    });
+}
+
+/// A ConfigMap that describes a topic.
+fn config_map(namespace: &str, name: &str, data: &Value) -> String {
+    let labels = json!({"config": "kafka-topic"});
+    let metadata = json!({"name": name, "namespace": namespace, "labels": labels});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
+}
+
+/// A Deployment without Pods that asks for itself.
+fn deployment(namespace: &str, name: &str, annotations: &Value) -> String {
+    let labels = json!({"kafka-operator": "inject-creds"});
+    let template = json!({
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "app", "image": "localhost/pause:1"}]},
+    });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": template},
+    })
+    .to_string()
+}
+
+fn exists(kind: &str, namespace: &str, name: &str) -> bool {
+    try_kubectl(&["get", kind, name, "--namespace", namespace]).status.success()
+}
+
+fn wait_gone(kind: &str, namespace: &str, name: &str) {
+    wait_for(&format!("{kind} {namespace}/{name} is gone"), || {
+        if exists(kind, namespace, name) { Err("there".to_owned()) } else { Ok(()) }
+    });
+}
+
+fn claim(namespace: &str, name: &str) -> Value {
+    get(&["topicclaim", name, "--namespace", namespace])
+}
+
+#[test]
+fn the_examples_run_unchanged() {
+    let (_topics, space) = (Topics::gone(), namespace("live-2017"));
+    let _patience = Lifetime::set("idleAfter", "3s");
+    apply_example(&space.0, "topics.yaml");
+    wait_ready("topicclaim", &space.0, "my-kafka-topic");
+    wait_ready("topicclaim", &space.0, "underscore-kafka-topic");
+    for topic in Topics::NAMES {
+        let said = described(topic);
+        assert!(said.contains("PartitionCount: 20") && said.contains("ReplicationFactor: 3"), "{said}");
+    }
+    assert_eq!(claim(&space.0, "my-kafka-topic")["spec"]["config"], json!({"retention.ms": "1000000"}));
+    wait_settings("my-kafka-topic", &["retention.ms=1000000"]);
+    apply_example(&space.0, "topic-changed.yaml");
+    wait_for("the claim follows its ConfigMap", || {
+        let config = &claim(&space.0, "my-kafka-topic")["spec"]["config"];
+        let wanted = json!({"retention.ms": "1000000", "compression.type": "producer"});
+        if *config == wanted { Ok(()) } else { Err(config.to_string()) }
+    });
+    wait_settings("my-kafka-topic", &["retention.ms=1000000", "compression.type=producer"]);
+
+    apply_example(&space.0, "deployment.yaml");
+    let user = user_of(&space.0, "relay");
+    let secret = get(&["secret", "relay-kafka", "--namespace", &space.0]);
+    for key in ["username", "password", "bootstrap.server", "kafka-client-jaas.conf"] {
+        assert!(secret["data"][key].is_string(), "{key}");
+    }
+    let own = get(&["secret", "relay-kafka-credentials", "--namespace", &space.0]);
+    assert_eq!(secret["data"], own["data"]);
+    let rules = rules_of(&user);
+    for rule in Topics::NAMES.map(|topic| format!("name={topic}, patternType=LITERAL")) {
+        assert!(rules.contains(&rule), "{rules}");
+    }
+    // Nothing is put into its Pods: they start from what their author wrote.
+    kubectl(&["rollout", "status", "deployment/relay", "--namespace", &space.0, "--timeout=100s"]);
+    let pods = get(&["pods", "--namespace", &space.0, "--selector=app=relay"]).to_string();
+    assert!(!pods.contains("admittance"), "{pods}");
+
+    kubectl(&["delete", "deployment", "relay", "--namespace", &space.0]);
+    nothing_is_left(&space.0, "relay", &user);
+    kubectl(&["delete", "configmap", "my-kafka-topic", "--namespace", &space.0]);
+    wait_gone("topicclaim", &space.0, "my-kafka-topic");
+    assert!(described("my-kafka-topic").contains("PartitionCount: 20"), "the topic stays");
+}
+
+#[test]
+fn what_is_wrong_is_told_at_the_config_map_and_the_last_good_claim_stays() {
+    let (space, topic) = (namespace("live-2017-bad"), unique("bad"));
+    let good = json!({"name": topic, "partitions": "2", "properties": "retention.ms=1000000"});
+    apply(&config_map(&space.0, "good", &good));
+    wait_ready("topicclaim", &space.0, "good");
+    for (data, reason) in [
+        (json!({"name": topic, "partitions": "1"}), "InvalidValue"),
+        (json!({"name": topic, "properties": "a=1\na=2"}), "InvalidProperties"),
+        (json!({"name": "__consumer_offsets"}), "InternalTopic"),
+    ] {
+        apply(&config_map(&space.0, "good", &data));
+        event_of(&space.0, "good", reason);
+        let spec = &claim(&space.0, "good")["spec"];
+        assert_eq!((&spec["topicName"], &spec["partitions"]), (&json!(topic), &json!(2)));
+        assert_eq!(spec["config"], json!({"retention.ms": "1000000"}));
+    }
+    let large = config_map(&space.0, "large", &json!({"properties": "#".repeat(900_000)}));
+    assert!(with_input(&["create", "--filename=-"], &large).status.success());
+    assert!(event_of(&space.0, "large", "ConfigMapTooLarge").contains("900010 bytes"));
+    assert!(!exists("topicclaim", &space.0, "large"));
+
+    let by_hand = json!({
+        "apiVersion": "kafka.admittance.dev/v1alpha1",
+        "kind": "TopicClaim",
+        "metadata": {"name": "hand", "namespace": space.0},
+        "spec": {"topicName": unique("hand"), "cluster": "admittance/default"},
+    });
+    apply(&by_hand.to_string());
+    apply(&config_map(&space.0, "hand", &json!({"partitions": "3"})));
+    event_of(&space.0, "hand", "TopicClaimNotOurs");
+    assert_eq!(claim(&space.0, "hand")["spec"]["partitions"], Value::Null);
+}
+
+#[test]
+fn a_claim_that_is_edited_or_deleted_by_hand_is_as_its_config_map_says() {
+    let (space, topic) = (namespace("live-2017-edit"), unique("edit"));
+    apply(&config_map(&space.0, "edited", &json!({"name": topic})));
+    let made = wait_ready("topicclaim", &space.0, "edited");
+    let patch = json!({"spec": {"deletion": "Delete", "config": {"retention.ms": "1"}}}).to_string();
+    kubectl(&["patch", "topicclaim", "edited", "--namespace", &space.0, "--type=merge", "--patch", &patch]);
+    wait_for("the edit is reverted", || {
+        let spec = claim(&space.0, "edited")["spec"].clone();
+        if spec == made["spec"] { Ok(()) } else { Err(spec.to_string()) }
+    });
+    kubectl(&["delete", "topicclaim", "edited", "--namespace", &space.0]);
+    wait_for("the claim is made again", || {
+        let done = try_kubectl(&["get", "topicclaim", "edited", "--namespace", &space.0, "--output=json"]);
+        let again: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        if again["metadata"]["uid"] == made["metadata"]["uid"] { Err("the old one".to_owned()) } else { Ok(()) }
+    });
+}
+
+#[test]
+fn without_the_labels_nothing_counts() {
+    let (off, on, topic) = (Namespace::plain("live-2017-off"), namespace("live-2017-on"), unique("labelled"));
+    let asks = json!({"topic.kafka.nb/produces": topic});
+    apply(&config_map(&off.0, "first", &json!({"name": topic})));
+    apply(&deployment(&off.0, "app", &asks));
+    // What is served after them shows that their turn has passed.
+    apply(&config_map(&on.0, "second", &json!({"name": unique("labelled-too")})));
+    wait_ready("topicclaim", &on.0, "second");
+    apply(&deployment(&on.0, "later", &json!({"consumes": unique("labelled-too")})));
+    user_of(&on.0, "later");
+    assert!(!exists("topicclaim", &off.0, "first") && !exists("accessclaim", &off.0, "app"));
+    kubectl(&["label", "namespace", &off.0, "kafka.admittance.dev/injection=enabled"]);
+    user_of(&off.0, "app");
+    assert!(!exists("topicclaim", &off.0, "first"), "ConfigMaps need a label of their own");
+    kubectl(&["label", "namespace", &off.0, "kafka.admittance.dev/topics=configmaps"]);
+    event_of(&off.0, "first", "TopicDeclared");
+}
+
+#[test]
+fn a_deployment_s_own_secret_is_kept_in_step_and_goes_with_its_name() {
+    let (space, topic) = (Namespace::opted_in("live-2017-secret"), unique("secret"));
+    let asks = |secret: &str| {
+        let annotations = json!({"topic.kafka.nb/produces": topic, "topic.kafka.nb/topic-secret": secret});
+        apply(&deployment(&space.0, "app", &annotations));
+    };
+    let data = |name: &str| get(&["secret", name, "--namespace", &space.0])["data"].clone();
+    asks("mine");
+    user_of(&space.0, "app");
+    let before = get(&["secret", "app-kafka-credentials", "--namespace", &space.0]);
+    assert_eq!(data("mine"), before["data"]);
+    let rotate = "kafka.admittance.dev/rotate=now";
+    kubectl(&["annotate", "accessclaim", "app", "--namespace", &space.0, rotate]);
+    let after = wait_new_password(&space.0, "app", &before);
+    wait_for("the copy has the new password", || {
+        if data("mine") == after["data"] { Ok(()) } else { Err("the old one".to_owned()) }
+    });
+
+    asks("other");
+    wait_gone("secret", &space.0, "mine");
+    assert_eq!(data("other"), after["data"]);
+    wait_for("the claim forgets it", || {
+        let secrets = get(&["accessclaim", "app", "--namespace", &space.0])["spec"]["secrets"].clone();
+        if secrets == json!(["other"]) { Ok(()) } else { Err(secrets.to_string()) }
+    });
+
+    // A name that somebody else has is left alone, and what was given stays.
+    apply(&format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: theirs, namespace: {}}}, stringData: {{a: b}}}}",
+        space.0
+    ));
+    asks("theirs");
+    event_of(&space.0, "app", "SecretNotOurs");
+    wait_reason("accessclaim", &space.0, "app", "SecretNotOurs");
+    assert_eq!(data("theirs"), json!({"a": "Yg=="}));
+    assert_eq!(data("app-kafka-credentials"), after["data"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_deployment_is_told_there() {
+    let (space, topic) = (Namespace::opted_in("live-2017-wrong"), unique("wrong"));
+    apply(&deployment(&space.0, "app", &json!({"topic.kafka.nb/produces": "a/b"})));
+    event_of(&space.0, "app", "InvalidTopicName");
+    assert!(!exists("accessclaim", &space.0, "app"));
+    apply(&deployment(&space.0, "app", &json!({"topic.kafka.nb/produces": topic})));
+    let user = user_of(&space.0, "app");
+    // What it asked for last stays while it cannot be read.
+    apply(&deployment(&space.0, "app", &json!({"topic.kafka.nb/produces": "a/b c/d"})));
+    wait_for("it is told anew", || {
+        let events = get(&["events", "--namespace", &space.0, "--field-selector=involvedObject.name=app"]).to_string();
+        if events.contains("c/d") { Ok(()) } else { Err(events) }
+    });
+    assert!(rules_of(&user).contains(&topic));
+}

@@ -89,7 +89,7 @@ fn standing(facts: &[Fact]) -> Standing {
 
 fn sights(facts: &[Fact], due: &[PendingDeletion]) -> BTreeMap<String, Result<Sight, admittance::clusters::Unusable>> {
     let seen = |record: &PendingDeletion| {
-        let topic: usize = record.topic[1..].parse().unwrap();
+        let topic: usize = record.topic.trim_start_matches(char::is_alphabetic).parse().unwrap();
         let fact = &facts[topic];
         let sight = Sight {
             id: Some(if fact.replaced { "id-of-another".into() } else { fact.id(topic) }),
@@ -144,7 +144,7 @@ proptest! {
             let evidence = Evidence { definition: uid.clone(), standing: standing(&facts), sights: sights(&facts, &due) };
             let plan = decide(books, &evidence, &policy, at);
             for record in &plan.delete {
-                let topic: usize = record.topic[1..].parse().unwrap();
+                let topic: usize = record.topic.trim_start_matches(char::is_alphabetic).parse().unwrap();
                 let fact = &facts[topic];
                 prop_assert_eq!(&record.topic_id, &fact.id(topic), "a topic of another time");
                 prop_assert!(!(fact.named || fact.claimed || fact.used || fact.held || fact.read), "{:?}", fact);
@@ -158,7 +158,7 @@ proptest! {
             }
             let deleted: Vec<_> = plan.delete.iter().map(|record| (record.clone(), Ok(()))).collect();
             for (record, _) in &deleted {
-                let topic: usize = record.topic[1..].parse().unwrap();
+                let topic: usize = record.topic.trim_start_matches(char::is_alphabetic).parse().unwrap();
                 facts[topic] = Fact { made: facts[topic].made + 1, ..Fact::default() };
             }
             books = plan.settle(deleted, at).0;

@@ -201,8 +201,9 @@ mod tests {
     }
 
     fn lists_end(state: &State) {
-        let World { pods, accesses, topics, clusters, namespaces, .. } = &*state.world;
+        let World { pods, deployments, accesses, topics, clusters, namespaces, .. } = &*state.world;
         pods.listing_ends(&None);
+        deployments.listing_ends(&None);
         accesses.listing_ends(&None);
         topics.listing_ends(&None);
         clusters.listing_ends(&None);

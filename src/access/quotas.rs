@@ -1,6 +1,7 @@
 //! How much of the brokers a workload may use. Pure.
 
 use crate::api::resources::{AccessClaim, AccessSource, QuotaPolicy, Quotas};
+use crate::kafka::admin::quotas::Quota;
 
 /// The quotas of a workload: its own in the policy, else its namespace's, else the default; of a manual claim never more than these.
 #[must_use]
@@ -22,6 +23,20 @@ pub fn effective(policy: &QuotaPolicy, namespace: &str, workload: &str, claim: O
 /// The lower of two limits; none is the highest.
 fn less<T: Ord>(allowed: Option<T>, asked: Option<T>) -> Option<T> {
     [allowed, asked].into_iter().flatten().min()
+}
+
+impl From<Quotas> for Quota {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "Kafka keeps floating numbers; beyond 2^53 bytes a second nobody counts"
+    )]
+    fn from(quotas: Quotas) -> Self {
+        Self {
+            producer_byte_rate: quotas.produce_bytes_per_second.map(|bytes| bytes as f64),
+            consumer_byte_rate: quotas.consume_bytes_per_second.map(|bytes| bytes as f64),
+            request_percentage: quotas.request_percentage.map(f64::from),
+        }
+    }
 }
 
 #[cfg(test)]

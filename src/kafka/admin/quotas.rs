@@ -9,7 +9,6 @@ use kafka_protocol::messages::{
 };
 
 use super::{Admin, At, missing, pool::Lane, text};
-use crate::api::resources::Quotas;
 use crate::kafka::error::Error;
 
 const ALTER: &str = "AlterClientQuotas";
@@ -47,20 +46,6 @@ impl Quota {
             REQUEST => self.request_percentage = Some(value),
             // Limits that are not set here, such as controller_mutation_rate, are left alone.
             _ => {}
-        }
-    }
-}
-
-impl From<Quotas> for Quota {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "Kafka keeps floating numbers; beyond 2^53 bytes a second nobody counts"
-    )]
-    fn from(quotas: Quotas) -> Self {
-        Self {
-            producer_byte_rate: quotas.produce_bytes_per_second.map(|bytes| bytes as f64),
-            consumer_byte_rate: quotas.consume_bytes_per_second.map(|bytes| bytes as f64),
-            request_percentage: quotas.request_percentage.map(f64::from),
         }
     }
 }

@@ -173,7 +173,7 @@ fn what_is_wrong_is_told_at_the_config_map_and_the_last_good_claim_stays() {
 
 #[test]
 fn a_claim_that_is_edited_or_deleted_by_hand_is_as_its_config_map_says() {
-    let (space, topic) = (namespace("live-2017-edit"), unique("edit"));
+    let (space, topic) = (namespace("live-2017-edit"), unique("edit-2017"));
     apply(&config_map(&space.0, "edited", &json!({"name": topic})));
     let made = wait_ready("topicclaim", &space.0, "edited");
     let patch = json!({"spec": {"deletion": "Delete", "config": {"retention.ms": "1"}}}).to_string();

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures::future::join_all;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -23,6 +23,9 @@ use crate::kafka::{
 /// The first pause between two looks; doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a broker has to put a user to use that it shows already: it shows the metadata first, then applies it part by part
+/// (`BrokerMetadataPublisher`). A login that comes in between is refused, and stands in its log.
+const PUBLICATION: Duration = Duration::from_millis(10);
 /// How long a broker may be out of reach before proofs go on without it.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -218,6 +221,9 @@ async fn seen(admin: &Admin, broker: BrokerId, other: Other) -> Result<bool, Err
             };
             if !slots.iter().any(shown) {
                 return Ok(false);
+            }
+            if keys.is_some() {
+                sleep(PUBLICATION).await;
             }
             let prepared = match prepared {
                 Some(prepared) => prepared,

@@ -174,9 +174,12 @@ impl Drop for Narrowed {
 #[test]
 fn an_operator_of_some_namespaces_works_there_and_touches_nobody_elsewhere() {
     let (near, far) = (Namespace::opted_in("live-near"), Namespace::opted_in("live-far"));
-    let asks = |name: &str| format!("kafka.admittance.dev/produces: {}", unique(name));
+    let start = |space: &Namespace, pod: &str| {
+        let topic = unique(&format!("{}.{pod}", space.0));
+        apply(&idle_pod(&space.0, pod, &format!("kafka.admittance.dev/produces: {topic}")));
+    };
     for (space, pod) in [(&near, "ghost"), (&far, "settled"), (&far, "ghost")] {
-        apply(&idle_pod(&space.0, pod, &asks(pod)));
+        start(space, pod);
     }
     let ghosts = [user_of(&near.0, "ghost"), user_of(&far.0, "ghost")];
     let settled = user_of(&far.0, "settled");
@@ -189,7 +192,7 @@ fn an_operator_of_some_namespaces_works_there_and_touches_nobody_elsewhere() {
         let _absent = Lifetime::set("absentAfter", "1s");
         let _operator = Operator::within(&[&near.0], "narrowed");
         for (space, pod) in [(&near, "new"), (&far, "new")] {
-            apply(&idle_pod(&space.0, pod, &asks(pod)));
+            start(space, pod);
         }
         wait_ready("accessclaim", &near.0, "new");
         wait_ready("pod", &near.0, "new");

@@ -28,7 +28,8 @@ fn start_time(pid: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets, and may itself hold spaces and brackets.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    if fields.next()? == "Z" {
+    // A process is called a zombie once its first thread has ended; until the last has, its sockets are open and its port is taken.
+    if fields.next()? == "Z" && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) <= 1 {
         return None;
     }
     fields.nth(18).map(str::to_owned)

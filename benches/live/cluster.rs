@@ -10,6 +10,7 @@ pub(crate) const HOME: &str = "admittance";
 /// How long anything may take that is waited for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 const OPERATOR: &str = "deployment/admittance-operator";
+const BROKER_CLUSTER: [&str; 4] = ["brokercluster", "default", "--namespace", HOME];
 
 pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let done = Command::new("kubectl").args(arguments).stdin(Stdio::null()).output().unwrap();
@@ -26,9 +27,15 @@ pub(crate) fn get(arguments: &[&str]) -> Value {
     serde_json::from_str(&kubectl(&[&["get", "--output=json"], arguments].concat())).unwrap()
 }
 
-/// Runs a command in a broker's Pod, as the administrator of Kafka where it is one of Kafka's tools.
+/// Runs a command in a broker's Pod.
 pub(crate) fn in_broker(command: &[&str]) -> String {
     kubectl(&[&["exec", "--quiet", "--namespace=kafka", "kafka-0", "--"], command].concat())
+}
+
+/// What one of Kafka's own tools says to the administrator.
+pub(crate) fn kafka_tool(tool: &str, arguments: &[&str]) -> String {
+    let admin = ["--bootstrap-server", "kafka.kafka:9092", "--command-config", "/etc/kafka/admin/client.properties"];
+    in_broker(&[&[tool], &admin[..], arguments].concat())
 }
 
 /// Asks until the answer is there.
@@ -73,17 +80,21 @@ pub(crate) fn scale_operator(replicas: usize) {
     });
 }
 
-/// Sets how long accesses outlive their Pods, and waits until the operator goes by it. What it was before.
+/// Sets how long accesses outlive their Pods. What it was before.
 pub(crate) fn set_idle_after(patience: &str) -> String {
-    let cluster = ["brokercluster", "default", "--namespace", HOME];
-    let before = get(&cluster)["spec"]["credentials"]["idleAfter"].as_str().unwrap_or("24h").to_owned();
-    let patch = json!({"spec": {"credentials": {"idleAfter": patience}}}).to_string();
-    kubectl(&[&["patch"], &cluster[..], &["--type=merge", "--patch", &patch]].concat());
+    let before = get(&BROKER_CLUSTER)["spec"]["credentials"]["idleAfter"].as_str().unwrap_or("24h").to_owned();
+    set(&json!({"credentials": {"idleAfter": patience}}));
+    before
+}
+
+/// Changes the BrokerCluster's spec, and waits until the operator goes by it.
+pub(crate) fn set(spec: &Value) {
+    let patch = json!({"spec": spec}).to_string();
+    kubectl(&[&["patch"], &BROKER_CLUSTER[..], &["--type=merge", "--patch", &patch]].concat());
     wait_for("the operator has read the BrokerCluster", || {
-        let now = get(&cluster);
+        let now = get(&BROKER_CLUSTER);
         let conditions = now["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let ready = conditions.into_iter().find(|said| said["type"] == "Ready" && said["status"] == "True")?;
         (ready["observedGeneration"] == now["metadata"]["generation"]).then_some(())
     });
-    before
 }

@@ -20,6 +20,7 @@ mod sample;
 mod settings;
 mod space;
 mod table;
+mod topics;
 mod users;
 mod workload;
 
@@ -54,6 +55,7 @@ async fn measure(settings: &Settings) -> bool {
     done &= section(settings, "burst", burst::run(&client)).await;
     webhook.take("after the bursts");
     webhook.print();
+    done &= section(settings, "topics", topics::run(&client)).await;
     done &= section(settings, "rest", rest::run(&client, settings)).await;
     cluster::set_idle_after(&usual);
     done

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::cluster::in_broker;
+use crate::cluster::kafka_tool;
 
 /// A place in the log, and when it was the end.
 pub(crate) struct Mark {
@@ -18,9 +18,7 @@ pub(crate) struct Growth {
 
 impl Mark {
     pub(crate) fn now() -> Self {
-        let tool = ["kafka-metadata-quorum.sh", "--bootstrap-server", "kafka.kafka:9092"];
-        let admin = ["--command-config", "/etc/kafka/admin/client.properties", "describe", "--status"];
-        let said = in_broker(&[&tool[..], &admin[..]].concat());
+        let said = kafka_tool("kafka-metadata-quorum.sh", &["describe", "--status"]);
         let offset = said.lines().find_map(|line| line.strip_prefix("HighWatermark:"));
         let offset = offset.and_then(|offset| offset.trim().parse().ok());
         Self { offset: offset.unwrap_or_else(|| panic!("no HighWatermark in: {said}")), at: Instant::now() }

@@ -87,9 +87,18 @@ impl Space {
         })
     }
 
-    /// Removes Pods at once, in a task of its own; how long that took.
-    pub(crate) fn remove_all(&self, names: Vec<String>) -> JoinHandle<Duration> {
-        let api = self.api::<Pod>();
+    /// Removes objects at once, in a task of its own; how long that took.
+    pub(crate) fn remove_all<K>(&self, names: Vec<String>) -> JoinHandle<Duration>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let api = self.api::<K>();
         at_once(names, move |name| {
             let api = api.clone();
             async move { drop(api.delete(&name, &DeleteParams::default().grace_period(0)).await.unwrap()) }

@@ -67,7 +67,7 @@ async fn round(space: &Space, names: Vec<String>, pods: Vec<Pod>) -> Round {
 
     let mut left: HashSet<String> = names.iter().cloned().collect();
     let began = Instant::now();
-    let removal = space.remove_all(names);
+    let removal = space.remove_all::<Pod>(names);
     let gone = claims.until("every access is revoked", |event| {
         if let WatchEvent::Deleted(claim) = event {
             left.remove(&claim.name_any());

@@ -1,5 +1,5 @@
 //! From an `AdmissionReview` to its answer: [`decide`] for Pods, [`claims`] for the claims that people write. Pure but for [`server`],
-//! the only door: no Kafka, no Kubernetes client, no clock.
+//! the only door, and its [`room`]: no Kafka, no Kubernetes client, no clock.
 
 pub mod claims;
 pub mod decide;
@@ -12,6 +12,7 @@ pub mod pod;
 pub mod probe;
 pub mod profile;
 pub mod review;
+pub mod room;
 pub mod server;
 mod serving;
 pub mod text;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,14 +19,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
 use super::claims::{self, Judged, Terms};
 use super::decide::{self, Answer, Malformed, Outcome, Settings};
 use super::review::Told;
+use super::room::{Room, Unread};
 use crate::api::duration;
 use crate::api::reasons::Reason;
-use crate::runtime::deadline::{Overdue, within};
 use crate::runtime::metrics;
 use crate::runtime::readiness::Gate;
 use crate::runtime::shutdown::Shutdown;
@@ -40,10 +38,6 @@ pub const CLAIMS_PATH: &str = "/validate";
 pub const MAX_BODY: usize = 10 * 1024 * 1024;
 /// The largest review of a claim: an object as etcd keeps it has 1.5 MiB, and the review has the one before beside it.
 pub const MAX_CLAIM: usize = 4 * 1024 * 1024;
-/// Bytes of all reviews that are read at once; further ones wait for their turn until their deadline.
-const MAX_IN_FLIGHT: usize = 32 * 1024 * 1024;
-/// In what `MAX_IN_FLIGHT` is counted out.
-const UNIT: usize = 1024;
 /// What the API server allows where it does not say (`timeoutSeconds` of the API, default).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that it ever allows (`timeoutSeconds` of the API, maximum).
@@ -100,7 +94,7 @@ impl Metrics {
 struct Door {
     settings: Settings,
     metrics: Metrics,
-    in_flight: Semaphore,
+    room: Room,
 }
 
 /// Why a review got no answer. The API server's `failurePolicy` decides then, as the administrator wanted it to.
@@ -112,10 +106,10 @@ enum Unanswered {
     NoLength,
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
-    #[error("the body broke off: {0}")]
-    Broken(axum::Error),
     #[error("{code}: {0}. {remedy}", code = Reason::DeadlineExceeded, remedy = Reason::DeadlineExceeded.remedy())]
-    Overdue(#[from] Overdue),
+    Overdue(Unread),
+    #[error(transparent)]
+    Unread(Unread),
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
@@ -126,7 +120,7 @@ impl Unanswered {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoLength => StatusCode::LENGTH_REQUIRED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Broken(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unread(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             // The one status whose text the API server passes on (apimachinery, `NewGenericServerResponse`).
             Self::Overdue(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -137,10 +131,16 @@ impl Unanswered {
             Self::MediaType => "MediaType",
             Self::NoLength => "NoLength",
             Self::TooLarge(_) => "TooLarge",
-            Self::Broken(_) => "Broken",
+            Self::Unread(_) => "Broken",
             Self::Overdue(_) => Reason::DeadlineExceeded.code(),
             Self::Malformed(_) => Reason::MalformedReview.code(),
         }
+    }
+}
+
+impl From<Unread> for Unanswered {
+    fn from(unread: Unread) -> Self {
+        if matches!(unread, Unread::Overdue(_)) { Self::Overdue(unread) } else { Self::Unread(unread) }
     }
 }
 
@@ -160,8 +160,7 @@ impl Allowance {
 
 /// The door's routes. Without `claims`, those are nobody's.
 pub fn router(settings: Settings, claims: Option<Terms>, metrics: Metrics) -> Router {
-    let in_flight = Semaphore::new(MAX_IN_FLIGHT / UNIT);
-    let door = Arc::new(Door { settings, metrics, in_flight });
+    let door = Arc::new(Door { settings, metrics, room: Room::default() });
     let mut router = Router::new().route(PATH, post(inject));
     if let Some(terms) = claims.map(Arc::new) {
         let judge = async |State(door): State<Arc<Door>>, Query(allowance): Query<Allowance>, request: Request| {
@@ -217,20 +216,12 @@ impl Door {
         }
     }
 
-    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Bytes, Unanswered> {
+    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Vec<u8>, Unanswered> {
         if !is_json(request.headers()) {
             return Err(Unanswered::MediaType);
         }
         let size = declared(request.headers(), most)?;
-        within(allowance.limit(), "to read the review", self.read(request.into_body(), size)).await?
-    }
-
-    /// Reads a body of at most `size` bytes, once there is room for it.
-    async fn read(&self, body: Body, size: usize) -> Result<Bytes, Unanswered> {
-        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| Unanswered::TooLarge(size))?;
-        // The semaphore is never closed, so there always is a permit in the end.
-        let _room = self.in_flight.acquire_many(units).await.ok();
-        to_bytes(body, size).await.map_err(Unanswered::Broken)
+        Ok(self.room.read(request.into_body(), size, allowance.limit()).await?)
     }
 }
 
@@ -239,7 +230,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The body's size, which the API server always declares; without it there is no telling how much room it takes.
+/// The body's size, which the API server always declares.
 fn declared(headers: &HeaderMap, most: usize) -> Result<usize, Unanswered> {
     let value = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let size: usize = value.and_then(|text| text.parse().ok()).ok_or(Unanswered::NoLength)?;

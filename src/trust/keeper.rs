@@ -135,12 +135,12 @@ impl Keeper {
             }
             kept
         });
-        let mut configurations = Vec::new();
+        let (mut configurations, mut unread) = (Vec::new(), false);
         for publisher in [Some(&self.publisher), self.claims.as_ref()].into_iter().flatten() {
             match keep(publisher.read().await, faults) {
                 Some(Some(found)) => configurations.push((publisher.clone(), found)),
                 Some(None) => faults.push(KeeperError::NoConfiguration(publisher.name())),
-                None => {}
+                None => unread = true,
             }
         }
         let bundles: Vec<String> = configurations.iter().flat_map(|(_, found)| found.bundles()).collect();
@@ -148,6 +148,7 @@ impl Keeper {
             custody: self.remembered.custody.clone(),
             ours,
             published: (!configurations.is_empty()).then_some(bundles),
+            unread,
             leaf: self.remembered.leaf.as_ref().map(|leaf| (leaf.issuer.clone(), leaf.validity)),
         };
         if let Some(custody) = &observed.custody {

@@ -18,6 +18,8 @@ pub struct Observed {
     pub ours: bool,
     /// The `caBundle` of every webhook in the configuration; `None` where there is no configuration.
     pub published: Option<Vec<String>>,
+    /// Whether a configuration could not be read: what it trusts is not known.
+    pub unread: bool,
     /// The issuer and the validity of the leaf that serves.
     pub leaf: Option<(Certificate, Validity)>,
 }
@@ -66,7 +68,7 @@ pub fn plan(observed: &Observed, now: SystemTime) -> Vec<Step> {
         steps.push(Step::Sign);
     }
     if observed.ours {
-        steps.extend(renewal(custody, published, now));
+        steps.extend(renewal(custody, published && !observed.unread, now));
     }
     steps
 }
@@ -109,6 +111,7 @@ mod tests {
             custody: Some(custody.clone()),
             ours: true,
             published: Some(vec![custody.bundle()]),
+            unread: false,
             leaf: Some((custody.current.certificate.clone(), validity)),
         }
     }
@@ -162,6 +165,8 @@ mod tests {
         assert_eq!(plan(&unpublished, due + HOUR * 2), [Publish], "never in charge before it is published");
         let published = settled(&prepared, due);
         assert_eq!(plan(&published, due + SETTLE - Duration::from_secs(2)), []);
+        let in_part = Observed { unread: true, ..published.clone() };
+        assert_eq!(plan(&in_part, due + SETTLE), [], "what one of two configurations trusts is not known");
         assert_eq!(plan(&published, due + SETTLE), [Promote]);
         let promoted = Observed { custody: Some(prepared.promoted()), ..published };
         assert_eq!(

@@ -320,7 +320,8 @@ async fn read(secrets: &Api<KubeSecret>, name: &str) -> Result<KubeSecret, Troub
 fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
     let bytes = secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.trim().is_empty());
-    text.ok_or_else(|| {
+    // The end of a line belongs to the file that the Secret was made of.
+    text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).ok_or_else(|| {
         let message = format!("Secret {} has no text under key {key}", secret.name_any());
         Unusable { reason: Reason::AdminSecretInvalid, message }
     })

@@ -380,3 +380,26 @@ impl From<&Error> for Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_line_is_no_part_of_a_password() {
+        let secret = |held: &str| KubeSecret {
+            data: Some(BTreeMap::from([(keys::PASSWORD.to_owned(), ByteString(held.as_bytes().to_vec()))])),
+            ..KubeSecret::default()
+        };
+        for (held, password) in
+            [("pass word", "pass word"), ("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), (" x ", " x ")]
+        {
+            assert_eq!(text(&secret(held), keys::PASSWORD).unwrap(), password);
+        }
+        assert_eq!(text(&secret("\n"), keys::PASSWORD).unwrap_err().reason, Reason::AdminSecretInvalid);
+    }
+}

@@ -27,6 +27,8 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     (r#"{{ include "admittance.uninjected" . }}"#, "Deny"),
     ("{{ .Release.Namespace }}", "admittance"),
     (r#"{{ include "admittance.reach" . }}"#, ""),
+    (r#"{{ include "admittance.served" . }}"#, ""),
+    (r#"{{ include "admittance.servedAlone" . }}"#, ""),
     ("{{- if not .Values.webhook.certificate.secret }}\n", ""),
     ("{{- end }}\n", ""),
     ("{{ .Values.webhook.failurePolicy }}", "Fail"),

@@ -48,6 +48,23 @@ fn values_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn replicas_on_the_ports_of_nodes_make_room_for_their_successors() {
+    let deployment = |values: &[&str]| {
+        let rendered = template(values).unwrap();
+        let found = rendered
+            .iter()
+            .find(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == "admittance-webhook");
+        found.unwrap()["spec"].clone()
+    };
+    let on_nodes = deployment(&["webhook.hostNetwork=true", "webhook.port=8443", "webhook.healthPort=18080"]);
+    assert_eq!(on_nodes["strategy"]["rollingUpdate"]["maxSurge"], 0);
+    let container = &on_nodes["template"]["spec"]["containers"][0];
+    assert!(container["args"].to_string().contains("\"--health-port=18080\""), "{container}");
+    assert!(container["ports"].to_string().contains("18080"), "{container}");
+    assert_eq!(deployment(&[])["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+}
+
+#[test]
 fn where_uninjected_pods_may_pass_the_policy_only_warns() {
     let action = |values: &[&str]| {
         let rendered = template(values).unwrap();
@@ -101,6 +118,33 @@ fn an_operator_of_some_namespaces_has_its_rights_from_roles() {
     assert_eq!(*all, narrowed, "together they are what the operator has elsewhere");
     let webhook = &of("MutatingWebhookConfiguration", "admittance")[0]["webhooks"][0];
     assert!(webhook["namespaceSelector"].to_string().contains("[\"shop\",\"web\"]"), "Pods elsewhere are left alone");
+    for (kind, name, path) in [
+        ("ValidatingAdmissionPolicy", "admittance-claims", "/spec/matchConstraints/namespaceSelector"),
+        ("ValidatingWebhookConfiguration", "admittance", "/webhooks/0/namespaceSelector"),
+    ] {
+        let selector = of(kind, name)[0].pointer(path).unwrap().to_string();
+        assert!(
+            selector.contains("[\"shop\",\"web\",\"admittance\"]"),
+            "{kind}: claims elsewhere are another's: {selector}"
+        );
+    }
+    let with_2017 = ["operator.namespaces={shop}", "contract2017.deployments=true", "contract2017.configMaps=true"];
+    let rendered = template(&with_2017).unwrap();
+    let roles: Vec<_> = rendered
+        .iter()
+        .filter(|object| object["kind"] == "Role" && object["metadata"]["name"] == "admittance-operator-work")
+        .collect();
+    assert_eq!(roles.len(), 2);
+    for role in roles {
+        for (resource, verbs) in [("deployments", &["list", "watch"][..]), ("configmaps", &["get", "list", "watch"])] {
+            let rules = role["rules"].as_array().unwrap();
+            let gives = |rule: &&Value| {
+                rule["resources"].to_string().contains(&format!("\"{resource}\""))
+                    && verbs.iter().all(|verb| rule["verbs"].to_string().contains(&format!("\"{verb}\"")))
+            };
+            assert!(rules.iter().any(|rule| gives(&rule)), "{resource} {verbs:?} in {role}");
+        }
+    }
     assert!(template(&["operator.namespaces={Shop}"]).unwrap_err().contains("namespaces"));
 }
 

@@ -126,6 +126,21 @@ livenessProbe:
   verbs: [create, patch]
 {{- end }}
 
+{{/* Where the operator may look after some namespaces alone, all that it looks after: its own is one of them. */}}
+{{- define "admittance.served" -}}
+{{- with .Values.operator.namespaces }}
+        - {key: kubernetes.io/metadata.name, operator: In, values: {{ append . $.Release.Namespace | uniq | toJson }}}
+{{- end }}
+{{- end }}
+
+{{/* A selector of them: elsewhere another release may have an operator of its own. */}}
+{{- define "admittance.servedAlone" -}}
+{{- if .Values.operator.namespaces }}
+    namespaceSelector:
+      matchExpressions:{{ include "admittance.served" . }}
+{{- end }}
+{{- end }}
+
 {{/* Narrows a selector of namespaces to those that the operator looks after: nobody would give a Pod elsewhere its Secret. */}}
 {{- define "admittance.reach" -}}
 {{- with .Values.operator.namespaces }}

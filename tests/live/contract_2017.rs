@@ -197,9 +197,10 @@ fn without_the_labels_nothing_counts() {
     apply(&config_map(&off.0, "first", &json!({"name": topic})));
     apply(&deployment(&off.0, "app", &asks));
     // What is served after them shows that their turn has passed.
-    apply(&config_map(&on.0, "second", &json!({"name": unique("labelled-too")})));
+    let served = unique("labelled-too");
+    apply(&config_map(&on.0, "second", &json!({"name": served})));
     wait_ready("topicclaim", &on.0, "second");
-    apply(&deployment(&on.0, "later", &json!({"consumes": unique("labelled-too")})));
+    apply(&deployment(&on.0, "later", &json!({"consumes": served})));
     user_of(&on.0, "later");
     assert!(!exists("topicclaim", &off.0, "first") && !exists("accessclaim", &off.0, "app"));
     kubectl(&["label", "namespace", &off.0, "kafka.admittance.dev/injection=enabled"]);

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod claim;
+mod halt;
 pub mod observe;
 pub mod plan;
 pub mod report;
@@ -20,6 +21,7 @@ use kube::Client;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use self::halt::Halt;
 pub use self::observe::{Seen, verify_claim};
 pub use self::terms::{Lifetimes, SecurityProtocol, Terms};
 

@@ -41,6 +41,7 @@ use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::clusters::{Clusters, Unusable};
 use crate::kafka::error::Error;
+use crate::runtime::events::{Events, Told};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::{AccessKey, World};
@@ -72,8 +73,10 @@ pub struct Context {
     pub default_cluster: ClusterRef,
     /// Whether Deployments of the contract of 2017 are served.
     pub deployments_of_2017: bool,
-    /// Who was told what.
-    pub told: Arc<report::Told>,
+    /// Tells people.
+    pub events: Events,
+    /// What the Pods and Deployments behind an access were told.
+    pub told: Arc<Told>,
     /// The service accounts behind the Pods.
     pub accounts: Arc<reviews::Accounts>,
     /// The Pods that were let through the gate.

@@ -1,15 +1,11 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
 use serde_json::{Value, json};
 
 use super::apply::Applied;
@@ -35,23 +31,6 @@ const DRIFTED: &str = "Drifted";
 const PREFIX: &str = "OwnGroupPrefix";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
-
-/// Which Pods and Deployments were told what, so that each is told once. As large as what lives: a key's entry is replaced at each look.
-pub struct Told {
-    recorder: Recorder,
-    client: Client,
-    reporter: Reporter,
-    said: Mutex<HashMap<AccessKey, BTreeSet<(String, Reason)>>>,
-}
-
-impl Told {
-    /// Nobody was told anything yet.
-    #[must_use]
-    pub fn new(client: Client, reporter: Reporter) -> Self {
-        let recorder = Recorder::new(client.clone(), reporter.clone());
-        Self { recorder, client, reporter, said: Mutex::default() }
-    }
-}
 
 /// Reports the end of a pass.
 ///
@@ -96,16 +75,16 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let told = prefix(&before, &mut status, plan, generation);
     let drifted = drifted(&before, &mut status, plan, generation);
     write(context, claim, &before, &status).await?;
+    let about = claim.object_ref(&());
     if let Some((reason, message)) = rotated(seen, plan) {
-        tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+        context.events.tell(&about, ACTION, reason, message).await;
     }
     if let Some(message) = told {
-        let reason = Reason::GroupPrefixTaken.code();
-        tell(context, &claim.object_ref(&()), EventType::Warning, reason, &message).await;
+        context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
     }
     if let Some(message) = drifted {
         plan.drift.count();
-        tell(context, &claim.object_ref(&()), EventType::Warning, Reason::AccessDrifted.code(), &message).await;
+        context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
     tell_askers(context, seen, plan).await;
     Ok(())
@@ -252,9 +231,9 @@ async fn write(
     };
     if said(before) != said(status)
         && let Some(ready) = condition(&status.conditions, READY)
+        && let Some(reason) = Reason::of_code(&ready.reason)
     {
-        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-        tell(context, &reference, kind, &ready.reason, &ready.message).await;
+        context.events.tell(&reference, ACTION, reason, &ready.message).await;
     }
     context.world.renew_access(&name, written);
     Ok(())
@@ -276,47 +255,19 @@ fn merged(status: &AccessClaimStatus) -> Value {
 
 /// Tells everybody who asks and waits what for: a developer looks there first.
 pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
-    let mut now = BTreeSet::new();
-    let before = {
-        let mut said = context.told.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.remove(&seen.key).unwrap_or_default()
-    };
+    let mut faults = Vec::new();
     for ask in &seen.asks {
         let fault = plan.strangers.get(ask.by.uid());
         let Some(why) = fault.or(plan.obstacle.as_ref()) else { continue };
         // Unlike a Pod's, a Deployment's annotations are corrected in place: one fault is followed by another of its kind.
         let anew = matches!(ask.by, Asker::Deployment(_)) && fault.is_some();
         let words = if anew { why.message.as_str() } else { "" };
-        let entry = (format!("{} {words}", ask.by.uid()), why.reason);
-        if why.reason != Reason::Provisioning && !before.contains(&entry) {
-            let about = ask.by.reference();
-            if anew {
-                // A recorder keeps the first words that it hears with a reason.
-                let recorder = Recorder::new(context.told.client.clone(), context.told.reporter.clone());
-                publish(&recorder, &about, EventType::Warning, why.reason.code(), &why.message).await;
-            } else {
-                tell(context, &about, EventType::Warning, why.reason.code(), &why.message).await;
-            }
+        faults.push((&ask.by, why, (why.reason, format!("{} {words}", ask.by.uid()))));
+    }
+    let before = context.told.renew(&seen.key, faults.iter().map(|(.., entry)| entry.clone()).collect());
+    for (asker, why, entry) in &faults {
+        if why.reason != Reason::Provisioning && !before.contains(entry) {
+            context.events.tell(&asker.reference(), ACTION, why.reason, &why.message).await;
         }
-        now.insert(entry);
-    }
-    if !now.is_empty() {
-        context.told.said.lock().unwrap_or_else(PoisonError::into_inner).insert(seen.key.clone(), now);
-    }
-}
-
-/// An Event is a courtesy: one that is lost changes nothing.
-async fn tell(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    publish(&context.told.recorder, about, kind, reason, message).await;
-}
-
-async fn publish(recorder: &Recorder, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    let note: String = message.chars().take(1000).collect();
-    let event =
-        Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
-    match tokio::time::timeout(CALL, recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
     }
 }

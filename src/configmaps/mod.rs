@@ -15,12 +15,12 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::api::reasons::Reason;
+use crate::runtime::events::{Events, Told};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::World;
 use crate::watch::table::Name;
 use plan::Said;
-use report::Told;
 
 /// ConfigMaps that are worked on at the same time. Each may be a megabyte while it is.
 const CONCURRENCY: usize = 4;
@@ -36,7 +36,9 @@ pub struct Context {
     pub client: Client,
     /// What is watched.
     pub world: Arc<World>,
-    /// Who was told what.
+    /// Tells people.
+    pub events: Events,
+    /// What the authors of ConfigMaps were told.
     pub told: Arc<Told>,
 }
 
@@ -98,10 +100,10 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let mut plan = plan::plan(&seen);
     let applied = apply::apply(context, &seen, &plan).await;
     match &applied {
-        Ok(()) => context.told.done(&seen, &plan).await,
+        Ok(()) => report::done(context, &seen, &plan).await,
         Err(halt) => plan.said.extend(halt.refusal()),
     }
-    context.told.tell(&seen, &plan.said).await;
+    report::tell(context, &seen, &plan.said).await;
     applied?;
     Ok(if plan.waits { Next::After(WAIT) } else { Next::Idle })
 }

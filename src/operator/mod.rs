@@ -13,15 +13,14 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, ResourceExt};
 
-use crate::access::{self, report::Told};
-use crate::api::annotations::GROUP;
+use crate::access;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::configmaps;
+use crate::runtime::events::Events;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
@@ -88,8 +87,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let scope = Scope::from_cluster_uid(&system_uid);
     let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
-    let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
-    let recorder = Recorder::new(client.clone(), reporter.clone());
+    let events = Events::new(client.clone(), &settings.identity);
     let cluster_context = clusters::Context {
         client: client.clone(),
         world: world.clone(),
@@ -101,7 +99,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
-        recorder: recorder.clone(),
+        events: events.clone(),
         refused: Arc::default(),
         moves: Arc::default(),
         volumes: Arc::default(),
@@ -111,7 +109,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
-        recorder: recorder.clone(),
+        events: events.clone(),
         departures: departures.clone(),
         topics: queues.topics.clone(),
     };
@@ -125,7 +123,8 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let config_map_context = configmaps::Context {
         client: client.clone(),
         world: world.clone(),
-        told: Arc::new(configmaps::report::Told::new(client.clone(), reporter.clone())),
+        events: events.clone(),
+        told: Arc::default(),
     };
     let access_context = access::Context {
         client: client.clone(),
@@ -134,7 +133,8 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         scope,
         default_cluster: settings.default_cluster.clone(),
         deployments_of_2017: settings.deployments_of_2017,
-        told: Arc::new(Told::new(client.clone(), reporter)),
+        events,
+        told: Arc::default(),
         accounts: Arc::default(),
         gates: Arc::default(),
     };

@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use kafka_protocol::error::ResponseError as Code;
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use self::apply::Applied;
 use self::moves::Progress;
@@ -34,6 +33,7 @@ use self::observe::{Found, Look};
 use crate::api::resources::{READY, holds};
 use crate::clusters::Clusters;
 use crate::kafka::error::Error;
+use crate::runtime::events::Events;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
@@ -67,8 +67,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Tells people.
+    pub events: Events,
     /// What Kafka has lately refused.
     pub refused: Arc<memory::Refused>,
     /// Moves of replicas.

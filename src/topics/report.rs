@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
@@ -18,6 +17,8 @@ use crate::runtime::kubernetes::{call, merge};
 use crate::runtime::writes;
 
 const CALL: Duration = Duration::from_secs(5);
+/// The action that Events name.
+const ACTION: &str = "ProvideTopic";
 
 /// What a verdict makes of a claim's status.
 #[must_use]
@@ -103,35 +104,19 @@ async fn tell(
     let said = condition(&before.conditions, READY).map(|said| said.reason.as_str());
     if let Some(ready) = condition(&status.conditions, READY)
         && said != Some(ready.reason.as_str())
+        && let Some(reason) = Reason::of_code(&ready.reason)
     {
-        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-        publish(context, about, kind, &ready.reason, &ready.message).await;
+        context.events.tell(about, ACTION, reason, &ready.message).await;
     }
     if let Some(drift) = status.drift.as_ref().filter(|drift| before.drift.as_ref() != Some(*drift)) {
         metrics::drift(metrics::Outcome::Found, drift.len());
-        publish(context, about, EventType::Warning, Reason::TopicDrifted.code(), &drift.join("; ")).await;
+        context.events.tell(about, ACTION, Reason::TopicDrifted, &drift.join("; ")).await;
     }
     if !verdict.reverted.is_empty() {
         metrics::drift(metrics::Outcome::Found, verdict.reverted.len());
         metrics::drift(metrics::Outcome::Reverted, verdict.reverted.len());
         let note = format!("put right: {}", verdict.reverted.join("; "));
-        publish(context, about, EventType::Warning, Reason::DriftReverted.code(), &note).await;
-    }
-}
-
-/// An Event is a courtesy: one that is lost changes nothing.
-async fn publish(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    let event = Event {
-        type_: kind,
-        reason: reason.to_owned(),
-        note: Some(message.chars().take(1000).collect()),
-        action: "ProvideTopic".to_owned(),
-        secondary: None,
-    };
-    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
+        context.events.tell(about, ACTION, Reason::DriftReverted, &note).await;
     }
 }
 

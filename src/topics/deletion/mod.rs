@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use self::books::Books;
 use self::departures::{Departure, Departures};
@@ -31,6 +30,7 @@ use crate::api::annotations::RELEASE_DELETION;
 use crate::api::duration::NotADuration;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
 use crate::clusters::Clusters;
+use crate::runtime::events::Events;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::Queue;
 use crate::watch::World;
@@ -56,8 +56,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Tells people.
+    pub events: Events,
     /// Claims that were seen to be deleted.
     pub departures: Arc<Departures>,
     /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.

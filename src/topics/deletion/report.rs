@@ -8,7 +8,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 
 use super::books::{Books, Note, holds_back};
@@ -66,7 +65,8 @@ pub async fn write(
                 if word(&base.deletions) != word(&books.deletions)
                     && let Some(held) = condition(&status.conditions, HELD).filter(|held| held.status == "True")
                 {
-                    publish(context, &written.object_ref(&()), Reason::DeletionHeld, held.message.clone()).await;
+                    let about = written.object_ref(&());
+                    context.events.tell(&about, ACTION, Reason::DeletionHeld, &held.message).await;
                 }
                 return Ok(written);
             }
@@ -118,7 +118,7 @@ pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) 
         by_reason.entry(note.reason).or_default().push(note.clone());
     }
     for (reason, notes) in by_reason {
-        publish(context, &cluster.object_ref(&()), reason, together(&notes)).await;
+        context.events.tell(&cluster.object_ref(&()), ACTION, reason, &together(&notes)).await;
     }
     for note in notes.into_iter().take(EVENTS) {
         let about = ObjectReference {
@@ -129,7 +129,7 @@ pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) 
             uid: note.uid.clone(),
             ..ObjectReference::default()
         };
-        publish(context, &about, note.reason, alone(&note)).await;
+        context.events.tell(&about, ACTION, note.reason, &alone(&note)).await;
     }
 }
 
@@ -145,25 +145,5 @@ fn together(notes: &[Note]) -> String {
             format!("{} topics: {}. The first of them {}", notes.len(), some_of(&topics), first.message)
         }
         [] => String::new(),
-    }
-}
-
-async fn publish(context: &Context, about: &ObjectReference, reason: Reason, message: String) {
-    let harmless = matches!(
-        reason,
-        Reason::TopicReleased | Reason::DeletionUndone | Reason::TopicDeleted | Reason::DefinitionRemoved
-    );
-    let event = Event {
-        type_: if harmless { EventType::Normal } else { EventType::Warning },
-        reason: reason.code().to_owned(),
-        note: Some(message.chars().take(1000).collect()),
-        action: ACTION.to_owned(),
-        secondary: None,
-    };
-    // An Event is a courtesy: one that is lost, as where the namespace is gone, changes nothing.
-    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
     }
 }

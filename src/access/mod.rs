@@ -39,10 +39,8 @@ use kube::Client;
 
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
-use crate::clusters::{Clusters, Unusable};
-use crate::kafka::error::Error;
+use crate::clusters::{Clusters, Halt};
 use crate::runtime::events::{Events, Told};
-use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::{AccessKey, World};
 
@@ -57,6 +55,8 @@ const SOON: Duration = Duration::from_millis(100);
 const RESYNC: Duration = Duration::from_secs(600);
 /// How often the API server is asked anew about topics of other namespaces: a grant that is lost is a right lost within it.
 const REVIEW_AGAIN: Duration = Duration::from_secs(30);
+/// Somebody wrote meanwhile.
+const CHANGED: Halt = Halt::Changed("what the decision rests on has changed");
 
 /// What a reconciliation needs.
 #[derive(Clone)]
@@ -81,49 +81,6 @@ pub struct Context {
     pub accounts: Arc<reviews::Accounts>,
     /// The Pods that were let through the gate.
     pub gates: Arc<gates::Gates>,
-}
-
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// Brokers do not serve what should be there.
-    #[error("not every broker serves the access yet: {0}")]
-    Unproven(Error),
-    /// Somebody wrote meanwhile what the decision rests on.
-    #[error("what the decision rests on has changed")]
-    Changed,
-    /// The cluster cannot be worked with.
-    #[error("{}", .0.message)]
-    Unusable(Unusable),
-    /// Something of this process failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Halt {
-    fn refused(reason: Reason, message: String) -> Self {
-        Self::Unusable(Unusable { reason, message })
-    }
-
-    /// Somebody else wrote first: everything must be looked at afresh, and nobody needs to be told.
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Changed) || matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
-    }
-
-    fn unusable(&self) -> Unusable {
-        let reason = match self {
-            Self::Kafka(error) | Self::Unproven(error) => error.into(),
-            Self::Unusable(unusable) => unusable.reason,
-            Self::Kubernetes(_) | Self::Failed(_) | Self::Changed => Reason::Provisioning,
-        };
-        Unusable { reason, message: self.to_string() }
-    }
 }
 
 /// Works on accesses until the future is dropped.
@@ -152,7 +109,7 @@ async fn reconcile(context: &Context, key: &AccessKey) -> Next {
             // A published credential that does not log in is written again, once.
             Err(Halt::Unproven(_)) if !doubted => doubted = true,
             // Looked at afresh, less and less soon: what keeps conflicting is no race.
-            Err(halt) if halt.is_conflict() => return Next::Failed,
+            Err(halt) if halt.is_race() => return Next::Failed,
             Err(halt) => {
                 tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
                 report::halted(context, key, &halt.unusable()).await;

@@ -14,12 +14,13 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::rotation::WELL_AFTER;
-use super::{Context, Halt};
+use super::{CHANGED, Context};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{TopicName, distinct_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource, WorkloadOwner};
 use crate::api::secret::Secret;
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::writes;
 use crate::watch::{AccessKey, deployments};
@@ -92,7 +93,7 @@ pub async fn claim_topic(
     }
     let there = call(CALL, "read the TopicClaim", api.get_opt(&name)).await?;
     if there.is_none_or(|there| (&there.spec.topic_name, &there.spec.cluster) == (&spec.topic_name, &spec.cluster)) {
-        return Err(Halt::Changed);
+        return Err(CHANGED);
     }
     // The name is another topic's, or that of the same topic on another cluster.
     let name = distinct_name(&name, &format!("{cluster}/{topic}"));
@@ -236,7 +237,7 @@ pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim
     };
     // Where the namespace is not opted in, a Deployment that asks anew is not heard.
     let asked = context.world.opted_in(&key.0) && deployments.iter().any(|asks| asks.access_key() == *key);
-    if same && pods.items.is_empty() && !asked { Ok(()) } else { Err(Halt::Changed) }
+    if same && pods.items.is_empty() && !asked { Ok(()) } else { Err(CHANGED) }
 }
 
 /// Deletes a credential Secret, if it is still the one that was read.

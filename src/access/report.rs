@@ -8,15 +8,15 @@ use kube::Resource;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::Context;
 use super::apply::Applied;
 use super::asks::Asker;
 use super::observe::Observation;
 use super::plan::Plan;
 use super::step::Step;
-use super::{Context, Halt};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
-use crate::clusters::Unusable;
+use crate::clusters::{Halt, Unusable};
 use crate::kafka::proof::Proof;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;

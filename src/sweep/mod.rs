@@ -20,9 +20,7 @@ use kube::Client;
 
 use self::drift::Slots;
 use crate::api::names::ClusterRef;
-use crate::clusters::{Clusters, Unusable};
-use crate::kafka::error::Error;
-use crate::runtime::kubernetes::CallError;
+use crate::clusters::{Clusters, Halt};
 use crate::runtime::queue::Queue;
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, World};
@@ -53,20 +51,6 @@ struct Memory {
     slots: Slots,
     /// Secrets whose names do not follow from the users', by user: when a claim is gone, nobody else knows.
     secrets: BTreeMap<String, String>,
-}
-
-/// Why a look stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached: its lists are not complete.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// The scope is not ours.
-    #[error("{}", .0.message)]
-    Unusable(Unusable),
 }
 
 /// Looks at every cluster in turn until the future is dropped.

@@ -7,11 +7,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::Context;
 use super::plan::Plan;
-use super::{Context, Halt};
 use crate::api::annotations::RELEASE;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, condition, set_condition};
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 use crate::watch::table::Name;

@@ -7,10 +7,10 @@ use kafka_protocol::error::ResponseError;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::Context;
 use super::step::Step;
-use super::{Context, Halt};
 use crate::api::resources::{TopicClaim, TopicIntent};
-use crate::clusters::Connection;
+use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::CreatedTopic;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;

@@ -31,10 +31,9 @@ use self::apply::Applied;
 use self::moves::Progress;
 use self::observe::{Found, Look};
 use crate::api::resources::{READY, holds};
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Halt};
 use crate::kafka::error::Error;
 use crate::runtime::events::Events;
-use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
 use crate::watch::{TopicKey, World};
@@ -75,20 +74,6 @@ pub struct Context {
     pub moves: Arc<moves::Moves>,
     /// How large the brokers' disks are.
     pub volumes: Arc<volumes::Volumes>,
-}
-
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// Kafka says that it has the topic, and does not show it.
-    #[error("Kafka has the topic and does not show it yet")]
-    NotShown,
 }
 
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
@@ -167,7 +152,12 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
         context.refused.forget(name);
         return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
     }
-    Err(Halt::NotShown)
+    Err(not_shown())
+}
+
+/// Kafka says that it has a topic, and does not show it.
+fn not_shown() -> Halt {
+    Halt::Failed("Kafka has the topic and does not show it yet".to_owned())
 }
 
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {

@@ -10,9 +10,10 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
-use super::{Context, Halt, metrics};
+use super::{Context, metrics};
 use crate::api::reasons::Reason;
 use crate::api::resources::{DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, set_condition};
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::{call, merge};
 use crate::runtime::writes;
 

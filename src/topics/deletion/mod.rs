@@ -27,11 +27,10 @@ use self::departures::{Departure, Departures};
 use self::plan::Evidence;
 use self::policy::{HOUR, Policy, waited, whole};
 use crate::api::annotations::RELEASE_DELETION;
-use crate::api::duration::NotADuration;
+use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Halt};
 use crate::runtime::events::Events;
-use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::Queue;
 use crate::watch::World;
 use crate::watch::table::Name;
@@ -62,20 +61,6 @@ pub struct Context {
     pub departures: Arc<Departures>,
     /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.
     pub topics: Queue<Name>,
-}
-
-/// Why a look stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached: its lists are not complete.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// The policy of the cluster cannot be read.
-    #[error("spec.topics.deletion: {0}")]
-    Policy(#[from] NotADuration),
-    /// Somebody else has written what we were to write.
-    #[error("the records in the BrokerCluster's status have changed meanwhile")]
-    Overtaken,
 }
 
 /// The ids of topics that a namespace had: a claim of its own takes them over again.
@@ -208,7 +193,8 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
         gone.clear();
         return Ok(());
     };
-    let policy = Policy::of(&cluster.spec.topics.deletion)?;
+    let policy = Policy::of(&cluster.spec.topics.deletion)
+        .map_err(|error| Halt::refused(Reason::InvalidValue, format!("spec.topics.deletion: {error}")))?;
     let now = whole(Timestamp::now());
     let definition = observe::definition(&context.client).await?;
     let mut books = Books::of(&cluster);

@@ -13,10 +13,11 @@ use serde_json::json;
 use super::books::{Books, Note, holds_back};
 use super::brake::{some_of, word};
 use super::policy::Policy;
-use super::{Context, Halt, observe};
+use super::{Context, observe};
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, TopicClaim, condition, set_condition};
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 
@@ -29,6 +30,8 @@ const ACTION: &str = "DeleteTopic";
 const EVENTS: usize = 50;
 /// How often a status is written that others write as well.
 const TRIES: usize = 5;
+/// Somebody else has written what we were to write.
+const OVERTAKEN: Halt = Halt::Changed("the records in the BrokerCluster's status have changed meanwhile");
 
 /// Writes the records, and what is held, where that is new. Returns the cluster as it is then.
 ///
@@ -73,12 +76,12 @@ pub async fn write(
             // Others write there too. The records are ours alone: what else was written is kept.
             Err(error) if error.code() == Some(409) => {
                 let again = observe::cluster(&context.client, &name).await?;
-                cluster = again.filter(|again| Books::of(again) == base).ok_or(Halt::Overtaken)?;
+                cluster = again.filter(|again| Books::of(again) == base).ok_or(OVERTAKEN)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Halt::Overtaken)
+    Err(OVERTAKEN)
 }
 
 fn say_held(

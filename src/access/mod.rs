@@ -40,14 +40,11 @@ use kube::Client;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::{Events, Told};
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::{AccessKey, World};
 
-/// Accesses that are worked on at the same time: enough to fill Kafka's batches.
-const CONCURRENCY: usize = 256;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How soon an access is looked at again whose topic is still on its way.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -83,41 +80,33 @@ pub struct Context {
     pub gates: Arc<gates::Gates>,
 }
 
-/// Works on accesses until the future is dropped.
-pub async fn run(context: Context, queue: Queue<AccessKey>) {
-    queue
-        .run(CONCURRENCY, move |key| {
-            let context = context.clone();
-            async move {
-                tokio::time::timeout(DEADLINE, reconcile(&context, &key)).await.unwrap_or_else(|_| {
-                    tracing::warn!(
-                        namespace = key.0,
-                        access = key.1,
-                        "the reconciliation took too long; it starts again"
-                    );
-                    Next::Failed
-                })
-            }
-        })
-        .await;
-}
+impl Controller for Context {
+    type Halt = Halt;
+    const KIND: &'static str = "AccessClaim";
+    // Enough to fill Kafka's batches.
+    const CONCURRENCY: usize = 256;
 
-async fn reconcile(context: &Context, key: &AccessKey) -> Next {
-    let mut doubted = false;
-    loop {
-        match pass(context, key, doubted).await {
+    async fn look(&self, key: &AccessKey) -> Result<Next, Halt> {
+        match pass(self, key, false).await {
             // A published credential that does not log in is written again, once.
-            Err(Halt::Unproven(_)) if !doubted => doubted = true,
-            // Looked at afresh, less and less soon: what keeps conflicting is no race.
-            Err(halt) if halt.is_race() => return Next::Failed,
-            Err(halt) => {
-                tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
-                report::halted(context, key, &halt.unusable()).await;
-                return Next::Failed;
-            }
-            Ok(next) => return next,
+            Err(Halt::Unproven(_)) => pass(self, key, true).await,
+            looked => looked,
         }
     }
+
+    fn is_race(halt: &Halt) -> bool {
+        halt.is_race()
+    }
+
+    async fn halted(&self, key: &AccessKey, halt: Halt) -> Next {
+        report::halted(self, key, &halt.unusable()).await;
+        Next::Failed
+    }
+}
+
+/// Works on accesses until the future is dropped.
+pub async fn run(context: Context, queue: Queue<AccessKey>) {
+    controller::run(context, queue).await;
 }
 
 async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next, Halt> {

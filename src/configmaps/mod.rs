@@ -15,6 +15,7 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::api::reasons::Reason;
+use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::{Events, Told};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
@@ -22,10 +23,6 @@ use crate::watch::World;
 use crate::watch::table::Name;
 use plan::Said;
 
-/// ConfigMaps that are worked on at the same time. Each may be a megabyte while it is.
-const CONCURRENCY: usize = 4;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a claim is looked for that Kubernetes is about to collect.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -65,31 +62,21 @@ impl Halt {
     }
 }
 
+impl Controller for Context {
+    type Halt = Halt;
+    const KIND: &'static str = plan::KIND;
+    // Each may be a megabyte while it is worked on.
+    const CONCURRENCY: usize = 4;
+
+    async fn look(&self, name: &Name) -> Result<Next, Halt> {
+        reconcile(self, name).await
+    }
+}
+
 /// Works on ConfigMaps until the future is dropped.
 pub async fn run(context: Context, queue: Queue<Name>) {
     context.world.config_maps.complete().await;
-    queue
-        .run(CONCURRENCY, move |name| {
-            let context = context.clone();
-            async move {
-                match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(next)) => next,
-                    Ok(Err(halt)) => {
-                        tracing::warn!(namespace = name.0, config_map = name.1, error = %halt, "not declared yet");
-                        Next::Failed
-                    }
-                    Err(_) => {
-                        tracing::warn!(
-                            namespace = name.0,
-                            config_map = name.1,
-                            "the reconciliation took too long; it starts again"
-                        );
-                        Next::Failed
-                    }
-                }
-            }
-        })
-        .await;
+    controller::run(context, queue).await;
 }
 
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {

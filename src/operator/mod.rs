@@ -88,12 +88,14 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
     let events = Events::new(client.clone(), &settings.identity);
+    let (moved_world, moved_queues) = (world.clone(), queues.clone());
     let cluster_context = clusters::Context {
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
         scope: scope.clone(),
         system_uid,
+        moved: Arc::new(move |cluster| moved_queues.cluster_moved(&moved_world, cluster)),
     };
     let topic_context = topics::Context {
         client: client.clone(),
@@ -142,8 +144,6 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
         world.complete().await;
         tracing::info!("every list is complete");
-        let (moved_world, moved_queues) = (world.clone(), queues.clone());
-        let moved = move |cluster: &str| moved_queues.cluster_moved(&moved_world, cluster);
         let (known, looked_at) = (world.clusters.names(), clusters.clone());
         let dependants = async {
             looked_at.looked_at(&known).await;
@@ -156,7 +156,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
             );
         };
         tokio::join!(
-            clusters::run(cluster_context, queues.clusters.clone(), moved),
+            clusters::run(cluster_context, queues.clusters.clone()),
             configmaps::run(config_map_context, queues.config_maps.clone()),
             dependants,
         );

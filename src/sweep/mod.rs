@@ -21,6 +21,7 @@ use kube::Client;
 use self::drift::Slots;
 use crate::api::names::ClusterRef;
 use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller;
 use crate::runtime::queue::Queue;
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, World};
@@ -60,13 +61,7 @@ pub async fn run(context: Context) {
         tokio::time::sleep(EVERY).await;
         for name in context.world.clusters.names() {
             let memory = memories.entry(name.clone()).or_default();
-            match tokio::time::timeout(DEADLINE, look(&context, &name, memory)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(halt)) => {
-                    tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read");
-                }
-                Err(_) => tracing::info!(cluster = name.1, "nothing is swept: it took too long to read everything"),
-            }
+            controller::attempt(DEADLINE, "the sweep of users", &name.1, look(&context, &name, memory)).await;
         }
     }
 }

@@ -33,13 +33,12 @@ use self::observe::{Found, Look};
 use crate::api::resources::{READY, holds};
 use crate::clusters::{Clusters, Halt};
 use crate::kafka::error::Error;
+use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::Events;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
 use crate::watch::{TopicKey, World};
 
-/// Claims that are worked on at the same time: enough to fill Kafka's batches.
-const CONCURRENCY: usize = 256;
 /// How often a claim is compared with Kafka though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
 /// How soon what Kafka denies us is tried again: somebody has to grant it. What it refuses as such waits for the next look.
@@ -54,8 +53,6 @@ const LOOKS: usize = 4;
 const BURST: Duration = Duration::from_secs(1);
 /// Topics whose users may change at the same time.
 const USERS_AT_ONCE: usize = 1024;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a reconciliation needs.
 #[derive(Clone)]
@@ -76,33 +73,26 @@ pub struct Context {
     pub volumes: Arc<volumes::Volumes>,
 }
 
+impl Controller for Context {
+    type Halt = Halt;
+    const KIND: &'static str = "TopicClaim";
+    // Enough to fill Kafka's batches.
+    const CONCURRENCY: usize = 256;
+
+    async fn look(&self, name: &Name) -> Result<Next, Halt> {
+        reconcile(self, name).await
+    }
+
+    async fn halted(&self, name: &Name, halt: Halt) -> Next {
+        failed(self, name, halt).await
+    }
+}
+
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
 pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
     let users = follow_users(context.clone(), used, queue.clone());
     let drift = drift::watch(&context, &queue);
-    tokio::join!(work(context.clone(), queue.clone()), users, drift);
-}
-
-async fn work(context: Context, queue: Queue<Name>) {
-    queue
-        .run(CONCURRENCY, move |name| {
-            let context = context.clone();
-            async move {
-                match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(next)) => next,
-                    Ok(Err(halt)) => failed(&context, &name, halt).await,
-                    Err(_) => {
-                        tracing::warn!(
-                            namespace = name.0,
-                            claim = name.1,
-                            "the reconciliation took too long; it starts again"
-                        );
-                        Next::Failed
-                    }
-                }
-            }
-        })
-        .await;
+    tokio::join!(controller::run(context.clone(), queue.clone()), users, drift);
 }
 
 /// One look, and what follows from it.
@@ -161,7 +151,6 @@ fn not_shown() -> Halt {
 }
 
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
-    tracing::warn!(namespace = name.0, claim = name.1, error = %halt, "the topic is not as claimed yet");
     let Halt::Kafka(error) = &halt else { return Next::Failed };
     let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Next::Idle };
     let mut facts = claim.status.clone().unwrap_or_default();

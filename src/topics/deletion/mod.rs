@@ -30,6 +30,7 @@ use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
 use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::watch::World;
@@ -112,15 +113,8 @@ pub async fn run(context: Context) {
                 context.departures.put_back(gone);
                 continue;
             }
-            let looked = tokio::time::timeout(DEADLINE, look(&context, &name, &mut gone)).await;
-            let failed = !matches!(looked, Ok(Ok(())));
-            match looked {
-                Ok(Ok(())) => {}
-                Ok(Err(halt)) => {
-                    tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read");
-                }
-                Err(_) => tracing::info!(cluster = id, "no topic is deleted: it took too long to read everything"),
-            }
+            let looked = look(&context, &name, &mut gone);
+            let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, looked).await.is_none();
             context.departures.put_back(gone);
             looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
         }

@@ -39,36 +39,19 @@ pub struct Context {
     pub told: Arc<Told>,
 }
 
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Something of this process failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Halt {
-    /// What the API server says of a claim that breaks a rule: of its definition, or of somebody's policy.
-    fn refusal(&self) -> Option<Said> {
-        let Self::Kubernetes(error) = self else { return None };
-        matches!(error.code(), Some(400 | 403 | 422)).then(|| Said {
-            reason: Reason::InvalidValue,
-            message: error.to_string(),
-            by_reason: false,
-        })
-    }
+/// What the API server says of a claim that breaks a rule: of its definition, or of somebody's policy.
+fn refusal(error: &CallError) -> Option<Said> {
+    let refused = matches!(error.code(), Some(400 | 403 | 422));
+    refused.then(|| Said { reason: Reason::InvalidValue, message: error.to_string(), by_reason: false })
 }
 
 impl Controller for Context {
-    type Halt = Halt;
+    type Halt = CallError;
     const KIND: &'static str = plan::KIND;
     // Each may be a megabyte while it is worked on.
     const CONCURRENCY: usize = 4;
 
-    async fn look(&self, name: &Name) -> Result<Next, Halt> {
+    async fn look(&self, name: &Name) -> Result<Next, CallError> {
         reconcile(self, name).await
     }
 }
@@ -79,7 +62,7 @@ pub async fn run(context: Context, queue: Queue<Name>) {
     controller::run(context, queue).await;
 }
 
-async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
+async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     let Some(seen) = observe::observe(context, name).await? else {
         context.told.forget(name);
         return Ok(Next::Idle);
@@ -88,7 +71,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let applied = apply::apply(context, &seen, &plan).await;
     match &applied {
         Ok(()) => report::done(context, &seen, &plan).await,
-        Err(halt) => plan.said.extend(halt.refusal()),
+        Err(error) => plan.said.extend(refusal(error)),
     }
     report::tell(context, &seen, &plan.said).await;
     applied?;

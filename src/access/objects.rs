@@ -22,6 +22,7 @@ use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaim
 use crate::api::secret::Secret;
 use crate::clusters::Halt;
 use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 use crate::watch::{AccessKey, deployments};
 
@@ -107,12 +108,8 @@ pub async fn claim_topic(
 /// # Errors
 /// The API server refused.
 pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str) -> Result<AccessClaim, Halt> {
-    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
-    let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": {"cluster": cluster}}));
-    let params = PatchParams::default();
-    let written = call(CALL, "record the cluster", api.patch_status(&claim.name_any(), &params, &patch)).await?;
-    writes::done("access_claim_cluster");
-    Ok(written)
+    let words = ("record the cluster", "access_claim_cluster");
+    Ok(status::write(client, claim, Base::SameObject, json!({"cluster": cluster}), words).await?)
 }
 
 /// Puts a rotation on record, then takes away the annotation that asked for it.
@@ -125,18 +122,15 @@ pub async fn record_rotation(
     count: Option<i64>,
     clear: bool,
 ) -> Result<Option<AccessClaim>, Halt> {
-    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
-    let (name, uid) = (claim.name_any(), &claim.metadata.uid);
     let mut written = None;
     if let Some(count) = count {
-        let patch = Patch::Merge(json!({"metadata": {"uid": uid}, "status": {"rotations": count}}));
-        written =
-            Some(call(CALL, "record the rotation", api.patch_status(&name, &PatchParams::default(), &patch)).await?);
-        writes::done("access_claim_rotation");
+        let words = ("record the rotation", "access_claim_rotation");
+        written = Some(status::write(client, claim, Base::SameObject, json!({"rotations": count}), words).await?);
     }
     if clear {
-        let patch = Patch::Merge(json!({"metadata": {"uid": uid, "annotations": {(ROTATE): null}}}));
-        let params = PatchParams::default();
+        let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+        let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid, "annotations": {(ROTATE): null}}}));
+        let (name, params) = (claim.name_any(), PatchParams::default());
         let patched = call(CALL, "take the annotation from the AccessClaim", api.patch(&name, &params, &patch));
         written = Some(patched.await?);
         writes::done("access_claim_annotation");

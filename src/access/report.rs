@@ -1,11 +1,8 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
-use std::time::Duration;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -18,11 +15,9 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
 use crate::clusters::{Halt, Unusable};
 use crate::kafka::proof::Proof;
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::runtime::status::{self, Base};
 use crate::watch::AccessKey;
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that answers "is the published password the only one that works?".
 const CURRENT: &str = "CredentialCurrent";
 /// The condition type that says that somebody else changed the user in Kafka.
@@ -219,12 +214,8 @@ async fn write(
         return Ok(());
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
-    let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
-    let (uid, version) = (&claim.metadata.uid, &claim.metadata.resource_version);
-    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": merged(status)}));
-    let params = PatchParams::default();
-    let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
-    writes::done("access_claim_status");
+    let words = ("write the AccessClaim's status", "access_claim_status");
+    let written = status::write(&context.client, claim, Base::Unchanged, merged(status), words).await?;
     let reference = written.object_ref(&());
     let said = |status: &AccessClaimStatus| {
         condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()))

@@ -1,10 +1,7 @@
 //! Says who is missing, and what is held: in the status of the cluster, each only when it changes.
 
-use std::time::Duration;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::Context;
@@ -13,11 +10,9 @@ use crate::api::annotations::RELEASE;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, condition, set_condition};
 use crate::clusters::Halt;
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::runtime::status::{self, Base};
 use crate::watch::table::Name;
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that says that too many users are missing.
 pub const HELD: &str = "SweepHeld";
 
@@ -47,14 +42,8 @@ pub async fn report(context: &Context, name: &Name, cluster: &BrokerCluster, pla
     if status == before {
         return Ok(());
     }
-    let api = Api::<BrokerCluster>::namespaced(context.client.clone(), &name.0);
-    let version = &cluster.metadata.resource_version;
-    let patch = json!({
-        "metadata": {"resourceVersion": version},
-        "status": {"absent": status.absent, "conditions": status.conditions},
-    });
-    let patch = Patch::Merge(patch);
-    call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &PatchParams::default(), &patch)).await?;
-    writes::done("broker_cluster_status");
+    let status = json!({"absent": status.absent, "conditions": status.conditions});
+    let words = ("write the BrokerCluster's status", "broker_cluster_status");
+    status::write(&context.client, cluster, Base::Unchanged, status, words).await?;
     Ok(())
 }

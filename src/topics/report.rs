@@ -1,12 +1,9 @@
 //! Says how a claim stands: status, Events and metrics, each only when something new is to be said.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
@@ -14,10 +11,9 @@ use super::{Context, metrics};
 use crate::api::reasons::Reason;
 use crate::api::resources::{DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, set_condition};
 use crate::clusters::Halt;
-use crate::runtime::kubernetes::{call, merge};
-use crate::runtime::writes;
+use crate::runtime::kubernetes::merge;
+use crate::runtime::status::{self, Base};
 
-const CALL: Duration = Duration::from_secs(5);
 /// The action that Events name.
 const ACTION: &str = "ProvideTopic";
 
@@ -66,7 +62,6 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
     let status = status(claim, verdict);
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     if status != before {
-        let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
         let mut patch = merge(&json!(before), json!(status));
         // What was recorded on the way is gone as well, whatever this claim knows of it.
         if let Some(fields) = patch.as_object_mut() {
@@ -74,10 +69,8 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
                 fields.entry(key).or_insert(Value::Null);
             }
         }
-        let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": patch}));
-        let params = PatchParams::default();
-        let written = call(CALL, "write the TopicClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
-        writes::done("topic_claim_status");
+        let words = ("write the TopicClaim's status", "topic_claim_status");
+        let written = status::write(&context.client, claim, Base::SameObject, patch, words).await?;
         if standing(&before) == standing(&status) {
             // Nobody else has to look again because of who uses a topic, or what settings it has.
             context.world.renew_topic(&name, written);

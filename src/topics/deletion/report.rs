@@ -1,13 +1,11 @@
 //! Says what is on record, what is held and what was done: in the status of the cluster and in Events, each only when it is new.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::books::{Books, Note, holds_back};
@@ -18,10 +16,8 @@ use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, TopicClaim, condition, set_condition};
 use crate::clusters::Halt;
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::runtime::status::{self, Base};
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that says that the deletion of topics waits for a person.
 pub const HELD: &str = "DeletionHeld";
 /// The action that Events name.
@@ -46,7 +42,6 @@ pub async fn write(
     let base = Books::of(&cluster);
     let name =
         (cluster.metadata.namespace.clone().unwrap_or_default(), cluster.metadata.name.clone().unwrap_or_default());
-    let api = Api::<BrokerCluster>::namespaced(context.client.clone(), &name.0);
     for _ in 0..TRIES {
         let before = cluster.status.clone().unwrap_or_default();
         let mut status = before.clone();
@@ -57,14 +52,11 @@ pub async fn write(
         if status == before {
             return Ok(cluster);
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version},
-            "status": {"deletions": status.deletions, "released": status.released, "conditions": status.conditions},
-        }));
-        let params = PatchParams::default();
-        match call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &params, &patch)).await {
+        let records =
+            json!({"deletions": status.deletions, "released": status.released, "conditions": status.conditions});
+        let words = ("write the BrokerCluster's status", "broker_cluster_status");
+        match status::write(&context.client, &cluster, Base::Unchanged, records, words).await {
             Ok(written) => {
-                writes::done("broker_cluster_status");
                 if word(&base.deletions) != word(&books.deletions)
                     && let Some(held) = condition(&status.conditions, HELD).filter(|held| held.status == "True")
                 {

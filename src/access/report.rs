@@ -12,7 +12,7 @@ use super::observe::Observation;
 use super::plan::Plan;
 use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
+use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition};
 use crate::clusters::{Halt, Unusable};
 use crate::kafka::proof::Proof;
 use crate::runtime::status::{self, Base};
@@ -64,11 +64,12 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         }
     };
     let holds = plan.obstacle.is_none();
-    let generation = claim.metadata.generation;
-    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
-    overlap(&mut status, plan, generation);
-    let told = prefix(&before, &mut status, plan, generation);
-    let drifted = drifted(&before, &mut status, plan, generation);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+    conditions.say(READY, holds, reason, &message);
+    overlap(&mut conditions, plan);
+    let told = prefix(&before, &mut conditions, plan);
+    let drifted = drifted(&before, &mut conditions, plan);
     write(context, claim, &before, &status).await?;
     let about = claim.object_ref(&());
     if let Some((reason, message)) = rotated(seen, plan) {
@@ -108,59 +109,37 @@ fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
 }
 
 /// Says whether an old password is in use: nothing before the first rotation.
-fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>) {
-    let now = Time(Timestamp::now());
+fn overlap(conditions: &mut Conditions<'_>, plan: &Plan) {
     match &plan.overlap {
         Some(overlap) => {
             let reason = if overlap.overdue { Reason::RotationOverdue } else { Reason::OldPasswordInUse };
             let message = format!("the password from before the last rotation still works, for {}", overlap.by);
-            set_condition(&mut status.conditions, CURRENT, false, reason, &message, generation, now);
+            conditions.say(CURRENT, false, reason, &message);
         }
-        None if condition(&status.conditions, CURRENT).is_some() => {
-            let message = "only the published password works";
-            set_condition(&mut status.conditions, CURRENT, true, Reason::Rotated, message, generation, now);
-        }
-        None => {}
+        None => conditions.end(CURRENT, true, Reason::Rotated, "only the published password works"),
     }
 }
 
 /// Says where groups that begin with the namespace's name are not to be had; returns the words where they are new.
-fn prefix(
-    before: &AccessClaimStatus,
-    status: &mut AccessClaimStatus,
-    plan: &Plan,
-    generation: Option<i64>,
-) -> Option<String> {
-    let now = Time(Timestamp::now());
+fn prefix(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
     let said = condition(&before.conditions, PREFIX).filter(|said| said.status == "False");
     if let Some(message) = &plan.prefix_refused {
-        set_condition(&mut status.conditions, PREFIX, false, Reason::GroupPrefixTaken, message, generation, now);
+        conditions.say(PREFIX, false, Reason::GroupPrefixTaken, message);
         return said.is_none().then(|| message.clone());
     }
-    if said.is_some() {
-        let message = "groups that begin with the namespace's name are given";
-        set_condition(&mut status.conditions, PREFIX, true, Reason::Ready, message, generation, now);
-    }
+    conditions.end(PREFIX, true, Reason::Ready, "groups that begin with the namespace's name are given");
     None
 }
 
 /// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.
-fn drifted(
-    before: &AccessClaimStatus,
-    status: &mut AccessClaimStatus,
-    plan: &Plan,
-    generation: Option<i64>,
-) -> Option<String> {
-    let (message, now) = (plan.drift.message(), Time(Timestamp::now()));
+fn drifted(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
+    let message = plan.drift.message();
     let said = condition(&before.conditions, DRIFTED).filter(|said| said.status == "True");
     if let Some(message) = message.as_ref().filter(|_| plan.drift.reported) {
-        set_condition(&mut status.conditions, DRIFTED, true, Reason::AccessDrifted, message, generation, now);
+        conditions.say(DRIFTED, true, Reason::AccessDrifted, message);
         return said.is_none_or(|said| said.message != *message).then(|| format!("left as it is: {message}"));
     }
-    if said.is_some() {
-        let message = "Kafka holds what it should";
-        set_condition(&mut status.conditions, DRIFTED, false, Reason::Ready, message, generation, now);
-    }
+    conditions.end(DRIFTED, false, Reason::Ready, "Kafka holds what it should");
     message.map(|message| format!("put right: {message}"))
 }
 
@@ -174,15 +153,12 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     let said = condition(&before.conditions, READY)
         .filter(|said| said.reason == why.reason.code() || (said.status == "True" && passing));
     if said.is_none() {
-        let generation = claim.metadata.generation;
-        set_condition(
-            &mut status.conditions,
+        let now = Time(Timestamp::now());
+        Conditions::new(&mut status.conditions, claim.metadata.generation, now).say(
             READY,
             false,
             why.reason,
             &why.message,
-            generation,
-            Time(Timestamp::now()),
         );
     }
     if let Err(error) = write(context, &claim, &before, &status).await {

@@ -8,7 +8,7 @@ use super::Context;
 use super::plan::Plan;
 use crate::api::annotations::RELEASE;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, condition, set_condition};
+use crate::api::resources::{BrokerCluster, Conditions};
 use crate::clusters::Halt;
 use crate::runtime::status::{self, Base};
 use crate::watch::table::Name;
@@ -24,7 +24,8 @@ pub async fn report(context: &Context, name: &Name, cluster: &BrokerCluster, pla
     let before = cluster.status.clone().unwrap_or_default();
     let mut status = before.clone();
     status.absent.clone_from(&plan.absent);
-    let (now, generation) = (Time(Timestamp::now()), cluster.metadata.generation);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
     match &plan.held {
         Some(held) => {
             let message = format!(
@@ -32,12 +33,9 @@ pub async fn report(context: &Context, name: &Name, cluster: &BrokerCluster, pla
                  --namespace {} --overwrite {RELEASE}={}",
                 held.count, held.users, held.named, name.1, name.0, held.word
             );
-            set_condition(&mut status.conditions, HELD, true, Reason::SweepHeld, &message, generation, now);
+            conditions.say(HELD, true, Reason::SweepHeld, &message);
         }
-        None if condition(&status.conditions, HELD).is_some() => {
-            set_condition(&mut status.conditions, HELD, false, Reason::Ready, "nothing is held", generation, now);
-        }
-        None => {}
+        None => conditions.end(HELD, false, Reason::Ready, "nothing is held"),
     }
     if status == before {
         return Ok(());

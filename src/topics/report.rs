@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::plan::Verdict;
 use super::{Context, metrics};
 use crate::api::reasons::Reason;
-use crate::api::resources::{DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, set_condition};
+use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimStatus, condition};
 use crate::clusters::Halt;
 use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
@@ -32,11 +32,12 @@ pub fn status(claim: &TopicClaim, verdict: &Verdict) -> TopicClaimStatus {
     let mut status = verdict.facts.clone();
     status.conditions = before;
     status.cluster = Some(claim.spec.cluster.clone());
-    let (generation, now) = (claim.metadata.generation, Time(Timestamp::now()));
-    let holds = reason == Reason::Ready;
-    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, now.clone());
-    if let Some((drifted, reason, message)) = drifted(&status.conditions, verdict) {
-        set_condition(&mut status.conditions, DRIFTED, drifted, reason, &message, generation, now);
+    let drifted = drifted(&status.conditions, verdict);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+    conditions.say(READY, reason == Reason::Ready, reason, &message);
+    if let Some((drifted, reason, message)) = drifted {
+        conditions.say(DRIFTED, drifted, reason, &message);
     }
     status
 }

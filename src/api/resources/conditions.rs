@@ -18,9 +18,23 @@ impl<'c> Conditions<'c> {
         Self { all, generation, now }
     }
 
-    /// Says whether a condition holds, and why.
+    /// Says whether a condition holds, and why. The transition time moves only when the status does.
     pub fn say(&mut self, kind: &str, holds: bool, reason: Reason, message: &str) {
-        set_condition(self.all, kind, holds, reason, message, self.generation, self.now.clone());
+        let wanted = Condition {
+            type_: kind.to_owned(),
+            status: if holds { "True" } else { "False" }.to_owned(),
+            reason: reason.code().to_owned(),
+            message: message.to_owned(),
+            observed_generation: self.generation,
+            last_transition_time: self.now.clone(),
+        };
+        match self.all.iter_mut().find(|condition| condition.type_ == kind) {
+            None => self.all.push(wanted),
+            Some(found) if found.status == wanted.status => {
+                *found = Condition { last_transition_time: found.last_transition_time.clone(), ..wanted };
+            }
+            Some(found) => *found = wanted,
+        }
     }
 
     /// Says so where something else was said before: what was never so need not be said not to be.
@@ -29,40 +43,6 @@ impl<'c> Conditions<'c> {
             self.say(kind, holds, reason, message);
         }
     }
-}
-
-/// Sets one condition. The transition time moves only when the status does; returns whether anything changed.
-pub fn set_condition(
-    conditions: &mut Vec<Condition>,
-    kind: &str,
-    holds: bool,
-    reason: Reason,
-    message: &str,
-    generation: Option<i64>,
-    now: Time,
-) -> bool {
-    let status = if holds { "True" } else { "False" };
-    let wanted = Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: reason.code().to_owned(),
-        message: message.to_owned(),
-        observed_generation: generation,
-        last_transition_time: now,
-    };
-    let Some(found) = conditions.iter_mut().find(|condition| condition.type_ == kind) else {
-        conditions.push(wanted);
-        return true;
-    };
-    let since = if found.status == wanted.status {
-        found.last_transition_time.clone()
-    } else {
-        wanted.last_transition_time.clone()
-    };
-    let wanted = Condition { last_transition_time: since, ..wanted };
-    let changed = *found != wanted;
-    *found = wanted;
-    changed
 }
 
 /// The condition of a type, if it was ever set.

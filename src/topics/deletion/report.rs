@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use serde_json::json;
@@ -14,7 +14,7 @@ use super::policy::Policy;
 use super::{Context, observe};
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, TopicClaim, condition, set_condition};
+use crate::api::resources::{BrokerCluster, Conditions, TopicClaim, condition};
 use crate::clusters::Halt;
 use crate::runtime::status::{self, Base};
 
@@ -47,8 +47,9 @@ pub async fn write(
         let mut status = before.clone();
         status.deletions.clone_from(&books.deletions);
         status.released.clone_from(&books.released);
-        let generation = cluster.metadata.generation;
-        say_held(&mut status.conditions, books, policy, &name, generation);
+        let now = Time(Timestamp::now());
+        let conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
+        say_held(conditions, books, policy, &name);
         if status == before {
             return Ok(cluster);
         }
@@ -76,14 +77,7 @@ pub async fn write(
     Err(OVERTAKEN)
 }
 
-fn say_held(
-    conditions: &mut Vec<Condition>,
-    books: &Books,
-    policy: &Policy,
-    cluster: &(String, String),
-    generation: Option<i64>,
-) {
-    let now = Time(Timestamp::now());
+fn say_held(mut conditions: Conditions<'_>, books: &Books, policy: &Policy, cluster: &(String, String)) {
     let held: Vec<&str> =
         books.deletions.iter().filter(|record| holds_back(record)).map(|record| record.topic.as_str()).collect();
     match word(&books.deletions) {
@@ -97,12 +91,9 @@ fn say_held(
                 cluster.1,
                 cluster.0,
             );
-            set_condition(conditions, HELD, true, Reason::DeletionHeld, &message, generation, now);
+            conditions.say(HELD, true, Reason::DeletionHeld, &message);
         }
-        None if condition(conditions, HELD).is_some() => {
-            set_condition(conditions, HELD, false, Reason::Ready, "nothing is held", generation, now);
-        }
-        None => {}
+        None => conditions.end(HELD, false, Reason::Ready, "nothing is held"),
     }
 }
 

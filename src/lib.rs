@@ -25,7 +25,7 @@
 //!
 //! What they stand on:
 //! - `kafka`: our own admin client: wire, admin, batch, proof.
-//! - `runtime`: deadlines, queue, lease, shutdown, readiness, telemetry.
+//! - `runtime`: deadlines, queue, lease, shutdown, readiness, telemetry; the loop, the Events and the status of controllers.
 //! - [`crypto`]: the one choice of a cryptography provider.
 //! - `cli`: the command line, a file a subcommand.
 

@@ -12,9 +12,9 @@ use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
 use super::step::{Handout, Stage, Step};
-use super::{Context, Halt};
+use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
-use crate::clusters::Connection;
+use crate::clusters::{Connection, Halt};
 use crate::crypto;
 use crate::kafka::acl::{AclBinding, Operation};
 use crate::kafka::admin::quotas::Quota;
@@ -133,7 +133,7 @@ impl Work<'_> {
     }
 
     fn claim_seen(&self) -> Result<&AccessClaim, Halt> {
-        self.seen.claim.as_deref().ok_or(Halt::Changed)
+        self.seen.claim.as_deref().ok_or(CHANGED)
     }
 
     async fn create_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
@@ -232,7 +232,7 @@ impl Work<'_> {
             SecretView::Ours { uid, rotation, .. } => Some((uid, *rotation)),
             SecretView::Absent | SecretView::Foreign => None,
         };
-        let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(Halt::Changed)?;
+        let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(CHANGED)?;
         let rotation = stands.map_or(0, |(_, rotation)| rotation);
         self.publish(name, replaces, Some(rotation), handout, Some((&self.subject.secret_name, uid))).await.map(drop)
     }
@@ -249,7 +249,7 @@ impl Work<'_> {
         let Some(password) =
             self.credential.get().map(|(credential, ..)| &credential.password).or_else(|| held.secret.password())
         else {
-            return Err(Halt::Changed);
+            return Err(CHANGED);
         };
         let subject =
             CredentialSubject { group, username: &self.subject.username, mechanism: *mechanism, consumes, produces };

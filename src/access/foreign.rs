@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::Context;
 use super::asks::{Ask, Asker};
 use super::observe::{Held, Subject};
 use super::prefix;
 use super::reviews::{self, Object};
 use super::rights::principal;
-use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, Right};
-use crate::clusters::Connection;
+use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::At;
 use crate::ownership::owner;

@@ -9,8 +9,8 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::Halt;
 use crate::api::annotations::GATE;
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::call;
 use crate::runtime::writes;
 use crate::watch::AccessKey;

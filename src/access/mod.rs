@@ -39,16 +39,12 @@ use kube::Client;
 
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
-use crate::clusters::{Clusters, Unusable};
-use crate::kafka::error::Error;
-use crate::runtime::kubernetes::CallError;
+use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller::{self, Controller};
+use crate::runtime::events::{Events, Told};
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::{AccessKey, World};
 
-/// Accesses that are worked on at the same time: enough to fill Kafka's batches.
-const CONCURRENCY: usize = 256;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How soon an access is looked at again whose topic is still on its way.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -56,6 +52,8 @@ const SOON: Duration = Duration::from_millis(100);
 const RESYNC: Duration = Duration::from_secs(600);
 /// How often the API server is asked anew about topics of other namespaces: a grant that is lost is a right lost within it.
 const REVIEW_AGAIN: Duration = Duration::from_secs(30);
+/// Somebody wrote meanwhile.
+const CHANGED: Halt = Halt::Changed("what the decision rests on has changed");
 
 /// What a reconciliation needs.
 #[derive(Clone)]
@@ -72,92 +70,43 @@ pub struct Context {
     pub default_cluster: ClusterRef,
     /// Whether Deployments of the contract of 2017 are served.
     pub deployments_of_2017: bool,
-    /// Who was told what.
-    pub told: Arc<report::Told>,
+    /// Tells people.
+    pub events: Events,
+    /// What the Pods and Deployments behind an access were told.
+    pub told: Arc<Told>,
     /// The service accounts behind the Pods.
     pub accounts: Arc<reviews::Accounts>,
     /// The Pods that were let through the gate.
     pub gates: Arc<gates::Gates>,
 }
 
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// Brokers do not serve what should be there.
-    #[error("not every broker serves the access yet: {0}")]
-    Unproven(Error),
-    /// Somebody wrote meanwhile what the decision rests on.
-    #[error("what the decision rests on has changed")]
-    Changed,
-    /// The cluster cannot be worked with.
-    #[error("{}", .0.message)]
-    Unusable(Unusable),
-    /// Something of this process failed.
-    #[error("{0}")]
-    Failed(String),
-}
+impl Controller for Context {
+    type Halt = Halt;
+    const KIND: &'static str = "AccessClaim";
+    // Enough to fill Kafka's batches.
+    const CONCURRENCY: usize = 256;
 
-impl Halt {
-    fn refused(reason: Reason, message: String) -> Self {
-        Self::Unusable(Unusable { reason, message })
+    async fn look(&self, key: &AccessKey) -> Result<Next, Halt> {
+        match pass(self, key, false).await {
+            // A published credential that does not log in is written again, once.
+            Err(Halt::Unproven(_)) => pass(self, key, true).await,
+            looked => looked,
+        }
     }
 
-    /// Somebody else wrote first: everything must be looked at afresh, and nobody needs to be told.
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Changed) || matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
+    fn is_race(halt: &Halt) -> bool {
+        halt.is_race()
     }
 
-    fn unusable(&self) -> Unusable {
-        let reason = match self {
-            Self::Kafka(error) | Self::Unproven(error) => error.into(),
-            Self::Unusable(unusable) => unusable.reason,
-            Self::Kubernetes(_) | Self::Failed(_) | Self::Changed => Reason::Provisioning,
-        };
-        Unusable { reason, message: self.to_string() }
+    async fn halted(&self, key: &AccessKey, halt: Halt) -> Next {
+        report::halted(self, key, &halt.unusable()).await;
+        Next::Failed
     }
 }
 
 /// Works on accesses until the future is dropped.
 pub async fn run(context: Context, queue: Queue<AccessKey>) {
-    queue
-        .run(CONCURRENCY, move |key| {
-            let context = context.clone();
-            async move {
-                tokio::time::timeout(DEADLINE, reconcile(&context, &key)).await.unwrap_or_else(|_| {
-                    tracing::warn!(
-                        namespace = key.0,
-                        access = key.1,
-                        "the reconciliation took too long; it starts again"
-                    );
-                    Next::Failed
-                })
-            }
-        })
-        .await;
-}
-
-async fn reconcile(context: &Context, key: &AccessKey) -> Next {
-    let mut doubted = false;
-    loop {
-        match pass(context, key, doubted).await {
-            // A published credential that does not log in is written again, once.
-            Err(Halt::Unproven(_)) if !doubted => doubted = true,
-            // Looked at afresh, less and less soon: what keeps conflicting is no race.
-            Err(halt) if halt.is_conflict() => return Next::Failed,
-            Err(halt) => {
-                tracing::warn!(namespace = key.0, access = key.1, error = %halt, "not provisioned yet");
-                report::halted(context, key, &halt.unusable()).await;
-                return Next::Failed;
-            }
-            Ok(next) => return next,
-        }
-    }
+    controller::run(context, queue).await;
 }
 
 async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next, Halt> {

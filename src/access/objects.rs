@@ -14,13 +14,15 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::rotation::WELL_AFTER;
-use super::{Context, Halt};
+use super::{CHANGED, Context};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{TopicName, distinct_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource, WorkloadOwner};
 use crate::api::secret::Secret;
+use crate::clusters::Halt;
 use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 use crate::watch::{AccessKey, deployments};
 
@@ -92,7 +94,7 @@ pub async fn claim_topic(
     }
     let there = call(CALL, "read the TopicClaim", api.get_opt(&name)).await?;
     if there.is_none_or(|there| (&there.spec.topic_name, &there.spec.cluster) == (&spec.topic_name, &spec.cluster)) {
-        return Err(Halt::Changed);
+        return Err(CHANGED);
     }
     // The name is another topic's, or that of the same topic on another cluster.
     let name = distinct_name(&name, &format!("{cluster}/{topic}"));
@@ -106,12 +108,8 @@ pub async fn claim_topic(
 /// # Errors
 /// The API server refused.
 pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str) -> Result<AccessClaim, Halt> {
-    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
-    let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": {"cluster": cluster}}));
-    let params = PatchParams::default();
-    let written = call(CALL, "record the cluster", api.patch_status(&claim.name_any(), &params, &patch)).await?;
-    writes::done("access_claim_cluster");
-    Ok(written)
+    let words = ("record the cluster", "access_claim_cluster");
+    Ok(status::write(client, claim, Base::SameObject, json!({"cluster": cluster}), words).await?)
 }
 
 /// Puts a rotation on record, then takes away the annotation that asked for it.
@@ -124,18 +122,15 @@ pub async fn record_rotation(
     count: Option<i64>,
     clear: bool,
 ) -> Result<Option<AccessClaim>, Halt> {
-    let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
-    let (name, uid) = (claim.name_any(), &claim.metadata.uid);
     let mut written = None;
     if let Some(count) = count {
-        let patch = Patch::Merge(json!({"metadata": {"uid": uid}, "status": {"rotations": count}}));
-        written =
-            Some(call(CALL, "record the rotation", api.patch_status(&name, &PatchParams::default(), &patch)).await?);
-        writes::done("access_claim_rotation");
+        let words = ("record the rotation", "access_claim_rotation");
+        written = Some(status::write(client, claim, Base::SameObject, json!({"rotations": count}), words).await?);
     }
     if clear {
-        let patch = Patch::Merge(json!({"metadata": {"uid": uid, "annotations": {(ROTATE): null}}}));
-        let params = PatchParams::default();
+        let api = Api::<AccessClaim>::namespaced(client.clone(), &claim.namespace().unwrap_or_default());
+        let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid, "annotations": {(ROTATE): null}}}));
+        let (name, params) = (claim.name_any(), PatchParams::default());
         let patched = call(CALL, "take the annotation from the AccessClaim", api.patch(&name, &params, &patch));
         written = Some(patched.await?);
         writes::done("access_claim_annotation");
@@ -236,7 +231,7 @@ pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim
     };
     // Where the namespace is not opted in, a Deployment that asks anew is not heard.
     let asked = context.world.opted_in(&key.0) && deployments.iter().any(|asks| asks.access_key() == *key);
-    if same && pods.items.is_empty() && !asked { Ok(()) } else { Err(Halt::Changed) }
+    if same && pods.items.is_empty() && !asked { Ok(()) } else { Err(CHANGED) }
 }
 
 /// Deletes a credential Secret, if it is still the one that was read.

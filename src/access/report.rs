@@ -1,32 +1,23 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
+use kube::Resource;
 use serde_json::{Value, json};
 
+use super::Context;
 use super::apply::Applied;
 use super::asks::Asker;
 use super::observe::Observation;
 use super::plan::Plan;
 use super::step::Step;
-use super::{Context, Halt};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessClaimStatus, READY, condition, set_condition};
-use crate::clusters::Unusable;
+use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition};
+use crate::clusters::{Halt, Unusable};
 use crate::kafka::proof::Proof;
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::runtime::status::{self, Base};
 use crate::watch::AccessKey;
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that answers "is the published password the only one that works?".
 const CURRENT: &str = "CredentialCurrent";
 /// The condition type that says that somebody else changed the user in Kafka.
@@ -35,23 +26,6 @@ const DRIFTED: &str = "Drifted";
 const PREFIX: &str = "OwnGroupPrefix";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
-
-/// Which Pods and Deployments were told what, so that each is told once. As large as what lives: a key's entry is replaced at each look.
-pub struct Told {
-    recorder: Recorder,
-    client: Client,
-    reporter: Reporter,
-    said: Mutex<HashMap<AccessKey, BTreeSet<(String, Reason)>>>,
-}
-
-impl Told {
-    /// Nobody was told anything yet.
-    #[must_use]
-    pub fn new(client: Client, reporter: Reporter) -> Self {
-        let recorder = Recorder::new(client.clone(), reporter.clone());
-        Self { recorder, client, reporter, said: Mutex::default() }
-    }
-}
 
 /// Reports the end of a pass.
 ///
@@ -90,22 +64,23 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         }
     };
     let holds = plan.obstacle.is_none();
-    let generation = claim.metadata.generation;
-    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, Time(Timestamp::now()));
-    overlap(&mut status, plan, generation);
-    let told = prefix(&before, &mut status, plan, generation);
-    let drifted = drifted(&before, &mut status, plan, generation);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+    conditions.say(READY, holds, reason, &message);
+    overlap(&mut conditions, plan);
+    let told = prefix(&before, &mut conditions, plan);
+    let drifted = drifted(&before, &mut conditions, plan);
     write(context, claim, &before, &status).await?;
+    let about = claim.object_ref(&());
     if let Some((reason, message)) = rotated(seen, plan) {
-        tell(context, &claim.object_ref(&()), EventType::Normal, reason.code(), message).await;
+        context.events.tell(&about, ACTION, reason, message).await;
     }
     if let Some(message) = told {
-        let reason = Reason::GroupPrefixTaken.code();
-        tell(context, &claim.object_ref(&()), EventType::Warning, reason, &message).await;
+        context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
     }
     if let Some(message) = drifted {
         plan.drift.count();
-        tell(context, &claim.object_ref(&()), EventType::Warning, Reason::AccessDrifted.code(), &message).await;
+        context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
     tell_askers(context, seen, plan).await;
     Ok(())
@@ -134,59 +109,37 @@ fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
 }
 
 /// Says whether an old password is in use: nothing before the first rotation.
-fn overlap(status: &mut AccessClaimStatus, plan: &Plan, generation: Option<i64>) {
-    let now = Time(Timestamp::now());
+fn overlap(conditions: &mut Conditions<'_>, plan: &Plan) {
     match &plan.overlap {
         Some(overlap) => {
             let reason = if overlap.overdue { Reason::RotationOverdue } else { Reason::OldPasswordInUse };
             let message = format!("the password from before the last rotation still works, for {}", overlap.by);
-            set_condition(&mut status.conditions, CURRENT, false, reason, &message, generation, now);
+            conditions.say(CURRENT, false, reason, &message);
         }
-        None if condition(&status.conditions, CURRENT).is_some() => {
-            let message = "only the published password works";
-            set_condition(&mut status.conditions, CURRENT, true, Reason::Rotated, message, generation, now);
-        }
-        None => {}
+        None => conditions.end(CURRENT, true, Reason::Rotated, "only the published password works"),
     }
 }
 
 /// Says where groups that begin with the namespace's name are not to be had; returns the words where they are new.
-fn prefix(
-    before: &AccessClaimStatus,
-    status: &mut AccessClaimStatus,
-    plan: &Plan,
-    generation: Option<i64>,
-) -> Option<String> {
-    let now = Time(Timestamp::now());
+fn prefix(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
     let said = condition(&before.conditions, PREFIX).filter(|said| said.status == "False");
     if let Some(message) = &plan.prefix_refused {
-        set_condition(&mut status.conditions, PREFIX, false, Reason::GroupPrefixTaken, message, generation, now);
+        conditions.say(PREFIX, false, Reason::GroupPrefixTaken, message);
         return said.is_none().then(|| message.clone());
     }
-    if said.is_some() {
-        let message = "groups that begin with the namespace's name are given";
-        set_condition(&mut status.conditions, PREFIX, true, Reason::Ready, message, generation, now);
-    }
+    conditions.end(PREFIX, true, Reason::Ready, "groups that begin with the namespace's name are given");
     None
 }
 
 /// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.
-fn drifted(
-    before: &AccessClaimStatus,
-    status: &mut AccessClaimStatus,
-    plan: &Plan,
-    generation: Option<i64>,
-) -> Option<String> {
-    let (message, now) = (plan.drift.message(), Time(Timestamp::now()));
+fn drifted(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
+    let message = plan.drift.message();
     let said = condition(&before.conditions, DRIFTED).filter(|said| said.status == "True");
     if let Some(message) = message.as_ref().filter(|_| plan.drift.reported) {
-        set_condition(&mut status.conditions, DRIFTED, true, Reason::AccessDrifted, message, generation, now);
+        conditions.say(DRIFTED, true, Reason::AccessDrifted, message);
         return said.is_none_or(|said| said.message != *message).then(|| format!("left as it is: {message}"));
     }
-    if said.is_some() {
-        let message = "Kafka holds what it should";
-        set_condition(&mut status.conditions, DRIFTED, false, Reason::Ready, message, generation, now);
-    }
+    conditions.end(DRIFTED, false, Reason::Ready, "Kafka holds what it should");
     message.map(|message| format!("put right: {message}"))
 }
 
@@ -200,15 +153,12 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     let said = condition(&before.conditions, READY)
         .filter(|said| said.reason == why.reason.code() || (said.status == "True" && passing));
     if said.is_none() {
-        let generation = claim.metadata.generation;
-        set_condition(
-            &mut status.conditions,
+        let now = Time(Timestamp::now());
+        Conditions::new(&mut status.conditions, claim.metadata.generation, now).say(
             READY,
             false,
             why.reason,
             &why.message,
-            generation,
-            Time(Timestamp::now()),
         );
     }
     if let Err(error) = write(context, &claim, &before, &status).await {
@@ -240,21 +190,17 @@ async fn write(
         return Ok(());
     }
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
-    let api = Api::<AccessClaim>::namespaced(context.client.clone(), &name.0);
-    let (uid, version) = (&claim.metadata.uid, &claim.metadata.resource_version);
-    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "resourceVersion": version}, "status": merged(status)}));
-    let params = PatchParams::default();
-    let written = call(CALL, "write the AccessClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
-    writes::done("access_claim_status");
+    let words = ("write the AccessClaim's status", "access_claim_status");
+    let written = status::write(&context.client, claim, Base::Unchanged, merged(status), words).await?;
     let reference = written.object_ref(&());
     let said = |status: &AccessClaimStatus| {
         condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()))
     };
     if said(before) != said(status)
         && let Some(ready) = condition(&status.conditions, READY)
+        && let Some(reason) = Reason::of_code(&ready.reason)
     {
-        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-        tell(context, &reference, kind, &ready.reason, &ready.message).await;
+        context.events.tell(&reference, ACTION, reason, &ready.message).await;
     }
     context.world.renew_access(&name, written);
     Ok(())
@@ -276,47 +222,19 @@ fn merged(status: &AccessClaimStatus) -> Value {
 
 /// Tells everybody who asks and waits what for: a developer looks there first.
 pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
-    let mut now = BTreeSet::new();
-    let before = {
-        let mut said = context.told.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.remove(&seen.key).unwrap_or_default()
-    };
+    let mut faults = Vec::new();
     for ask in &seen.asks {
         let fault = plan.strangers.get(ask.by.uid());
         let Some(why) = fault.or(plan.obstacle.as_ref()) else { continue };
         // Unlike a Pod's, a Deployment's annotations are corrected in place: one fault is followed by another of its kind.
         let anew = matches!(ask.by, Asker::Deployment(_)) && fault.is_some();
         let words = if anew { why.message.as_str() } else { "" };
-        let entry = (format!("{} {words}", ask.by.uid()), why.reason);
-        if why.reason != Reason::Provisioning && !before.contains(&entry) {
-            let about = ask.by.reference();
-            if anew {
-                // A recorder keeps the first words that it hears with a reason.
-                let recorder = Recorder::new(context.told.client.clone(), context.told.reporter.clone());
-                publish(&recorder, &about, EventType::Warning, why.reason.code(), &why.message).await;
-            } else {
-                tell(context, &about, EventType::Warning, why.reason.code(), &why.message).await;
-            }
+        faults.push((&ask.by, why, (why.reason, format!("{} {words}", ask.by.uid()))));
+    }
+    let before = context.told.renew(&seen.key, faults.iter().map(|(.., entry)| entry.clone()).collect());
+    for (asker, why, entry) in &faults {
+        if why.reason != Reason::Provisioning && !before.contains(entry) {
+            context.events.tell(&asker.reference(), ACTION, why.reason, &why.message).await;
         }
-        now.insert(entry);
-    }
-    if !now.is_empty() {
-        context.told.said.lock().unwrap_or_else(PoisonError::into_inner).insert(seen.key.clone(), now);
-    }
-}
-
-/// An Event is a courtesy: one that is lost changes nothing.
-async fn tell(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    publish(&context.told.recorder, about, kind, reason, message).await;
-}
-
-async fn publish(recorder: &Recorder, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    let note: String = message.chars().take(1000).collect();
-    let event =
-        Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: ACTION.to_owned(), secondary: None };
-    match tokio::time::timeout(CALL, recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
     }
 }

@@ -210,6 +210,23 @@ impl Reason {
                 | Self::DiskSharesExceeded
         )
     }
+
+    /// Whether all is well, or was made so as somebody wished: an Event with it is no warning.
+    #[must_use]
+    pub const fn is_good(self) -> bool {
+        matches!(
+            self,
+            Self::Ready
+                | Self::Idle
+                | Self::Rotated
+                | Self::RotatedInPlace
+                | Self::TopicDeclared
+                | Self::TopicReleased
+                | Self::DeletionUndone
+                | Self::TopicDeleted
+                | Self::DefinitionRemoved
+        )
+    }
 }
 
 impl fmt::Display for Reason {

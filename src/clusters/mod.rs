@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod claim;
+mod halt;
 pub mod observe;
 pub mod plan;
 pub mod report;
@@ -20,6 +21,7 @@ use kube::Client;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use self::halt::Halt;
 pub use self::observe::{Seen, verify_claim};
 pub use self::terms::{Lifetimes, SecurityProtocol, Terms};
 
@@ -30,6 +32,8 @@ use crate::api::resources::BrokerCluster;
 use crate::kafka::admin::Admin;
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::Credential;
+use crate::runtime::controller::{self, Controller};
+use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::World;
 use crate::watch::table::Name;
@@ -153,6 +157,8 @@ pub struct Context {
     pub scope: Scope,
     /// The uid of the namespace `kube-system`: who we are to other Kubernetes clusters.
     pub system_uid: String,
+    /// Told each cluster that came to work, or no longer does, or whose terms changed.
+    pub moved: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// The prefix of every user of a cluster: what it says itself, else the default.
@@ -163,24 +169,29 @@ pub fn scope_of(cluster: Option<&BrokerCluster>, default: &Scope) -> Scope {
     named.and_then(|scope| Scope::parse(scope).ok()).unwrap_or_else(|| default.clone())
 }
 
-/// Keeps the clusters of a queue until the future is dropped. `moved` is told each cluster that came to work, or no longer does, or
-/// whose terms changed.
-pub async fn run(context: Context, queue: Queue<Name>, moved: impl Fn(&str) + Send + Sync + 'static) {
-    let moved = Arc::new(moved);
-    queue
-        .run(4, move |name| {
-            let (context, moved) = (context.clone(), Arc::clone(&moved));
-            async move { reconcile(&context, &name, &*moved).await }
-        })
-        .await;
+impl Controller for Context {
+    type Halt = CallError;
+    const KIND: &'static str = "BrokerCluster";
+    const CONCURRENCY: usize = 4;
+    // A claim on the scope settles twice, and a witness is proven, each of which takes its time.
+    const DEADLINE: Duration = Duration::from_secs(120);
+
+    async fn look(&self, name: &Name) -> Result<Next, CallError> {
+        reconcile(self, name).await
+    }
 }
 
-async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Sized)) -> Next {
+/// Keeps the clusters of a queue until the future is dropped.
+pub async fn run(context: Context, queue: Queue<Name>) {
+    controller::run(context, queue).await;
+}
+
+async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     let id = format!("{}/{}", name.0, name.1);
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else {
         context.clusters.set(id.clone(), None);
-        moved(&id);
-        return Next::Idle;
+        (context.moved)(&id);
+        return Ok(Next::Idle);
     };
     let before = context.clusters.get(&id);
     let claim = Claim { scope: scope_of(Some(&cluster), &context.scope), uid: context.system_uid.clone() };
@@ -201,20 +212,17 @@ async fn reconcile(context: &Context, name: &Name, moved: &(impl Fn(&str) + ?Siz
     let standing = match (verdict, seen) {
         (Ok(()), Some(seen)) => Ok(seen.connection),
         (Err(unusable), _) => Err(unusable),
-        (Ok(()), None) => return Next::Failed,
+        (Ok(()), None) => return Ok(Next::Failed),
     };
     let changed = plan::differs(&before, &standing);
     context.clusters.set(id.clone(), Some(standing));
     if changed {
-        moved(&id);
+        (context.moved)(&id);
     }
-    if let Some(status) = status
-        && let Err(error) = report::report(&context.client, &cluster, &status).await
-    {
-        tracing::warn!(cluster = id, %error, "the status was not written");
-        return Next::Failed;
+    if let Some(status) = status {
+        report::report(&context.client, &cluster, &status).await?;
     }
-    Next::After(again)
+    Ok(Next::After(again))
 }
 
 /// Takes step after step until the cluster can be worked on, or it is clear why not.

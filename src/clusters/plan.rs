@@ -10,7 +10,7 @@ use super::observe::{Seen, taken};
 use super::rights::missing;
 use super::{Connection, Unusable};
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, BrokerClusterStatus, INSECURE, Neighbour, READY, condition, set_condition};
+use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, condition};
 
 /// Neighbours that a status names: enough to see that there are some.
 const NEIGHBOURS: usize = 32;
@@ -111,11 +111,12 @@ pub fn status(
             _ => (unusable.reason, unusable.message.clone()),
         },
     };
-    let (generation, now) = (cluster.metadata.generation, Time(Timestamp::now()));
-    set_condition(&mut status.conditions, READY, verdict.is_ok(), reason, &message, generation, now.clone());
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
+    conditions.say(READY, verdict.is_ok(), reason, &message);
     if cluster.spec.external.insecure {
         let message = "messages, and the keys that are written for new users, cross the network in the clear";
-        set_condition(&mut status.conditions, INSECURE, true, Reason::InsecureListener, message, generation, now);
+        conditions.say(INSECURE, true, Reason::InsecureListener, message);
     } else {
         status.conditions.retain(|condition| condition.type_ != INSECURE);
     }

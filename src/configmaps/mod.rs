@@ -15,17 +15,14 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::api::reasons::Reason;
+use crate::runtime::controller::{self, Controller};
+use crate::runtime::events::{Events, Told};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::World;
 use crate::watch::table::Name;
 use plan::Said;
-use report::Told;
 
-/// ConfigMaps that are worked on at the same time. Each may be a megabyte while it is.
-const CONCURRENCY: usize = 4;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How often a claim is looked for that Kubernetes is about to collect.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -36,61 +33,36 @@ pub struct Context {
     pub client: Client,
     /// What is watched.
     pub world: Arc<World>,
-    /// Who was told what.
+    /// Tells people.
+    pub events: Events,
+    /// What the authors of ConfigMaps were told.
     pub told: Arc<Told>,
 }
 
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Something of this process failed.
-    #[error("{0}")]
-    Failed(String),
+/// What the API server says of a claim that breaks a rule: of its definition, or of somebody's policy.
+fn refusal(error: &CallError) -> Option<Said> {
+    let refused = matches!(error.code(), Some(400 | 403 | 422));
+    refused.then(|| Said { reason: Reason::InvalidValue, message: error.to_string(), by_reason: false })
 }
 
-impl Halt {
-    /// What the API server says of a claim that breaks a rule: of its definition, or of somebody's policy.
-    fn refusal(&self) -> Option<Said> {
-        let Self::Kubernetes(error) = self else { return None };
-        matches!(error.code(), Some(400 | 403 | 422)).then(|| Said {
-            reason: Reason::InvalidValue,
-            message: error.to_string(),
-            by_reason: false,
-        })
+impl Controller for Context {
+    type Halt = CallError;
+    const KIND: &'static str = plan::KIND;
+    // Each may be a megabyte while it is worked on.
+    const CONCURRENCY: usize = 4;
+
+    async fn look(&self, name: &Name) -> Result<Next, CallError> {
+        reconcile(self, name).await
     }
 }
 
 /// Works on ConfigMaps until the future is dropped.
 pub async fn run(context: Context, queue: Queue<Name>) {
     context.world.config_maps.complete().await;
-    queue
-        .run(CONCURRENCY, move |name| {
-            let context = context.clone();
-            async move {
-                match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(next)) => next,
-                    Ok(Err(halt)) => {
-                        tracing::warn!(namespace = name.0, config_map = name.1, error = %halt, "not declared yet");
-                        Next::Failed
-                    }
-                    Err(_) => {
-                        tracing::warn!(
-                            namespace = name.0,
-                            config_map = name.1,
-                            "the reconciliation took too long; it starts again"
-                        );
-                        Next::Failed
-                    }
-                }
-            }
-        })
-        .await;
+    controller::run(context, queue).await;
 }
 
-async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
+async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     let Some(seen) = observe::observe(context, name).await? else {
         context.told.forget(name);
         return Ok(Next::Idle);
@@ -98,10 +70,10 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let mut plan = plan::plan(&seen);
     let applied = apply::apply(context, &seen, &plan).await;
     match &applied {
-        Ok(()) => context.told.done(&seen, &plan).await,
-        Err(halt) => plan.said.extend(halt.refusal()),
+        Ok(()) => report::done(context, &seen, &plan).await,
+        Err(error) => plan.said.extend(refusal(error)),
     }
-    context.told.tell(&seen, &plan.said).await;
+    report::tell(context, &seen, &plan.said).await;
     applied?;
     Ok(if plan.waits { Next::After(WAIT) } else { Next::Idle })
 }

@@ -163,7 +163,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::api::resources::{Deletion, TopicClaimStatus, set_condition};
+    use crate::api::resources::{Conditions, Deletion, TopicClaimStatus};
 
     fn seen(data: &[(&str, &str)], claim: Option<TopicClaim>) -> Observation {
         let data = data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -265,7 +265,7 @@ mod tests {
         let mut held = declared(None);
         let mut status = TopicClaimStatus::default();
         let now = Time(Timestamp::now());
-        set_condition(&mut status.conditions, READY, false, Reason::TopicOwnedElsewhere, "theirs", None, now);
+        Conditions::new(&mut status.conditions, None, now).say(READY, false, Reason::TopicOwnedElsewhere, "theirs");
         held.status = Some(status);
         let plan = plan(&seen(&[("partition", "3")], Some(held)));
         assert_eq!(reasons(&plan), [Reason::UnknownConfigMapKey, Reason::TopicOwnedElsewhere]);

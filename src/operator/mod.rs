@@ -13,15 +13,14 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, ResourceExt};
 
-use crate::access::{self, report::Told};
-use crate::api::annotations::GROUP;
+use crate::access;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::configmaps;
+use crate::runtime::events::Events;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
@@ -88,20 +87,21 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let scope = Scope::from_cluster_uid(&system_uid);
     let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
-    let reporter = Reporter { controller: GROUP.to_owned(), instance: Some(settings.identity.clone()) };
-    let recorder = Recorder::new(client.clone(), reporter.clone());
+    let events = Events::new(client.clone(), &settings.identity);
+    let (moved_world, moved_queues) = (world.clone(), queues.clone());
     let cluster_context = clusters::Context {
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
         scope: scope.clone(),
         system_uid,
+        moved: Arc::new(move |cluster| moved_queues.cluster_moved(&moved_world, cluster)),
     };
     let topic_context = topics::Context {
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
-        recorder: recorder.clone(),
+        events: events.clone(),
         refused: Arc::default(),
         moves: Arc::default(),
         volumes: Arc::default(),
@@ -111,7 +111,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
-        recorder: recorder.clone(),
+        events: events.clone(),
         departures: departures.clone(),
         topics: queues.topics.clone(),
     };
@@ -125,7 +125,8 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     let config_map_context = configmaps::Context {
         client: client.clone(),
         world: world.clone(),
-        told: Arc::new(configmaps::report::Told::new(client.clone(), reporter.clone())),
+        events: events.clone(),
+        told: Arc::default(),
     };
     let access_context = access::Context {
         client: client.clone(),
@@ -134,7 +135,8 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         scope,
         default_cluster: settings.default_cluster.clone(),
         deployments_of_2017: settings.deployments_of_2017,
-        told: Arc::new(Told::new(client.clone(), reporter)),
+        events,
+        told: Arc::default(),
         accounts: Arc::default(),
         gates: Arc::default(),
     };
@@ -142,8 +144,6 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
         world.complete().await;
         tracing::info!("every list is complete");
-        let (moved_world, moved_queues) = (world.clone(), queues.clone());
-        let moved = move |cluster: &str| moved_queues.cluster_moved(&moved_world, cluster);
         let (known, looked_at) = (world.clusters.names(), clusters.clone());
         let dependants = async {
             looked_at.looked_at(&known).await;
@@ -156,7 +156,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
             );
         };
         tokio::join!(
-            clusters::run(cluster_context, queues.clusters.clone(), moved),
+            clusters::run(cluster_context, queues.clusters.clone()),
             configmaps::run(config_map_context, queues.config_maps.clone()),
             dependants,
         );

@@ -1,6 +1,9 @@
-//! What every long-running program needs and no controller should write again: deadlines, shutdown, readiness, telemetry, leases.
+//! What every long-running program needs and no controller should write again: deadlines, shutdown, readiness, telemetry, leases; and the
+//! loop, the Events and the status of controllers.
 
+pub mod controller;
 pub mod deadline;
+pub mod events;
 pub mod health;
 pub mod kubernetes;
 pub mod lease;
@@ -9,5 +12,6 @@ pub mod metrics;
 pub mod queue;
 pub mod readiness;
 pub mod shutdown;
+pub mod status;
 pub mod telemetry;
 pub mod writes;

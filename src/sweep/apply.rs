@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::{Api, DeleteParams, Preconditions};
 use kube::core::PartialObjectMeta;
 
+use super::Context;
 use super::observe::{self, Holding, Observation};
 use super::plan::Plan;
-use super::{Context, Halt};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER};
-use crate::clusters::{Connection, verify_claim};
+use crate::clusters::{Connection, Halt, verify_claim};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::runtime::kubernetes::call;

@@ -20,9 +20,8 @@ use kube::Client;
 
 use self::drift::Slots;
 use crate::api::names::ClusterRef;
-use crate::clusters::{Clusters, Unusable};
-use crate::kafka::error::Error;
-use crate::runtime::kubernetes::CallError;
+use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller;
 use crate::runtime::queue::Queue;
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, World};
@@ -55,20 +54,6 @@ struct Memory {
     secrets: BTreeMap<String, String>,
 }
 
-/// Why a look stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached: its lists are not complete.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// The scope is not ours.
-    #[error("{}", .0.message)]
-    Unusable(Unusable),
-}
-
 /// Looks at every cluster in turn until the future is dropped.
 pub async fn run(context: Context) {
     let mut memories = HashMap::<Name, Memory>::new();
@@ -76,13 +61,7 @@ pub async fn run(context: Context) {
         tokio::time::sleep(EVERY).await;
         for name in context.world.clusters.names() {
             let memory = memories.entry(name.clone()).or_default();
-            match tokio::time::timeout(DEADLINE, look(&context, &name, memory)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(halt)) => {
-                    tracing::info!(cluster = name.1, %halt, "nothing is swept: not everything could be read");
-                }
-                Err(_) => tracing::info!(cluster = name.1, "nothing is swept: it took too long to read everything"),
-            }
+            controller::attempt(DEADLINE, "the sweep of users", &name.1, look(&context, &name, memory)).await;
         }
     }
 }

@@ -9,12 +9,12 @@ use kube::Client;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 
-use super::{Context, Halt};
+use super::Context;
 use crate::api::annotations::{ACCESS, RELEASE};
 use crate::api::names::{MAX_OBJECT, joined_name};
 use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
 use crate::api::secret_layout::NAME_SUFFIX;
-use crate::clusters::Connection;
+use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::kafka::admin::quotas::Quota;

@@ -1,22 +1,18 @@
 //! Says who is missing, and what is held: in the status of the cluster, each only when it changes.
 
-use std::time::Duration;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::Context;
 use super::plan::Plan;
-use super::{Context, Halt};
 use crate::api::annotations::RELEASE;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, condition, set_condition};
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::api::resources::{BrokerCluster, Conditions};
+use crate::clusters::Halt;
+use crate::runtime::status::{self, Base};
 use crate::watch::table::Name;
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that says that too many users are missing.
 pub const HELD: &str = "SweepHeld";
 
@@ -28,7 +24,8 @@ pub async fn report(context: &Context, name: &Name, cluster: &BrokerCluster, pla
     let before = cluster.status.clone().unwrap_or_default();
     let mut status = before.clone();
     status.absent.clone_from(&plan.absent);
-    let (now, generation) = (Time(Timestamp::now()), cluster.metadata.generation);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
     match &plan.held {
         Some(held) => {
             let message = format!(
@@ -36,24 +33,15 @@ pub async fn report(context: &Context, name: &Name, cluster: &BrokerCluster, pla
                  --namespace {} --overwrite {RELEASE}={}",
                 held.count, held.users, held.named, name.1, name.0, held.word
             );
-            set_condition(&mut status.conditions, HELD, true, Reason::SweepHeld, &message, generation, now);
+            conditions.say(HELD, true, Reason::SweepHeld, &message);
         }
-        None if condition(&status.conditions, HELD).is_some() => {
-            set_condition(&mut status.conditions, HELD, false, Reason::Ready, "nothing is held", generation, now);
-        }
-        None => {}
+        None => conditions.end(HELD, false, Reason::Ready, "nothing is held"),
     }
     if status == before {
         return Ok(());
     }
-    let api = Api::<BrokerCluster>::namespaced(context.client.clone(), &name.0);
-    let version = &cluster.metadata.resource_version;
-    let patch = json!({
-        "metadata": {"resourceVersion": version},
-        "status": {"absent": status.absent, "conditions": status.conditions},
-    });
-    let patch = Patch::Merge(patch);
-    call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &PatchParams::default(), &patch)).await?;
-    writes::done("broker_cluster_status");
+    let status = json!({"absent": status.absent, "conditions": status.conditions});
+    let words = ("write the BrokerCluster's status", "broker_cluster_status");
+    status::write(&context.client, cluster, Base::Unchanged, status, words).await?;
     Ok(())
 }

@@ -1,21 +1,17 @@
 //! Takes the steps of a plan. Each is safe to do twice.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
-use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::Context;
 use super::step::Step;
-use super::{Context, Halt};
 use crate::api::resources::{TopicClaim, TopicIntent};
-use crate::clusters::Connection;
+use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::CreatedTopic;
-use crate::runtime::kubernetes::call;
+use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
-
-const CALL: Duration = Duration::from_secs(5);
 
 /// What came of the steps.
 #[derive(Debug)]
@@ -85,11 +81,7 @@ async fn record(
         fields.insert("creating".to_owned(), json!(creating));
         fields.insert("topicId".to_owned(), json!(null));
     }
-    let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
-    let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
-    let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": written}));
-    let params = PatchParams::default();
-    let written = call(CALL, "write the TopicClaim's intent", api.patch_status(&name.1, &params, &patch)).await?;
-    writes::done("topic_claim_intent");
+    let words = ("write the TopicClaim's intent", "topic_claim_intent");
+    let written = status::write(&context.client, &**claim, Base::SameObject, written, words).await?;
     Ok(Arc::new(context.world.placed_topic(written)))
 }

@@ -12,6 +12,7 @@ use crate::api::resources::TopicClaim;
 use crate::clusters::Connection;
 use crate::kafka::admin::At;
 use crate::kafka::error::Error;
+use crate::runtime::controller;
 use crate::runtime::queue::Queue;
 use crate::watch::table::Name;
 
@@ -29,11 +30,8 @@ pub async fn watch(context: &Context, queue: &Queue<Name>) {
         for (cluster, claims) in made(context) {
             // What is said of its topics stands until it can be asked again.
             let Ok(connection) = context.clusters.get(&cluster) else { continue };
-            match tokio::time::timeout(DEADLINE, compare(context, queue, &connection, &claims)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::info!(cluster, %error, "topics were not compared with their claims"),
-                Err(_) => tracing::info!(cluster, "topics were not compared with their claims in time"),
-            }
+            let compared = compare(context, queue, &connection, &claims);
+            controller::attempt(DEADLINE, "the comparison of topics with their claims", &cluster, compared).await;
         }
     }
 }

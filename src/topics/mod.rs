@@ -26,21 +26,19 @@ use std::time::Duration;
 
 use kafka_protocol::error::ResponseError as Code;
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use self::apply::Applied;
 use self::moves::Progress;
 use self::observe::{Found, Look};
 use crate::api::resources::{READY, holds};
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Halt};
 use crate::kafka::error::Error;
-use crate::runtime::kubernetes::CallError;
+use crate::runtime::controller::{self, Controller};
+use crate::runtime::events::Events;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
 use crate::watch::{TopicKey, World};
 
-/// Claims that are worked on at the same time: enough to fill Kafka's batches.
-const CONCURRENCY: usize = 256;
 /// How often a claim is compared with Kafka though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
 /// How soon what Kafka denies us is tried again: somebody has to grant it. What it refuses as such waits for the next look.
@@ -55,8 +53,6 @@ const LOOKS: usize = 4;
 const BURST: Duration = Duration::from_secs(1);
 /// Topics whose users may change at the same time.
 const USERS_AT_ONCE: usize = 1024;
-/// One reconciliation ends after this, whatever it waits for.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a reconciliation needs.
 #[derive(Clone)]
@@ -67,8 +63,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Tells people.
+    pub events: Events,
     /// What Kafka has lately refused.
     pub refused: Arc<memory::Refused>,
     /// Moves of replicas.
@@ -77,47 +73,26 @@ pub struct Context {
     pub volumes: Arc<volumes::Volumes>,
 }
 
-/// Why a reconciliation stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// Kafka refused or was not reached.
-    #[error(transparent)]
-    Kafka(#[from] Error),
-    /// Kafka says that it has the topic, and does not show it.
-    #[error("Kafka has the topic and does not show it yet")]
-    NotShown,
+impl Controller for Context {
+    type Halt = Halt;
+    const KIND: &'static str = "TopicClaim";
+    // Enough to fill Kafka's batches.
+    const CONCURRENCY: usize = 256;
+
+    async fn look(&self, name: &Name) -> Result<Next, Halt> {
+        reconcile(self, name).await
+    }
+
+    async fn halted(&self, name: &Name, halt: Halt) -> Next {
+        failed(self, name, halt).await
+    }
 }
 
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
 pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
     let users = follow_users(context.clone(), used, queue.clone());
     let drift = drift::watch(&context, &queue);
-    tokio::join!(work(context.clone(), queue.clone()), users, drift);
-}
-
-async fn work(context: Context, queue: Queue<Name>) {
-    queue
-        .run(CONCURRENCY, move |name| {
-            let context = context.clone();
-            async move {
-                match tokio::time::timeout(DEADLINE, reconcile(&context, &name)).await {
-                    Ok(Ok(next)) => next,
-                    Ok(Err(halt)) => failed(&context, &name, halt).await,
-                    Err(_) => {
-                        tracing::warn!(
-                            namespace = name.0,
-                            claim = name.1,
-                            "the reconciliation took too long; it starts again"
-                        );
-                        Next::Failed
-                    }
-                }
-            }
-        })
-        .await;
+    tokio::join!(controller::run(context.clone(), queue.clone()), users, drift);
 }
 
 /// One look, and what follows from it.
@@ -167,11 +142,15 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
         context.refused.forget(name);
         return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
     }
-    Err(Halt::NotShown)
+    Err(not_shown())
+}
+
+/// Kafka says that it has a topic, and does not show it.
+fn not_shown() -> Halt {
+    Halt::Failed("Kafka has the topic and does not show it yet".to_owned())
 }
 
 async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
-    tracing::warn!(namespace = name.0, claim = name.1, error = %halt, "the topic is not as claimed yet");
     let Halt::Kafka(error) = &halt else { return Next::Failed };
     let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Next::Idle };
     let mut facts = claim.status.clone().unwrap_or_default();

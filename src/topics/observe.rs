@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::deletion::ids_on_record;
 use super::holders::Holders;
 use super::users::Users;
-use super::{Context, Halt, shares};
+use super::{Context, not_shown, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
 use crate::kafka::admin::At;
 use crate::kafka::admin::settings::Overrides;
@@ -117,7 +117,7 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
     let settings = match settings {
         Ok(Some(settings)) => Ok(settings),
         // It is on its way to this broker.
-        Ok(None) => return Err(Halt::NotShown),
+        Ok(None) => return Err(not_shown()),
         Err(error @ Error::Denied(_)) => Err(error),
         Err(error) => return Err(error.into()),
     };

@@ -181,7 +181,7 @@ mod tests {
 
     use super::super::observe::Found;
     use super::*;
-    use crate::api::resources::{TopicClaimSpec, set_condition};
+    use crate::api::resources::{Conditions, TopicClaimSpec};
     use crate::kafka::admin::BrokerId;
     use crate::kafka::admin::settings::Changes;
     use crate::kafka::admin::topics::{Partition, Topic, TopicId};
@@ -200,15 +200,8 @@ mod tests {
         if !status.is_null() {
             let mut status: TopicClaimStatus = serde_json::from_value(status).unwrap();
             status.topic_id.get_or_insert(ID.to_string());
-            set_condition(
-                &mut status.conditions,
-                READY,
-                true,
-                Reason::Ready,
-                EXISTS,
-                Some(1),
-                Time(Timestamp::UNIX_EPOCH),
-            );
+            let now = Time(Timestamp::UNIX_EPOCH);
+            Conditions::new(&mut status.conditions, Some(1), now).say(READY, true, Reason::Ready, EXISTS);
             claim.status = Some(status);
         }
         claim

@@ -1,23 +1,21 @@
 //! Says how a claim stands: status, Events and metrics, each only when something new is to be said.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
-use super::{Context, Halt, metrics};
+use super::{Context, metrics};
 use crate::api::reasons::Reason;
-use crate::api::resources::{DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, set_condition};
-use crate::runtime::kubernetes::{call, merge};
-use crate::runtime::writes;
+use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimStatus, condition};
+use crate::clusters::Halt;
+use crate::runtime::kubernetes::merge;
+use crate::runtime::status::{self, Base};
 
-const CALL: Duration = Duration::from_secs(5);
+/// The action that Events name.
+const ACTION: &str = "ProvideTopic";
 
 /// What a verdict makes of a claim's status.
 #[must_use]
@@ -34,11 +32,12 @@ pub fn status(claim: &TopicClaim, verdict: &Verdict) -> TopicClaimStatus {
     let mut status = verdict.facts.clone();
     status.conditions = before;
     status.cluster = Some(claim.spec.cluster.clone());
-    let (generation, now) = (claim.metadata.generation, Time(Timestamp::now()));
-    let holds = reason == Reason::Ready;
-    set_condition(&mut status.conditions, READY, holds, reason, &message, generation, now.clone());
-    if let Some((drifted, reason, message)) = drifted(&status.conditions, verdict) {
-        set_condition(&mut status.conditions, DRIFTED, drifted, reason, &message, generation, now);
+    let drifted = drifted(&status.conditions, verdict);
+    let now = Time(Timestamp::now());
+    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+    conditions.say(READY, reason == Reason::Ready, reason, &message);
+    if let Some((drifted, reason, message)) = drifted {
+        conditions.say(DRIFTED, drifted, reason, &message);
     }
     status
 }
@@ -64,7 +63,6 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
     let status = status(claim, verdict);
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     if status != before {
-        let api = Api::<TopicClaim>::namespaced(context.client.clone(), &name.0);
         let mut patch = merge(&json!(before), json!(status));
         // What was recorded on the way is gone as well, whatever this claim knows of it.
         if let Some(fields) = patch.as_object_mut() {
@@ -72,10 +70,8 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
                 fields.entry(key).or_insert(Value::Null);
             }
         }
-        let patch = Patch::Merge(json!({"metadata": {"uid": claim.metadata.uid}, "status": patch}));
-        let params = PatchParams::default();
-        let written = call(CALL, "write the TopicClaim's status", api.patch_status(&name.1, &params, &patch)).await?;
-        writes::done("topic_claim_status");
+        let words = ("write the TopicClaim's status", "topic_claim_status");
+        let written = status::write(&context.client, claim, Base::SameObject, patch, words).await?;
         if standing(&before) == standing(&status) {
             // Nobody else has to look again because of who uses a topic, or what settings it has.
             context.world.renew_topic(&name, written);
@@ -103,35 +99,19 @@ async fn tell(
     let said = condition(&before.conditions, READY).map(|said| said.reason.as_str());
     if let Some(ready) = condition(&status.conditions, READY)
         && said != Some(ready.reason.as_str())
+        && let Some(reason) = Reason::of_code(&ready.reason)
     {
-        let kind = if ready.status == "True" { EventType::Normal } else { EventType::Warning };
-        publish(context, about, kind, &ready.reason, &ready.message).await;
+        context.events.tell(about, ACTION, reason, &ready.message).await;
     }
     if let Some(drift) = status.drift.as_ref().filter(|drift| before.drift.as_ref() != Some(*drift)) {
         metrics::drift(metrics::Outcome::Found, drift.len());
-        publish(context, about, EventType::Warning, Reason::TopicDrifted.code(), &drift.join("; ")).await;
+        context.events.tell(about, ACTION, Reason::TopicDrifted, &drift.join("; ")).await;
     }
     if !verdict.reverted.is_empty() {
         metrics::drift(metrics::Outcome::Found, verdict.reverted.len());
         metrics::drift(metrics::Outcome::Reverted, verdict.reverted.len());
         let note = format!("put right: {}", verdict.reverted.join("; "));
-        publish(context, about, EventType::Warning, Reason::DriftReverted.code(), &note).await;
-    }
-}
-
-/// An Event is a courtesy: one that is lost changes nothing.
-async fn publish(context: &Context, about: &ObjectReference, kind: EventType, reason: &str, message: &str) {
-    let event = Event {
-        type_: kind,
-        reason: reason.to_owned(),
-        note: Some(message.chars().take(1000).collect()),
-        action: "ProvideTopic".to_owned(),
-        secondary: None,
-    };
-    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
+        context.events.tell(about, ACTION, Reason::DriftReverted, &note).await;
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a claim's share of the disks comes to. I/O; the rules are in [`super::disk`].
 
+use super::Context;
 use super::disk::{Promise, SEGMENT_BYTES, Shape, Share, fits, retention};
-use super::{Context, Halt};
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec};
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::{Connection, Halt, Unusable};
 use crate::intent::claim::RETENTION_BYTES;
 use crate::kafka::admin::settings::Configured;
 use crate::kafka::admin::topics::Topic;

@@ -123,7 +123,7 @@ livenessProbe:
   verbs: [patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{/* Where the operator may look after some namespaces alone, all that it looks after: its own is one of them. */}}

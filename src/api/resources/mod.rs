@@ -2,6 +2,7 @@
 
 mod access_claim;
 mod broker_cluster;
+mod conditions;
 mod departed;
 mod policy;
 mod quotas;
@@ -14,6 +15,7 @@ pub use broker_cluster::{
     AbsentUser, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External, Neighbour,
     Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls,
 };
+pub use conditions::{Conditions, condition, holds};
 pub use departed::{PendingDeletion, ReleasedTopic};
 pub use policy::{Adoption, DeletionPolicy, GroupPolicy, TopicLimits, TopicPolicy, Undeclared};
 pub use quotas::{QuotaPolicy, Quotas, WorkloadQuotas};
@@ -22,10 +24,7 @@ pub use topic_claim::{
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResourceExt;
-
-use super::reasons::Reason;
 
 /// The condition type that answers "can it be used?".
 pub const READY: &str = "Ready";
@@ -38,50 +37,4 @@ pub const INSECURE: &str = "Insecure";
 #[must_use]
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![BrokerCluster::crd(), TopicClaim::crd(), AccessClaim::crd()]
-}
-
-/// Sets one condition. The transition time moves only when the status does; returns whether anything changed.
-pub fn set_condition(
-    conditions: &mut Vec<Condition>,
-    kind: &str,
-    holds: bool,
-    reason: Reason,
-    message: &str,
-    generation: Option<i64>,
-    now: Time,
-) -> bool {
-    let status = if holds { "True" } else { "False" };
-    let wanted = Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: reason.code().to_owned(),
-        message: message.to_owned(),
-        observed_generation: generation,
-        last_transition_time: now,
-    };
-    let Some(found) = conditions.iter_mut().find(|condition| condition.type_ == kind) else {
-        conditions.push(wanted);
-        return true;
-    };
-    let since = if found.status == wanted.status {
-        found.last_transition_time.clone()
-    } else {
-        wanted.last_transition_time.clone()
-    };
-    let wanted = Condition { last_transition_time: since, ..wanted };
-    let changed = *found != wanted;
-    *found = wanted;
-    changed
-}
-
-/// The condition of a type, if it was ever set.
-#[must_use]
-pub fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.type_ == kind)
-}
-
-/// Whether a condition of this type holds.
-#[must_use]
-pub fn holds(conditions: &[Condition], kind: &str) -> bool {
-    condition(conditions, kind).is_some_and(|condition| condition.status == "True")
 }

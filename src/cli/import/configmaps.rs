@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::claims::{Found, FoundTopic};
+use crate::api::annotations::{CONFIG_MAP_2017, CONFIG_MAP_2017_VALUE};
 use crate::cli::manifest::node::{Node, Value};
 use crate::configmaps::declaration;
-
-/// The label by which the operator of 2017 told a topic from other ConfigMaps, and its value.
-const LABEL: (&str, &str) = ("config", "kafka-topic");
 
 /// What an object is; nothing for other kinds, and for ConfigMaps without the label.
 #[must_use]
 pub fn read(object: &Node, place: &str) -> Option<Found> {
     let text = |path: &[&str]| object.at(path).and_then(Node::as_text);
-    (text(&["kind"])? == "ConfigMap" && text(&["metadata", "labels", LABEL.0])? == LABEL.1).then_some(())?;
+    (text(&["kind"])? == "ConfigMap" && text(&["metadata", "labels", CONFIG_MAP_2017])? == CONFIG_MAP_2017_VALUE)
+        .then_some(())?;
     let name = text(&["metadata", "name"]).unwrap_or_default();
     Some(topic(object, name).map_or_else(
         |fault| Found::Unreadable(format!("{place}: ConfigMap {name}: {fault}")),

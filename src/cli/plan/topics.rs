@@ -9,7 +9,7 @@ use super::item::{Line, Mark};
 use super::observe::Seen;
 use super::view::View;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Drift, READY, TopicClaim, TopicClaimStatus, set_condition};
+use crate::api::resources::{Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
 use crate::clusters::Unusable;
 use crate::intent::claim::{judge, refuses};
 use crate::kafka::admin::settings::Overrides;
@@ -100,7 +100,7 @@ fn status(claim: &TopicClaim, plan: Plan, before: &TopicClaimStatus, now: Timest
         Some(Unusable { reason, message }) => (false, reason, message),
         None => (true, Reason::Ready, plan.verdict.message),
     };
-    set_condition(&mut status.conditions, READY, holds, reason, &message, claim.metadata.generation, Time(now));
+    Conditions::new(&mut status.conditions, claim.metadata.generation, Time(now)).say(READY, holds, reason, &message);
     status
 }
 

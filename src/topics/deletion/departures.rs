@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::api::reasons::Reason;
-    use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicSource, set_condition};
+    use crate::api::resources::{Conditions, TopicClaimSpec, TopicClaimStatus, TopicSource};
 
     fn claim(id: Option<&str>, ready: bool) -> TopicClaim {
         let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("shop.orders", "", TopicSource::Declared));
@@ -104,7 +104,7 @@ mod tests {
         let (topic_id, cluster) = (id.map(str::to_owned), Some("kafka/main".to_owned()));
         let mut status = TopicClaimStatus { topic_id, cluster, ..TopicClaimStatus::default() };
         let now = Time(Timestamp::UNIX_EPOCH);
-        set_condition(&mut status.conditions, READY, ready, Reason::Ready, "", None, now);
+        Conditions::new(&mut status.conditions, None, now).say(READY, ready, Reason::Ready, "");
         claim.status = Some(status);
         claim
     }

@@ -21,17 +21,17 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use kube::runtime::events::Recorder;
 
 use self::books::Books;
 use self::departures::{Departure, Departures};
 use self::plan::Evidence;
 use self::policy::{HOUR, Policy, waited, whole};
 use crate::api::annotations::RELEASE_DELETION;
-use crate::api::duration::NotADuration;
+use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
-use crate::clusters::Clusters;
-use crate::runtime::kubernetes::CallError;
+use crate::clusters::{Clusters, Halt};
+use crate::runtime::controller;
+use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::watch::World;
 use crate::watch::table::Name;
@@ -56,26 +56,12 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
-    /// Writes Events.
-    pub recorder: Recorder,
+    /// Tells people.
+    pub events: Events,
     /// Claims that were seen to be deleted.
     pub departures: Arc<Departures>,
     /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.
     pub topics: Queue<Name>,
-}
-
-/// Why a look stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// The API server refused or was not reached: its lists are not complete.
-    #[error(transparent)]
-    Kubernetes(#[from] CallError),
-    /// The policy of the cluster cannot be read.
-    #[error("spec.topics.deletion: {0}")]
-    Policy(#[from] NotADuration),
-    /// Somebody else has written what we were to write.
-    #[error("the records in the BrokerCluster's status have changed meanwhile")]
-    Overtaken,
 }
 
 /// The ids of topics that a namespace had: a claim of its own takes them over again.
@@ -127,15 +113,8 @@ pub async fn run(context: Context) {
                 context.departures.put_back(gone);
                 continue;
             }
-            let looked = tokio::time::timeout(DEADLINE, look(&context, &name, &mut gone)).await;
-            let failed = !matches!(looked, Ok(Ok(())));
-            match looked {
-                Ok(Ok(())) => {}
-                Ok(Err(halt)) => {
-                    tracing::info!(cluster = id, %halt, "no topic is deleted: not everything could be read");
-                }
-                Err(_) => tracing::info!(cluster = id, "no topic is deleted: it took too long to read everything"),
-            }
+            let looked = look(&context, &name, &mut gone);
+            let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, looked).await.is_none();
             context.departures.put_back(gone);
             looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
         }
@@ -208,7 +187,8 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
         gone.clear();
         return Ok(());
     };
-    let policy = Policy::of(&cluster.spec.topics.deletion)?;
+    let policy = Policy::of(&cluster.spec.topics.deletion)
+        .map_err(|error| Halt::refused(Reason::InvalidValue, format!("spec.topics.deletion: {error}")))?;
     let now = whole(Timestamp::now());
     let definition = observe::definition(&context.client).await?;
     let mut books = Books::of(&cluster);

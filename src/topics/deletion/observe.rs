@@ -12,13 +12,13 @@ use kube::api::{Api, ListParams};
 use kube::{Client, CustomResourceExt, Resource};
 use serde::de::DeserializeOwned;
 
+use super::Context;
 use super::books::Books;
 use super::plan::Sight;
 use super::standing::{Claimed, Standing};
-use super::{Context, Halt};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
 use crate::clusters::observe::unusable;
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, PatternType, Permission, ResourceType};
 use crate::kafka::admin::At;
 use crate::kafka::admin::topics::Topic;

@@ -1,27 +1,23 @@
 //! Says what is on record, what is held and what was done: in the status of the cluster and in Events, each only when it is new.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 
 use super::books::{Books, Note, holds_back};
 use super::brake::{some_of, word};
 use super::policy::Policy;
-use super::{Context, Halt, observe};
+use super::{Context, observe};
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, TopicClaim, condition, set_condition};
-use crate::runtime::kubernetes::call;
-use crate::runtime::writes;
+use crate::api::resources::{BrokerCluster, Conditions, TopicClaim, condition};
+use crate::clusters::Halt;
+use crate::runtime::status::{self, Base};
 
-const CALL: Duration = Duration::from_secs(5);
 /// The condition type that says that the deletion of topics waits for a person.
 pub const HELD: &str = "DeletionHeld";
 /// The action that Events name.
@@ -30,6 +26,8 @@ const ACTION: &str = "DeleteTopic";
 const EVENTS: usize = 50;
 /// How often a status is written that others write as well.
 const TRIES: usize = 5;
+/// Somebody else has written what we were to write.
+const OVERTAKEN: Halt = Halt::Changed("the records in the BrokerCluster's status have changed meanwhile");
 
 /// Writes the records, and what is held, where that is new. Returns the cluster as it is then.
 ///
@@ -44,51 +42,42 @@ pub async fn write(
     let base = Books::of(&cluster);
     let name =
         (cluster.metadata.namespace.clone().unwrap_or_default(), cluster.metadata.name.clone().unwrap_or_default());
-    let api = Api::<BrokerCluster>::namespaced(context.client.clone(), &name.0);
     for _ in 0..TRIES {
         let before = cluster.status.clone().unwrap_or_default();
         let mut status = before.clone();
         status.deletions.clone_from(&books.deletions);
         status.released.clone_from(&books.released);
-        let generation = cluster.metadata.generation;
-        say_held(&mut status.conditions, books, policy, &name, generation);
+        let now = Time(Timestamp::now());
+        let conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
+        say_held(conditions, books, policy, &name);
         if status == before {
             return Ok(cluster);
         }
-        let patch = Patch::Merge(json!({
-            "metadata": {"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version},
-            "status": {"deletions": status.deletions, "released": status.released, "conditions": status.conditions},
-        }));
-        let params = PatchParams::default();
-        match call(CALL, "write the BrokerCluster's status", api.patch_status(&name.1, &params, &patch)).await {
+        let records =
+            json!({"deletions": status.deletions, "released": status.released, "conditions": status.conditions});
+        let words = ("write the BrokerCluster's status", "broker_cluster_status");
+        match status::write(&context.client, &cluster, Base::Unchanged, records, words).await {
             Ok(written) => {
-                writes::done("broker_cluster_status");
                 if word(&base.deletions) != word(&books.deletions)
                     && let Some(held) = condition(&status.conditions, HELD).filter(|held| held.status == "True")
                 {
-                    publish(context, &written.object_ref(&()), Reason::DeletionHeld, held.message.clone()).await;
+                    let about = written.object_ref(&());
+                    context.events.tell(&about, ACTION, Reason::DeletionHeld, &held.message).await;
                 }
                 return Ok(written);
             }
             // Others write there too. The records are ours alone: what else was written is kept.
             Err(error) if error.code() == Some(409) => {
                 let again = observe::cluster(&context.client, &name).await?;
-                cluster = again.filter(|again| Books::of(again) == base).ok_or(Halt::Overtaken)?;
+                cluster = again.filter(|again| Books::of(again) == base).ok_or(OVERTAKEN)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Halt::Overtaken)
+    Err(OVERTAKEN)
 }
 
-fn say_held(
-    conditions: &mut Vec<Condition>,
-    books: &Books,
-    policy: &Policy,
-    cluster: &(String, String),
-    generation: Option<i64>,
-) {
-    let now = Time(Timestamp::now());
+fn say_held(mut conditions: Conditions<'_>, books: &Books, policy: &Policy, cluster: &(String, String)) {
     let held: Vec<&str> =
         books.deletions.iter().filter(|record| holds_back(record)).map(|record| record.topic.as_str()).collect();
     match word(&books.deletions) {
@@ -102,12 +91,9 @@ fn say_held(
                 cluster.1,
                 cluster.0,
             );
-            set_condition(conditions, HELD, true, Reason::DeletionHeld, &message, generation, now);
+            conditions.say(HELD, true, Reason::DeletionHeld, &message);
         }
-        None if condition(conditions, HELD).is_some() => {
-            set_condition(conditions, HELD, false, Reason::Ready, "nothing is held", generation, now);
-        }
-        None => {}
+        None => conditions.end(HELD, false, Reason::Ready, "nothing is held"),
     }
 }
 
@@ -118,7 +104,7 @@ pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) 
         by_reason.entry(note.reason).or_default().push(note.clone());
     }
     for (reason, notes) in by_reason {
-        publish(context, &cluster.object_ref(&()), reason, together(&notes)).await;
+        context.events.tell(&cluster.object_ref(&()), ACTION, reason, &together(&notes)).await;
     }
     for note in notes.into_iter().take(EVENTS) {
         let about = ObjectReference {
@@ -129,7 +115,7 @@ pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) 
             uid: note.uid.clone(),
             ..ObjectReference::default()
         };
-        publish(context, &about, note.reason, alone(&note)).await;
+        context.events.tell(&about, ACTION, note.reason, &alone(&note)).await;
     }
 }
 
@@ -145,25 +131,5 @@ fn together(notes: &[Note]) -> String {
             format!("{} topics: {}. The first of them {}", notes.len(), some_of(&topics), first.message)
         }
         [] => String::new(),
-    }
-}
-
-async fn publish(context: &Context, about: &ObjectReference, reason: Reason, message: String) {
-    let harmless = matches!(
-        reason,
-        Reason::TopicReleased | Reason::DeletionUndone | Reason::TopicDeleted | Reason::DefinitionRemoved
-    );
-    let event = Event {
-        type_: if harmless { EventType::Normal } else { EventType::Warning },
-        reason: reason.code().to_owned(),
-        note: Some(message.chars().take(1000).collect()),
-        action: ACTION.to_owned(),
-        secondary: None,
-    };
-    // An Event is a courtesy: one that is lost, as where the namespace is gone, changes nothing.
-    match tokio::time::timeout(CALL, context.recorder.publish(&event, about)).await {
-        Ok(Ok(())) => writes::done("event"),
-        Ok(Err(error)) => tracing::info!(%error, "an Event was not written"),
-        Err(_) => tracing::info!("an Event was not written in time"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::Seen;
 use super::observe::throttled;
@@ -12,6 +12,7 @@ use crate::clusters::Connection;
 use crate::kafka::admin::At;
 use crate::kafka::admin::settings::Values;
 use crate::kafka::error::Error;
+use crate::runtime::controller;
 use crate::runtime::queue::Queue;
 use crate::topics::Context;
 use crate::watch::table::Name;
@@ -36,17 +37,11 @@ pub async fn run(context: Context, queue: Queue<Name>) {
                 pause = OFTEN;
                 continue;
             };
-            match timeout(DEADLINE, sweep(&context, &queue, &cluster, &connection)).await {
-                Ok(Ok(0)) => {}
-                Ok(Ok(_)) => pause = OFTEN,
-                Ok(Err(error)) => {
-                    pause = OFTEN;
-                    tracing::warn!(cluster, %error, "throttles that may be left over were not looked for");
-                }
-                Err(_) => {
-                    pause = OFTEN;
-                    tracing::warn!(cluster, "the look for throttles that may be left over took too long");
-                }
+            let look = sweep(&context, &queue, &cluster, &connection);
+            if controller::attempt(DEADLINE, "the look for throttles that may be left over", &cluster, look).await
+                != Some(0)
+            {
+                pause = OFTEN;
             }
         }
         sleep(pause).await;

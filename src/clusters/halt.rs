@@ -1,0 +1,54 @@
+//! Why a look stopped before its end, in all controllers that speak to Kafka.
+
+use super::Unusable;
+use crate::api::reasons::Reason;
+use crate::kafka::error::Error;
+use crate::runtime::kubernetes::CallError;
+
+/// Why a look stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The API server refused or was not reached.
+    #[error(transparent)]
+    Kubernetes(#[from] CallError),
+    /// Kafka refused or was not reached.
+    #[error(transparent)]
+    Kafka(#[from] Error),
+    /// Brokers do not serve what should be there.
+    #[error("not every broker serves the access yet: {0}")]
+    Unproven(Error),
+    /// The cluster cannot be worked with, or what is asked for cannot be.
+    #[error("{}", .0.message)]
+    Unusable(Unusable),
+    /// Somebody wrote meanwhile what the decision rests on; the words say what.
+    #[error("{0}")]
+    Changed(&'static str),
+    /// Something failed that has no code of its own.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Halt {
+    /// What is asked for cannot be, for this reason.
+    #[must_use]
+    pub fn refused(reason: Reason, message: String) -> Self {
+        Self::Unusable(Unusable { reason, message })
+    }
+
+    /// Somebody else wrote first: everything must be looked at afresh, and nobody needs to be told.
+    #[must_use]
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Changed(_)) || matches!(self, Self::Kubernetes(error) if error.code() == Some(409))
+    }
+
+    /// As it is told to whom it concerns.
+    #[must_use]
+    pub fn unusable(&self) -> Unusable {
+        let reason = match self {
+            Self::Kafka(error) | Self::Unproven(error) => error.into(),
+            Self::Unusable(unusable) => unusable.reason,
+            Self::Kubernetes(_) | Self::Failed(_) | Self::Changed(_) => Reason::Provisioning,
+        };
+        Unusable { reason, message: self.to_string() }
+    }
+}

@@ -6,9 +6,15 @@
 //!
 //! What holds is changed only where it is off by more than a tenth: brokers and disks come and go, and each change costs records.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::kafka::admin::BrokerId;
+use crate::kafka::admin::log_dirs::LogDir;
+use crate::kafka::admin::reassignments::Reassignment;
+use crate::kafka::admin::topics::Topic;
 
 /// The setting with the size of a segment.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
@@ -45,10 +51,41 @@ impl fmt::Display for Share {
 /// The disks of a Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disks {
-    /// Their size, in bytes: of the brokers that told it, and as much on average for each that did not.
+    /// Their size, in bytes: of the brokers that told it of all of theirs, and as much on average for each that did not.
     pub total: u128,
-    /// Every broker told it.
+    /// Every broker told it, of all of its disks.
     pub complete: bool,
+}
+
+impl Disks {
+    /// Adds up what every broker told of its own, or did not tell; `None` where none told anything.
+    #[must_use]
+    pub fn of(told: &BTreeMap<BrokerId, Option<Size>>) -> Option<Self> {
+        let (whole, parts): (Vec<Size>, Vec<Size>) = told.values().flatten().partition(|size| size.whole);
+        let complete = whole.len() == told.len();
+        let sizes = if whole.is_empty() { parts } else { whole };
+        let mean = sizes.iter().map(|size| size.bytes).sum::<u128>().checked_div(sizes.len() as u128)?;
+        Some(Self { total: mean.saturating_mul(told.len() as u128), complete })
+    }
+}
+
+/// How large the disks of one broker are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Those of which it told it, in bytes.
+    pub bytes: u128,
+    /// Those are all of them: a disk that has failed is not gone.
+    pub whole: bool,
+}
+
+impl Size {
+    /// Adds up the disks of a broker; `None` where it told the size of none.
+    #[must_use]
+    pub fn of(dirs: &[LogDir]) -> Option<Self> {
+        let told = || dirs.iter().filter(|dir| dir.online).filter_map(|dir| dir.total_bytes);
+        told().next()?;
+        Some(Self { bytes: told().map(u128::from).sum(), whole: told().count() == dirs.len() })
+    }
 }
 
 /// What of a topic decides how its share is divided.
@@ -60,6 +97,22 @@ pub struct Shape {
     pub replicas: usize,
     /// Its `segment.bytes`.
     pub segment: u64,
+    /// Its replicas are on the move: for as long, it has more of them than it will have.
+    pub moving: bool,
+}
+
+impl Shape {
+    /// The shape of a topic, with what is under way on it or on others: that was read before the topic was.
+    #[must_use]
+    pub fn of(topic: &Topic, running: &[Reassignment], segment: u64) -> Self {
+        let leaving = |index| {
+            let of = |move_: &&Reassignment| move_.topic == topic.name && move_.index == index;
+            running.iter().find(of).map_or(0, |move_| move_.removing.len())
+        };
+        let stay = topic.partitions.iter().map(|one| one.replicas.len().saturating_sub(leaving(one.index)));
+        let moving = running.iter().any(|move_| move_.topic == topic.name);
+        Self { partitions: topic.partitions.len(), replicas: stay.max().unwrap_or(1), segment, moving }
+    }
 }
 
 /// The `retention.bytes` of a topic that may take a share of the disks. `current` is what it has, where it has a value of its own.
@@ -67,7 +120,7 @@ pub struct Shape {
 pub fn retention(share: Share, disks: Disks, shape: Shape, current: Option<i64>) -> i64 {
     let wanted = anew(share, disks.total, shape);
     match current {
-        Some(current) if current > 0 && (!disks.complete || is_near(current, wanted)) => current,
+        Some(current) if current > 0 && (!disks.complete || shape.moving || is_near(current, wanted)) => current,
         _ => wanted,
     }
 }
@@ -131,6 +184,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
+    use crate::kafka::admin::topics::{Partition, TopicId};
 
     const GIB: u128 = 1 << 30;
 
@@ -143,7 +197,7 @@ mod tests {
     }
 
     fn shape(partitions: usize, replicas: usize, segment: u64) -> Shape {
-        Shape { partitions, replicas, segment }
+        Shape { partitions, replicas, segment, moving: false }
     }
 
     #[test]
@@ -179,6 +233,59 @@ mod tests {
             assert_eq!(retention(share("0.1"), disks, shape(3, 2, 1 << 30), None), 1 << 30);
         }
         assert_eq!(retention(share("1"), disks(4), shape(0, 0, 0), None), (4 << 30) - 1, "no topic has such a shape");
+    }
+
+    #[test]
+    fn disks_are_whole_only_where_every_broker_told_each_of_its_own() {
+        let dir = |total, online| LogDir { path: "/a".into(), total_bytes: total, usable_bytes: None, online };
+        let (good, failed, silent) = (dir(Some(60), true), dir(None, false), dir(None, true));
+        let two = [good.clone(), good.clone()];
+        let (one_failed, all_failed) = ([good, failed.clone()], [failed.clone()]);
+        let (whole, part): (&[LogDir], &[LogDir]) = (&two, &one_failed);
+        for (brokers, total, complete, case) in [
+            (&[whole, whole, whole][..], Some(360), true, "all is well"),
+            (&[whole, whole, part], Some(360), false, "a disk has failed"),
+            (&[whole, whole, &all_failed], Some(360), false, "all disks of a broker have failed"),
+            (&[whole, whole, &[]], Some(360), false, "a broker is down"),
+            (&[whole, &[silent]], Some(240), false, "a broker from before 3.3"),
+            (&[part, part], Some(120), false, "a disk of each has failed"),
+            (&[&[], &[failed]], None, false, "nobody tells"),
+            (&[], None, false, "no broker"),
+        ] {
+            let told = (1..).map(BrokerId).zip(brokers.iter().map(|dirs| Size::of(dirs))).collect();
+            assert_eq!(Disks::of(&told), total.map(|total| Disks { total, complete }), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_topic_whose_replicas_are_on_the_move_keeps_what_it_has() {
+        let ids = |ids: std::ops::Range<i32>| ids.map(BrokerId).collect::<Vec<_>>();
+        let partition =
+            |index, replicas| Partition { index, leader: None, replicas: ids(replicas), in_sync: Vec::new() };
+        let topic = |replicas: std::ops::Range<i32>| Topic {
+            name: "orders".into(),
+            id: TopicId([1; 16]),
+            internal: false,
+            partitions: vec![partition(0, replicas), partition(1, 0..3)],
+        };
+        let running = |topic: &str| {
+            let (topic, index) = (topic.to_owned(), 0);
+            [Reassignment { topic, index, replicas: ids(0..6), adding: ids(3..6), removing: ids(0..3) }]
+        };
+        for (found, running, replicas, moving) in [
+            (topic(0..3), &[][..], 3, false),
+            (topic(0..6), &running("orders"), 3, true),
+            (topic(0..3), &running("payments"), 3, false),
+            (topic(0..4), &[], 4, false),
+        ] {
+            let expected = Shape { partitions: 2, replicas, segment: 7, moving };
+            assert_eq!(Shape::of(&found, running, 7), expected, "{running:?}");
+        }
+        let moving = Shape { moving: true, ..shape(1, 1, 1 << 20) };
+        let right = (100 * 1024 - 1) << 20;
+        for (current, comes_to) in [(Some(right * 2), right * 2), (Some(right / 2), right / 2), (Some(-1), right)] {
+            assert_eq!(retention(share("0.1"), disks(1000), moving, current), comes_to, "{current:?}");
+        }
     }
 
     #[test]

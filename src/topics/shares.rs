@@ -6,6 +6,8 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::intent::claim::RETENTION_BYTES;
+use crate::kafka::admin::At;
+use crate::kafka::admin::reassignments::Reassignment;
 use crate::kafka::admin::settings::Configured;
 use crate::kafka::admin::topics::Topic;
 use crate::ownership::owner;
@@ -19,7 +21,7 @@ fn named(spec: &TopicClaimSpec) -> Option<Share> {
 }
 
 /// The `retention.bytes` that a claim's share of the disks comes to, for its topic as it is; `None` where it names none, or has no topic
-/// yet whose partitions could be counted.
+/// whose partitions could be counted.
 ///
 /// # Errors
 /// Kafka did not answer.
@@ -36,9 +38,20 @@ pub async fn of(
     let settings = settings.into_iter().next().transpose()?.unwrap_or_default();
     let number = |key: &str| settings.get(key).and_then(Option::as_deref).and_then(|value| value.parse::<i64>().ok());
     let segment = number(SEGMENT_BYTES).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(SEGMENT);
-    let replicas = topic.partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(1);
-    let shape = Shape { partitions: topic.partitions.len(), replicas, segment };
-    Ok(Some(retention(share, disks, shape, number(RETENTION_BYTES))))
+    let current = number(RETENTION_BYTES);
+    let comes_to = |topic: &Topic, running: &[Reassignment]| {
+        retention(share, disks, Shape::of(topic, running, segment), current)
+    };
+    let wanted = comes_to(topic, &[]);
+    if Some(wanted) == current {
+        return Ok(current);
+    }
+    // A change costs records. Whatever moves replicas shows more of them than there will be; what has arrived since is not on this list,
+    // and the topic that is read after it shows that.
+    let running = connection.admin.list_reassignments().await?;
+    let names = std::slice::from_ref(&topic.name);
+    let now = connection.admin.describe_topics(names, At::Any).await?.into_iter().next().transpose()?.flatten();
+    Ok(now.filter(|now| now.id == topic.id).map(|now| comes_to(&now, &running)))
 }
 
 /// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves. A claim that yields

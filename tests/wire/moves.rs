@@ -69,11 +69,15 @@ async fn a_partition_that_is_left_out_of_the_reply_is_an_error() {
 }
 
 #[tokio::test]
-async fn disks_are_told_as_far_as_they_are_online_and_known() {
+async fn disks_are_told_with_those_that_have_failed() {
     // KafkaStorageError, and a broker from before KIP-827.
     let dirs = vec![("/a", 0, 1000, 400), ("/b", 56, -1, -1), ("/c", 0, -1, -1)];
     let fake = with(Moves { dirs, ..Moves::default() }).await;
-    let dir = |path: &str, total_bytes, usable_bytes| LogDir { path: path.into(), total_bytes, usable_bytes };
+    let dir = |path: &str, total_bytes, usable_bytes, online| {
+        let path = path.into();
+        LogDir { path, total_bytes, usable_bytes, online }
+    };
     let found = admin(&fake).log_dirs(BrokerId(1)).await.unwrap();
-    assert_eq!(found, [dir("/a", Some(1000), Some(400)), dir("/c", None, None)]);
+    let (whole, failed) = (dir("/a", Some(1000), Some(400), true), dir("/b", None, None, false));
+    assert_eq!(found, [whole, failed, dir("/c", None, None, true)]);
 }

@@ -16,10 +16,12 @@ pub struct LogDir {
     pub total_bytes: Option<u64>,
     /// How much of it can still be used, in bytes; likewise.
     pub usable_bytes: Option<u64>,
+    /// Whether the broker can use it; of one that has failed it tells neither size.
+    pub online: bool,
 }
 
 impl Admin {
-    /// The folders in which a broker keeps its logs. Those that are offline are left out. Needs Describe on Cluster.
+    /// The folders in which a broker keeps its logs, those that have failed included. Needs Describe on Cluster.
     ///
     /// # Errors
     /// See [`Error`]; without the right, Kafka answers with an empty list.
@@ -28,13 +30,14 @@ impl Admin {
         let request = |_| DescribeLogDirsRequest::default().with_topics(Some(Vec::new()));
         let answer = self.read(At::Broker(broker), request).await?;
         Error::check(API, &answer.peer, answer.reply.error_code, None)?;
-        let online = answer.reply.results.into_iter().filter(|dir| dir.error_code == 0);
-        Ok(online
+        let dirs = answer.reply.results.into_iter();
+        Ok(dirs
             .map(|dir| LogDir {
                 path: dir.log_dir.to_string(),
                 // Kafka's word for "not told" is -1.
                 total_bytes: u64::try_from(dir.total_bytes).ok(),
                 usable_bytes: u64::try_from(dir.usable_bytes).ok(),
+                online: dir.error_code == 0,
             })
             .collect())
     }

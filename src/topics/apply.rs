@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::step::Step;
@@ -76,12 +76,43 @@ async fn record(
     if same && (creating.is_none() || status.creating.as_ref() == creating) {
         return Ok(Arc::clone(claim));
     }
-    let mut written = json!({"cluster": claim.spec.cluster, "managedConfig": managed});
-    if let (Some(creating), Some(fields)) = (creating, written.as_object_mut()) {
-        fields.insert("creating".to_owned(), json!(creating));
-        fields.insert("topicId".to_owned(), json!(null));
-    }
+    let (base, intent) = intent(claim, creating, managed);
     let words = ("write the TopicClaim's intent", "topic_claim_intent");
-    let written = status::write(&context.client, &**claim, Base::SameObject, written, words).await?;
+    let written = status::write(&context.client, &**claim, base, intent, words).await?;
     Ok(Arc::new(context.world.placed_topic(written)))
+}
+
+/// What is written so that a claim says what is about to be done, and on which base.
+fn intent(claim: &TopicClaim, creating: Option<&TopicIntent>, managed: &[String]) -> (Base, Value) {
+    let cluster = &claim.spec.cluster;
+    match creating {
+        None => (Base::SameObject, json!({"cluster": cluster, "managedConfig": managed})),
+        // An id that was written since this claim was read stays.
+        Some(creating) => {
+            let intent = json!({"cluster": cluster, "managedConfig": managed, "creating": creating, "topicId": null});
+            (Base::Unchanged, intent)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::resources::{TopicClaimSpec, TopicSource};
+
+    #[test]
+    fn a_topic_is_about_to_be_made_only_for_the_claim_as_it_was_read() {
+        let claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
+        let creating = TopicIntent { partitions: 3, replicas: -1 };
+        for (creating, base, id) in
+            [(Some(&creating), Base::Unchanged, Some(&json!(null))), (None, Base::SameObject, None)]
+        {
+            let (found, intent) = intent(&claim, creating, &["flush.ms".to_owned()]);
+            assert_eq!((found, intent.get("topicId")), (base, id));
+            assert_eq!(
+                (intent.get("creating").is_some(), &intent["managedConfig"]),
+                (creating.is_some(), &json!(["flush.ms"]))
+            );
+        }
+    }
 }

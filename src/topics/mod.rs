@@ -30,7 +30,7 @@ use kube::Client;
 use self::apply::Applied;
 use self::moves::Progress;
 use self::observe::{Found, Look};
-use crate::api::resources::{READY, holds};
+use crate::api::resources::{READY, TopicClaim, holds};
 use crate::clusters::{Clusters, Halt};
 use crate::kafka::error::Error;
 use crate::runtime::controller::{self, Controller};
@@ -82,10 +82,6 @@ impl Controller for Context {
     async fn look(&self, name: &Name) -> Result<Next, Halt> {
         reconcile(self, name).await
     }
-
-    async fn halted(&self, name: &Name, halt: Halt) -> Next {
-        failed(self, name, halt).await
-    }
 }
 
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
@@ -95,15 +91,23 @@ pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
     tokio::join!(controller::run(context.clone(), queue.clone()), users, drift);
 }
 
-/// One look, and what follows from it.
+/// Brings a topic to what its claim says, and tells where Kafka does not let it be.
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else {
         context.refused.forget(name);
         return Ok(Next::Idle);
     };
+    match bring(context, name, &mut claim).await {
+        Err(Halt::Kafka(error)) => failed(context, name, &claim, &error).await,
+        other => other,
+    }
+}
+
+/// One look, and what follows from it. The claim becomes what was written of it on the way.
+async fn bring(context: &Context, name: &Name, claim: &mut Arc<TopicClaim>) -> Result<Next, Halt> {
     let mut look = Look::First;
     for _ in 0..LOOKS {
-        let (seen, connection) = observe::observe(context, Arc::clone(&claim), look).await?;
+        let (seen, connection) = observe::observe(context, Arc::clone(claim), look).await?;
         let Some(plan) = plan::plan(&seen) else { return Ok(Next::After(RESYNC)) };
         if plan.doubtful && look == Look::First {
             tokio::time::sleep(SECOND_LOOK).await;
@@ -116,7 +120,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
             return Ok(Next::After(pause));
         }
         let applied = match &connection {
-            Some(connection) => apply::apply(context, connection, &mut claim, &plan.steps).await,
+            Some(connection) => apply::apply(context, connection, claim, &plan.steps).await,
             None => Ok(Applied::All(None)),
         };
         if let Err(Halt::Kafka(error)) = &applied
@@ -138,7 +142,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
             }
             _ => Progress::default(),
         };
-        report::report(context, &claim, &replicas::tell(verdict, &progress)).await?;
+        report::report(context, claim, &replicas::tell(verdict, &progress)).await?;
         context.refused.forget(name);
         return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
     }
@@ -150,9 +154,9 @@ fn not_shown() -> Halt {
     Halt::Failed("Kafka has the topic and does not show it yet".to_owned())
 }
 
-async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
-    let Halt::Kafka(error) = &halt else { return Next::Failed };
-    let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else { return Next::Idle };
+/// Tells what Kafka said.
+async fn failed(context: &Context, name: &Name, claim: &TopicClaim, error: &Error) -> Result<Next, Halt> {
+    tracing::warn!(namespace = name.0, claim = name.1, %error, "the topic is not as claimed yet");
     let mut facts = claim.status.clone().unwrap_or_default();
     let lacking = [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed].map(Some).contains(&error.code());
     let refused = lacking || matches!(error, Error::Invalid(_));
@@ -162,13 +166,13 @@ async fn failed(context: &Context, name: &Name, halt: Halt) -> Next {
             // Kafka said no: what comes to be under this name later is not of our making.
             facts.creating = None;
         }
-        let obstacle = Some(refusal::of(error, &claim));
+        let obstacle = Some(refusal::of(error, claim));
         let verdict = plan::Verdict { obstacle, message: String::new(), facts, reverted: Vec::new() };
-        if let Err(error) = report::report(context, &claim, &verdict).await {
-            tracing::warn!(namespace = name.0, claim = name.1, %error, "the status was not written");
-        }
+        let told = report::report(context, claim, &verdict).await;
+        // What could not be told is tried again, and told then.
+        told.inspect_err(|_| context.refused.forget(name))?;
     }
-    pause(error).map_or(Next::Failed, Next::After)
+    Ok(pause(error).map_or(Next::Failed, Next::After))
 }
 
 /// How long Kafka is not asked the same again; `None` where another try may succeed at any time.

@@ -63,15 +63,9 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
     let status = status(claim, verdict);
     let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     if status != before {
-        let mut patch = merge(&json!(before), json!(status));
-        // What was recorded on the way is gone as well, whatever this claim knows of it.
-        if let Some(fields) = patch.as_object_mut() {
-            for key in ["topicId", "creating"] {
-                fields.entry(key).or_insert(Value::Null);
-            }
-        }
+        let (base, patch) = patch(&before, &status);
         let words = ("write the TopicClaim's status", "topic_claim_status");
-        let written = status::write(&context.client, claim, Base::SameObject, patch, words).await?;
+        let written = status::write(&context.client, claim, base, patch, words).await?;
         if standing(&before) == standing(&status) {
             // Nobody else has to look again because of who uses a topic, or what settings it has.
             context.world.renew_topic(&name, written);
@@ -79,6 +73,20 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
     }
     tell(context, &claim.object_ref(&()), &before, &status, verdict).await;
     Ok(())
+}
+
+/// What is written so that a claim has this status, and on which base.
+fn patch(before: &TopicClaimStatus, status: &TopicClaimStatus) -> (Base, Value) {
+    let mut patch = merge(&json!(before), json!(status));
+    // What was recorded on the way is gone as well, whatever this claim knows of it.
+    if let Some(fields) = patch.as_object_mut() {
+        for key in ["topicId", "creating"] {
+            fields.entry(key).or_insert(Value::Null);
+        }
+    }
+    // An id that is taken back is lost: only where nobody has written one since this claim was read.
+    let base = if status.topic_id.is_none() { Base::Unchanged } else { Base::SameObject };
+    (base, patch)
 }
 
 /// What others go by: see `access::standing`, and [`crate::ownership`].
@@ -129,6 +137,20 @@ mod tests {
     fn said(status: &TopicClaimStatus) -> Option<(String, String, String)> {
         let said = condition(&status.conditions, DRIFTED)?;
         Some((said.status.clone(), said.reason.clone(), said.message.clone()))
+    }
+
+    #[test]
+    fn an_id_is_taken_back_only_from_the_claim_as_it_was_read() {
+        let of = |id: Option<&str>| TopicClaimStatus { topic_id: id.map(str::to_owned), ..Default::default() };
+        for (before, after, base, id) in [
+            (None, None, Base::Unchanged, json!(null)),
+            (Some("a"), None, Base::Unchanged, json!(null)),
+            (None, Some("a"), Base::SameObject, json!("a")),
+            (Some("a"), Some("a"), Base::SameObject, json!("a")),
+        ] {
+            let (found, patch) = patch(&of(before), &of(after));
+            assert_eq!((found, &patch["topicId"], &patch["creating"]), (base, &id, &json!(null)));
+        }
     }
 
     #[test]

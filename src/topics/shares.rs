@@ -39,9 +39,8 @@ pub async fn of(
     let number = |key: &str| settings.get(key).and_then(Option::as_deref).and_then(|value| value.parse::<i64>().ok());
     let segment = number(SEGMENT_BYTES).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(SEGMENT);
     let current = number(RETENTION_BYTES);
-    let comes_to = |topic: &Topic, running: &[Reassignment]| {
-        retention(share, disks, Shape::of(topic, running, segment), current)
-    };
+    let comes_to =
+        |topic: &Topic, running: &[Reassignment]| retention(share, disks, Shape::of(topic, running, segment), current);
     let wanted = comes_to(topic, &[]);
     if Some(wanted) == current {
         return Ok(current);

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod belonging;
+pub mod create;
 pub mod deletion;
 pub mod difference;
 pub mod disk;
@@ -133,7 +134,7 @@ async fn bring(context: &Context, name: &Name, claim: &mut Arc<TopicClaim>) -> R
             // A topic that somebody else has just made, or changed, is looked at once more.
             Applied::Overtaken => continue,
             Applied::All(None) => plan.verdict,
-            Applied::All(Some(created)) => plan::made(plan.verdict, &created),
+            Applied::All(Some(created)) => create::made(plan.verdict, &created),
         };
         let progress = match (&connection, &seen.kafka) {
             // Another's topic is left alone.

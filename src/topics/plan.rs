@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::belonging::{obstacle, unseen};
+use super::create::create;
 use super::keep::keep;
 use super::observe::Observation;
 use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicIntent, TopicPolicy, condition, holds};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition, holds};
 use crate::clusters::Unusable;
-use crate::intent::claim::{declared, judge, refuses};
-use crate::kafka::admin::topics::{CreatedTopic, NewTopic, Topic};
-
-/// Kafka's number for "the brokers' own default".
-const BROKER_DEFAULT: i32 = -1;
+use crate::intent::claim::{judge, refuses};
+use crate::kafka::admin::topics::Topic;
 
 /// What is said of a claim that is ready.
 pub(super) const EXISTS: &str = "the topic exists";
@@ -100,8 +98,11 @@ pub fn refused(facts: TopicClaimStatus, reason: Reason, message: String) -> Verd
 fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> Verdict {
     let topic = &claim.spec.topic_name;
     let (ours, theirs) = (&claim.metadata.namespace, owner.metadata.namespace.as_deref().unwrap_or_default());
-    // Another namespace's claim is not ours to describe.
-    let facts = TopicClaimStatus { conditions: status.conditions, ..TopicClaimStatus::default() };
+    // By its id the successor knows the topic: it stays on record until that has it, and this claim is looked at again.
+    let handed_over = owner.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+    let topic_id = status.topic_id.filter(|_| !handed_over);
+    // For the rest, another namespace's claim is not ours to describe.
+    let facts = TopicClaimStatus { conditions: status.conditions, topic_id, ..TopicClaimStatus::default() };
     if ours.as_deref() == Some(theirs) {
         let name = owner.metadata.name.as_deref().unwrap_or_default();
         return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
@@ -123,44 +124,6 @@ fn missing(claim: &TopicClaim, status: &TopicClaimStatus) -> Verdict {
     let message =
         format!("topic {name}, id {id}, is not in Kafka any more; it is not made anew, for its records are lost");
     refused(unseen(status), Reason::TopicMissing, message)
-}
-
-fn create(seen: &Observation, policy: &TopicPolicy) -> Plan {
-    let spec = &seen.claim.spec;
-    let intent = TopicIntent {
-        partitions: spec.partitions.unwrap_or(policy.default_partitions),
-        replicas: spec.replicas.or(policy.default_replicas).unwrap_or(BROKER_DEFAULT),
-    };
-    let ours = declared(spec, seen.share);
-    let managed: Vec<String> = ours.keys().cloned().collect();
-    let mut configs = policy.default_config.clone();
-    configs.extend(ours);
-    let mut facts = TopicClaimStatus {
-        partitions: Some(intent.partitions),
-        replicas: Some(intent.replicas).filter(|replicas| *replicas > 0),
-        config: some(&configs),
-        managed_config: list(&managed),
-        ..TopicClaimStatus::default()
-    };
-    seen.users.tell(&mut facts);
-    let topic = NewTopic {
-        name: spec.topic_name.clone(),
-        partitions: Some(intent.partitions),
-        replicas: i16::try_from(intent.replicas).ok().filter(|replicas| *replicas > 0),
-        configs,
-    };
-    let steps = vec![Step::Record { creating: Some(intent), managed }, Step::Create(topic)];
-    let verdict = Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() };
-    Plan { steps, verdict, doubtful: false, replicas: None }
-}
-
-/// How a claim stands whose topic has just been made.
-#[must_use]
-pub fn made(mut verdict: Verdict, topic: &CreatedTopic) -> Verdict {
-    verdict.facts.topic_id = Some(topic.id.to_string());
-    verdict.facts.partitions = topic.partitions.or(verdict.facts.partitions);
-    verdict.facts.replicas = topic.replicas.map(i32::from).or(verdict.facts.replicas);
-    verdict
 }
 
 pub(super) fn some(settings: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
@@ -220,18 +183,21 @@ mod tests {
     }
 
     fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>, share: Option<i64>) -> Plan {
+        plan(&Observation { share, ..see(claim, policy, found) }).unwrap()
+    }
+
+    fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Observation {
         let claim = Arc::new(claim);
-        let seen = Observation {
+        Observation {
             owner: Arc::clone(&claim),
             known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
             claim,
             holders: Default::default(),
             users: Default::default(),
-            share,
+            share: None,
             no_room: None,
             kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
-        };
-        plan(&seen).unwrap()
+        }
     }
 
     fn reason(plan: &Plan) -> Option<Reason> {
@@ -368,6 +334,24 @@ mod tests {
         assert_eq!(reason(&plan), Some(Reason::TopicCannotShrink));
         assert_eq!(json!(plan.verdict.facts.drift), json!(["partitions: 2 instead of 1"]));
         assert!(matches!(plan.steps.as_slice(), [Step::Record { .. }, Step::Alter(_)]), "{:?}", plan.steps);
+    }
+
+    #[test]
+    fn a_claim_that_yields_keeps_the_topics_id_until_its_successor_has_it() {
+        for (before, successor, kept) in [
+            (json!({"partitions": 1}), json!(null), Some(ID.to_string())),
+            (json!({"partitions": 1}), json!({"creating": {"partitions": 1, "replicas": 1}}), Some(ID.to_string())),
+            (json!({"partitions": 1}), json!({"topicId": ID.to_string()}), None),
+            (json!(null), json!(null), None),
+        ] {
+            let mut owner = claim(json!({}), json!(null));
+            owner.metadata.uid = Some("other".into());
+            owner.status = serde_json::from_value(successor).unwrap();
+            let seen = Observation { owner: Arc::new(owner), ..see(claim(json!({}), before), json!({}), None) };
+            let plan = plan(&seen).unwrap();
+            assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicConflict), 0));
+            assert_eq!((plan.verdict.facts.topic_id, plan.verdict.facts.partitions), (kept, None));
+        }
     }
 
     #[test]

@@ -12,26 +12,37 @@ pub struct Holders {
     pub namespaces: BTreeSet<String>,
     /// A scope of another Kubernetes cluster whose workloads do.
     pub neighbour: Option<String>,
+    /// Whether anybody else does, whom no Kubernetes cluster speaks for.
+    pub strangers: bool,
 }
 
 impl Holders {
     /// Reads them from rules. `neighbours` are the scopes that other Kubernetes clusters claim in this Kafka.
     #[must_use]
     pub fn of(rules: &[AclBinding], ours: &Scope, neighbours: &[String]) -> Self {
-        let named = rules.iter().filter(|rule| rule.pattern_type == PatternType::Literal && rule.resource_name != "*");
-        let users: Vec<&str> = named.filter_map(|rule| rule.principal.strip_prefix("User:")).collect();
+        let literal = |rule: &&AclBinding| rule.pattern_type == PatternType::Literal && rule.resource_name != "*";
+        let named: Vec<_> = rules.iter().filter(literal).collect();
+        let users: Vec<&str> = named.iter().filter_map(|rule| rule.principal.strip_prefix("User:")).collect();
         let of_scope = |scope: &&String| {
             users.iter().any(|user| user.strip_prefix(scope.as_str()).is_some_and(|rest| rest.starts_with('.')))
         };
-        let namespaces =
-            users.iter().filter_map(|user| ours.access_of(user)).map(|(namespace, _)| namespace.to_owned());
-        Self { namespaces: namespaces.collect(), neighbour: neighbours.iter().find(of_scope).cloned() }
+        let neighbour = neighbours.iter().find(of_scope).cloned();
+        let known: Vec<_> = users.iter().filter_map(|user| ours.access_of(user)).collect();
+        let strangers = neighbour.is_none() && known.len() < named.len();
+        let namespaces = known.into_iter().map(|(namespace, _)| namespace.to_owned()).collect();
+        Self { namespaces, neighbour, strangers }
     }
 
     /// Whether workloads of this namespace hold rights, and nobody else's do: its claim was lost.
     #[must_use]
     pub fn are_only(&self, namespace: &str) -> bool {
         self.neighbour.is_none() && self.namespaces.len() == 1 && self.namespaces.contains(namespace)
+    }
+
+    /// Whether nobody holds rights but workloads of this namespace, if they do.
+    #[must_use]
+    pub fn are_no_others(&self, namespace: &str) -> bool {
+        self.neighbour.is_none() && !self.strangers && self.namespaces.iter().all(|other| other == namespace)
     }
 }
 
@@ -58,6 +69,19 @@ mod tests {
         assert!(holders(&[ours("shop"), "admin".into()]).are_only("shop"));
         assert!(!holders(&[ours("shop"), ours("web")]).are_only("shop"));
         assert!(!holders(&[]).are_only("shop"));
+    }
+
+    #[test]
+    fn whoever_else_holds_rights_is_seen() {
+        for (principals, nobody_else) in [
+            (vec![], true),
+            (vec![ours("shop")], true),
+            (vec![ours("shop"), ours("web")], false),
+            (vec![ours("shop"), "admin".into()], false),
+            (vec!["prod.shop.app".into()], false),
+        ] {
+            assert_eq!(holders(&principals).are_no_others("shop"), nobody_else, "{principals:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub mod plan;
 pub mod refusal;
 pub mod replicas;
 pub mod report;
+#[cfg(test)]
+mod samples;
 pub mod shares;
 pub mod step;
 pub mod users;

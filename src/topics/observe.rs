@@ -26,6 +26,8 @@ pub struct Observation {
     pub known_ids: Vec<String>,
     /// Who holds rights on the topic in Kafka. Looked at only where nothing else says whose it is.
     pub holders: Holders,
+    /// Whether the topic has no record. Looked at only where the claim says that it was about to make it.
+    pub empty: bool,
     /// Which workloads use it.
     pub users: Users,
     /// What `retention.diskFraction` comes to in bytes a partition; `None` where nothing of the kind is claimed, or it is not known.
@@ -71,7 +73,8 @@ pub fn with(
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
     let users = Users::of(&context.world, &key);
-    Observation { claim, owner, known_ids, holders: Holders::default(), users, share: None, no_room: None, kafka }
+    let holders = Holders::default();
+    Observation { claim, owner, known_ids, holders, empty: false, users, share: None, no_room: None, kafka }
 }
 
 /// Observes one claim; with it comes what its steps are sent by.
@@ -91,10 +94,16 @@ pub async fn observe(
     let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)));
     let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
     let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());
-    if matches!(&seen.kafka, Ok((_, Some(found))) if !on_record && !known(found)) {
+    if let Ok((_, Some(found))) = &seen.kafka
+        && !known(found)
+    {
         let filter = AclFilter::Affecting(ResourceType::Topic, seen.claim.spec.topic_name.clone());
         let rules = connection.admin.describe_acls(&filter, At::Any).await?;
         seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim));
+        if on_record {
+            let youngest = connection.admin.youngest_records(std::slice::from_ref(&found.topic)).await?;
+            seen.empty = youngest.into_iter().next().transpose()?.flatten().is_none();
+        }
     }
     if seen.owner.metadata.uid == seen.claim.metadata.uid {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);

@@ -68,7 +68,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
         (None, None) => create(seen, policy),
-        (Some(found), wrong) => match obstacle(seen, &found.topic, policy.adopt, &status) {
+        (Some(found), wrong) => match obstacle(seen, found, policy, &status) {
             Some(verdict) => said(verdict),
             None => keep(seen, found, &status, wrong),
         },
@@ -138,90 +138,11 @@ pub(super) fn list(texts: &[String]) -> Option<Vec<String>> {
 mod tests {
     use std::sync::Arc;
 
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 
-    use super::super::observe::Found;
+    use super::super::samples::{ID, claim, decide, decide_with, reason, see, topic};
     use super::*;
-    use crate::api::resources::{Conditions, TopicClaimSpec};
-    use crate::kafka::admin::BrokerId;
     use crate::kafka::admin::settings::Changes;
-    use crate::kafka::admin::topics::{Partition, Topic, TopicId};
-
-    const ID: TopicId = TopicId([7; 16]);
-
-    /// A claim that was seen to be ready, with this status.
-    fn claim(spec: Value, status: Value) -> TopicClaim {
-        let mut all = json!({"topicName": "shop.orders", "cluster": "a/b"});
-        let Value::Object(more) = spec else { panic!("{spec}") };
-        all.as_object_mut().unwrap().extend(more);
-        let mut claim = TopicClaim::new("orders", serde_json::from_value::<TopicClaimSpec>(all).unwrap());
-        claim.metadata.namespace = Some("shop".into());
-        claim.metadata.uid = Some("u".into());
-        claim.metadata.generation = Some(1);
-        if !status.is_null() {
-            let mut status: TopicClaimStatus = serde_json::from_value(status).unwrap();
-            status.topic_id.get_or_insert(ID.to_string());
-            let now = Time(Timestamp::UNIX_EPOCH);
-            Conditions::new(&mut status.conditions, Some(1), now).say(READY, true, Reason::Ready, EXISTS);
-            claim.status = Some(status);
-        }
-        claim
-    }
-
-    fn topic(partitions: usize, replicas: usize, settings: Value) -> Option<Found> {
-        let brokers: Vec<_> = (0..).map(BrokerId).take(replicas).collect();
-        let partition = |index| Partition { index, leader: None, replicas: brokers.clone(), in_sync: Vec::new() };
-        let partitions = (0..).map(partition).take(partitions).collect();
-        let topic = Topic { name: "shop.orders".into(), id: ID, internal: false, partitions };
-        Some(Found { topic, settings: Ok(serde_json::from_value(settings).unwrap()) })
-    }
-
-    fn decide(claim: TopicClaim, policy: Value, found: Option<Found>) -> Plan {
-        decide_with(claim, policy, found, None)
-    }
-
-    fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>, share: Option<i64>) -> Plan {
-        plan(&Observation { share, ..see(claim, policy, found) }).unwrap()
-    }
-
-    fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Observation {
-        let claim = Arc::new(claim);
-        Observation {
-            owner: Arc::clone(&claim),
-            known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
-            claim,
-            holders: Default::default(),
-            users: Default::default(),
-            share: None,
-            no_room: None,
-            kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
-        }
-    }
-
-    fn reason(plan: &Plan) -> Option<Reason> {
-        plan.verdict.obstacle.as_ref().map(|obstacle| obstacle.reason)
-    }
-
-    #[test]
-    fn a_topic_is_made_with_the_clusters_defaults_and_the_claims_own() {
-        let policy =
-            json!({"defaultPartitions": 3, "defaultConfig": {"min.insync.replicas": "2", "retention.ms": "1"}});
-        let wanted = claim(json!({"retention": {"time": "1d"}, "config": {"flush.ms": "5"}}), Value::Null);
-        let plan = decide(wanted, policy, None);
-        let [Step::Record { creating: Some(intent), managed }, Step::Create(topic)] = plan.steps.as_slice() else {
-            panic!("{:?}", plan.steps)
-        };
-        assert_eq!((intent.partitions, intent.replicas), (3, -1));
-        assert_eq!(
-            managed,
-            &["flush.ms", "retention.ms"],
-            "what is the cluster's default is not the claim's to take back"
-        );
-        let configs: Vec<_> = topic.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(configs, ["flush.ms=5", "min.insync.replicas=2", "retention.ms=86400000"]);
-    }
 
     #[test]
     fn a_claim_beyond_the_limits_makes_nothing_and_breaks_nothing() {

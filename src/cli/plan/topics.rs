@@ -39,6 +39,8 @@ pub fn decide(
         owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
         known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
+        // Records are not looked at either: a topic that was about to be made is taken for the claim's own.
+        empty: true,
         // Who uses the topic decides nothing, and the disks are not looked at: a share that is not known changes nothing, and is not
         // refused.
         users: Users::default(),

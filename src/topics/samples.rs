@@ -1,0 +1,70 @@
+//! Claims, topics, and what is seen of them, for tests.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::observe::{Found, Observation};
+use super::plan::{EXISTS, Plan, plan};
+use crate::api::reasons::Reason;
+use crate::api::resources::{Conditions, READY, TopicClaim, TopicClaimSpec, TopicClaimStatus};
+use crate::kafka::admin::BrokerId;
+use crate::kafka::admin::topics::{Partition, Topic, TopicId};
+
+pub(super) const ID: TopicId = TopicId([7; 16]);
+
+/// A claim that was seen to be ready, with this status.
+pub(super) fn claim(spec: Value, status: Value) -> TopicClaim {
+    let mut all = json!({"topicName": "shop.orders", "cluster": "a/b"});
+    let Value::Object(more) = spec else { panic!("{spec}") };
+    all.as_object_mut().unwrap().extend(more);
+    let mut claim = TopicClaim::new("orders", serde_json::from_value::<TopicClaimSpec>(all).unwrap());
+    claim.metadata.namespace = Some("shop".into());
+    claim.metadata.uid = Some("u".into());
+    claim.metadata.generation = Some(1);
+    if !status.is_null() {
+        let mut status: TopicClaimStatus = serde_json::from_value(status).unwrap();
+        status.topic_id.get_or_insert(ID.to_string());
+        let now = Time(Timestamp::UNIX_EPOCH);
+        Conditions::new(&mut status.conditions, Some(1), now).say(READY, true, Reason::Ready, EXISTS);
+        claim.status = Some(status);
+    }
+    claim
+}
+
+pub(super) fn topic(partitions: usize, replicas: usize, settings: Value) -> Option<Found> {
+    let brokers: Vec<_> = (0..).map(BrokerId).take(replicas).collect();
+    let partition = |index| Partition { index, leader: None, replicas: brokers.clone(), in_sync: Vec::new() };
+    let partitions = (0..).map(partition).take(partitions).collect();
+    let topic = Topic { name: "shop.orders".into(), id: ID, internal: false, partitions };
+    Some(Found { topic, settings: Ok(serde_json::from_value(settings).unwrap()) })
+}
+
+pub(super) fn decide(claim: TopicClaim, policy: Value, found: Option<Found>) -> Plan {
+    decide_with(claim, policy, found, None)
+}
+
+pub(super) fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>, share: Option<i64>) -> Plan {
+    plan(&Observation { share, ..see(claim, policy, found) }).unwrap()
+}
+
+pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Observation {
+    let claim = Arc::new(claim);
+    Observation {
+        owner: Arc::clone(&claim),
+        known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
+        claim,
+        holders: Default::default(),
+        empty: true,
+        users: Default::default(),
+        share: None,
+        no_room: None,
+        kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
+    }
+}
+
+pub(super) fn reason(plan: &Plan) -> Option<Reason> {
+    plan.verdict.obstacle.as_ref().map(|obstacle| obstacle.reason)
+}

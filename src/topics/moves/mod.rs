@@ -129,13 +129,13 @@ impl Moves {
         let key = (cluster.to_owned(), topic.name.clone());
         let queued = || {
             let (braked, others) = self.standing(&key);
-            let begins = !braked && wanted.is_some_and(|wanted| is_uneven(topic, wanted));
+            let begins = !braked && is_uneven(topic, wanted);
             (begins && others >= TOPICS).then(|| {
                 let message = plan::queued(&topic.name, others);
                 Progress { moving: None, waits: Some(Unusable { reason: Reason::ReplicasWait, message }) }
             })
         };
-        if !self.standing(&key).0 && is_as_wanted(topic, wanted) {
+        if is_at_rest(self.standing(&key).0, topic, wanted) {
             return Ok(Progress::default());
         }
         if let Some(queued) = queued() {
@@ -182,13 +182,40 @@ impl Moves {
     }
 }
 
-/// Whether any partition has another number of replicas.
-fn is_uneven(topic: &Topic, wanted: usize) -> bool {
-    topic.partitions.iter().any(|partition| partition.replicas.len() != wanted)
+/// Whether any partition has another number of replicas than is wanted.
+fn is_uneven(topic: &Topic, wanted: Option<usize>) -> bool {
+    wanted.is_some_and(|wanted| topic.partitions.iter().any(|partition| partition.replicas.len() != wanted))
 }
 
-/// Whether every partition has as many replicas as are wanted, and none lags as one does that was just added.
-fn is_as_wanted(topic: &Topic, wanted: Option<usize>) -> bool {
-    let Some(wanted) = wanted else { return true };
-    !is_uneven(topic, wanted) && topic.partitions.iter().all(|partition| partition.in_sync.len() >= wanted)
+/// Whether nothing is to be done, and nobody has to wait for a turn to learn that. A replica that lags says nothing: with a broker that is
+/// down, one of nearly every topic does. What we had begun before a restart bears a brake, and the sweep finds that first of all.
+fn is_at_rest(braked: bool, topic: &Topic, wanted: Option<usize>) -> bool {
+    !braked && !is_uneven(topic, wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::admin::BrokerId;
+    use crate::kafka::admin::topics::{Partition, TopicId};
+
+    #[test]
+    fn a_broker_that_is_down_gives_nobody_a_turn_who_has_nothing_to_do() {
+        for (braked, replicas, in_sync, wanted, rests, case) in [
+            (false, 3, 3, Some(3), true, "as it should be"),
+            (false, 3, 2, Some(3), true, "a broker is down"),
+            (false, 2, 2, Some(3), false, "a replica too few"),
+            (false, 4, 4, Some(3), false, "one too many"),
+            (false, 2, 1, None, true, "nobody names a number"),
+            (true, 3, 3, Some(3), false, "the brake has to go"),
+            (true, 3, 2, None, false, "what was begun has to end"),
+        ] {
+            let brokers = |count: i32| (0..count).map(BrokerId).collect::<Vec<_>>();
+            let even = Partition { index: 0, leader: None, replicas: brokers(3), in_sync: brokers(3) };
+            let other = Partition { index: 1, leader: None, replicas: brokers(replicas), in_sync: brokers(in_sync) };
+            let (name, id, partitions) = ("orders".to_owned(), TopicId([1; 16]), vec![even, other]);
+            let topic = Topic { name, id, internal: false, partitions };
+            assert_eq!(is_at_rest(braked, &topic, wanted), rests, "{case}");
+        }
+    }
 }

@@ -49,7 +49,8 @@ pub async fn observe(
         now.partitions.iter().any(|partition| partition.replicas.len() != wanted && !is_running(partition.index))
     });
     let known = |rate| listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
-    let rate_in_doubt = matches!(rate, Rate::At(rate) if running.is_empty() || !known(rate));
+    let heeds_rate = uneven || listed.ours().is_some();
+    let rate_in_doubt = heeds_rate && matches!(rate, Rate::At(rate) if running.is_empty() || !known(rate));
     // All topics: only where something begins or ends, for they may be many.
     let topics = if uneven || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
     let mut other_rates = BTreeSet::new();

@@ -105,6 +105,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         refused: Arc::default(),
         moves: Arc::default(),
         volumes: Arc::default(),
+        defaults: Arc::default(),
     };
     let departures = Arc::new(Departures::default());
     let deletion_context = deletion::Context {

@@ -1,9 +1,10 @@
 //! What a topic is made with. Pure.
 
+use super::disk::{SEGMENT, SEGMENT_BYTES, Shape};
 use super::observe::Observation;
 use super::plan::{EXISTS, Plan, Verdict, list, some};
 use super::step::Step;
-use crate::api::resources::{TopicClaimStatus, TopicIntent, TopicPolicy};
+use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicPolicy};
 use crate::intent::claim::declared;
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 
@@ -22,6 +23,26 @@ pub fn topic_of(seen: &Observation, policy: &TopicPolicy) -> NewTopic {
         replicas: spec.replicas.or(policy.default_replicas).and_then(|replicas| i16::try_from(replicas).ok()),
         configs,
     }
+}
+
+/// The shape that such a topic will have; `None` where it is not known how many replicas the brokers will give it.
+#[must_use]
+pub fn shape_of(seen: &Observation, policy: &TopicPolicy) -> Option<Shape> {
+    let topic = topic_of(seen, policy);
+    let replicas = topic.replicas.map(i32::from).or(seen.defaults.replicas)?;
+    let named = topic.configs.get(SEGMENT_BYTES).and_then(|bytes| bytes.parse().ok());
+    Some(Shape {
+        partitions: usize::try_from(topic.partitions?).ok()?,
+        replicas: usize::try_from(replicas).ok()?,
+        segment: named.or(seen.defaults.segment_bytes).unwrap_or(SEGMENT),
+        moving: false,
+    })
+}
+
+/// Whether what the brokers give decides how a topic is made.
+#[must_use]
+pub fn needs_defaults(spec: &TopicClaimSpec) -> bool {
+    spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some())
 }
 
 /// Makes the topic of a claim, as the claim says, and the cluster's policy where it says nothing.
@@ -59,8 +80,9 @@ pub fn made(mut verdict: Verdict, topic: &CreatedTopic) -> Verdict {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::samples::{claim, decide};
+    use super::super::samples::{claim, decide, decide_with, see};
     use super::*;
+    use crate::kafka::admin::configs::TopicDefaults;
 
     #[test]
     fn a_topic_is_made_with_the_clusters_defaults_and_the_claims_own() {
@@ -79,5 +101,43 @@ mod tests {
         );
         let configs: Vec<_> = topic.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(configs, ["flush.ms=5", "min.insync.replicas=2", "retention.ms=86400000"]);
+    }
+
+    #[test]
+    fn a_share_is_divided_by_what_the_topic_will_be_and_set_when_it_is_made() {
+        let share = json!({"retention": {"diskFraction": "0.1"}, "drift": "Report"});
+        let with = |more: Value| {
+            let mut spec = share.clone();
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        let brokers = TopicDefaults { replicas: Some(3), segment_bytes: Some(7), retention_ms: None };
+        let unknown = TopicDefaults::default();
+        let sized = json!({"defaultPartitions": 6, "defaultReplicas": 2, "defaultConfig": {"segment.bytes": "9"}});
+        for (spec, policy, defaults, expected) in [
+            (share.clone(), json!({"defaultPartitions": 6}), brokers, Some((6, 3, 7))),
+            (share.clone(), sized.clone(), brokers, Some((6, 2, 9))),
+            (
+                with(json!({"partitions": 1, "replicas": 1, "config": {"segment.bytes": "5"}})),
+                sized,
+                brokers,
+                Some((1, 1, 5)),
+            ),
+            (with(json!({"replicas": 2})), json!({"defaultPartitions": 4}), unknown, Some((4, 2, SEGMENT))),
+            (share.clone(), json!({}), unknown, None),
+        ] {
+            let expected =
+                expected.map(|(partitions, replicas, segment)| Shape { partitions, replicas, segment, moving: false });
+            let seen = Observation { defaults, ..see(claim(spec, Value::Null), policy.clone(), None) };
+            assert_eq!(shape_of(&seen, &serde_json::from_value(policy).unwrap()), expected);
+        }
+        let plan = decide_with(claim(share, Value::Null), json!({}), None, Some(9));
+        let [Step::Record { managed, .. }, Step::Create(topic)] = plan.steps.as_slice() else {
+            panic!("{:?}", plan.steps)
+        };
+        assert_eq!(
+            (managed.as_slice(), json!(topic.configs)),
+            (&["retention.bytes".to_owned()][..], json!({"retention.bytes": "9"}))
+        );
     }
 }

@@ -19,6 +19,9 @@ use crate::kafka::admin::topics::Topic;
 /// The setting with the size of a segment.
 pub const SEGMENT_BYTES: &str = "segment.bytes";
 
+/// Kafka's own default of it.
+pub const SEGMENT: u64 = 1 << 30;
+
 /// All of the disks.
 const WHOLE: u32 = 1_000_000;
 

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod belonging;
 pub mod create;
+pub mod defaults;
 pub mod deletion;
 pub mod difference;
 pub mod disk;
@@ -74,6 +75,8 @@ pub struct Context {
     pub moves: Arc<moves::Moves>,
     /// How large the brokers' disks are.
     pub volumes: Arc<volumes::Volumes>,
+    /// What brokers give a topic where nobody says otherwise.
+    pub defaults: Arc<defaults::Defaults>,
 }
 
 impl Controller for Context {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::deletion::ids_on_record;
 use super::holders::Holders;
 use super::users::Users;
-use super::{Context, not_shown, shares};
+use super::{Context, create, not_shown, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
 use crate::kafka::admin::At;
+use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
@@ -30,6 +31,8 @@ pub struct Observation {
     pub empty: bool,
     /// Which workloads use it.
     pub users: Users,
+    /// What brokers give a topic where nobody says otherwise. Looked at only where one is to be made, and that decides something.
+    pub defaults: TopicDefaults,
     /// What `retention.diskFraction` comes to in bytes a partition; `None` where nothing of the kind is claimed, or it is not known.
     pub share: Option<i64>,
     /// Why there is no room on the disks for what the claim promises itself, where that was asked.
@@ -74,7 +77,8 @@ pub fn with(
     known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
     let users = Users::of(&context.world, &key);
     let holders = Holders::default();
-    Observation { claim, owner, known_ids, holders, empty: false, users, share: None, no_room: None, kafka }
+    let (empty, defaults, share, no_room) = (false, TopicDefaults::default(), None, None);
+    Observation { claim, owner, known_ids, holders, empty, users, defaults, share, no_room, kafka }
 }
 
 /// Observes one claim; with it comes what its steps are sent by.
@@ -107,7 +111,13 @@ pub async fn observe(
     }
     if seen.owner.metadata.uid == seen.claim.metadata.uid {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
-        seen.share = shares::of(context, &connection, &seen.claim, topic).await?;
+        if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec) {
+            seen.defaults = context.defaults.of(&connection, &seen.claim.spec.cluster).await?;
+        }
+        seen.share = match topic {
+            Some(topic) => shares::of(context, &connection, &seen.claim, topic).await?,
+            None => shares::to_be(context, &connection, &seen).await?,
+        };
         seen.no_room = shares::no_room(context, &connection, &seen.claim);
     }
     Ok((seen, Some(connection)))

@@ -59,6 +59,7 @@ pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Obs
         holders: Default::default(),
         empty: true,
         users: Default::default(),
+        defaults: Default::default(),
         share: None,
         no_room: None,
         kafka: Ok((serde_json::from_value(policy).unwrap(), found)),

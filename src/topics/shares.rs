@@ -1,7 +1,9 @@
 //! What a claim's share of the disks comes to. I/O; the rules are in [`super::disk`].
 
 use super::Context;
-use super::disk::{Promise, SEGMENT_BYTES, Shape, Share, fits, retention};
+use super::create::shape_of;
+use super::disk::{Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention};
+use super::observe::Observation;
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec};
 use crate::clusters::{Connection, Halt, Unusable};
@@ -12,16 +14,13 @@ use crate::kafka::admin::settings::Configured;
 use crate::kafka::admin::topics::Topic;
 use crate::ownership::owner;
 
-/// Kafka's own default of `segment.bytes`.
-const SEGMENT: u64 = 1 << 30;
-
 /// The share that a claim names.
 fn named(spec: &TopicClaimSpec) -> Option<Share> {
     Share::parse(spec.retention.as_ref()?.disk_fraction.as_deref()?)
 }
 
-/// The `retention.bytes` that a claim's share of the disks comes to, for its topic as it is; `None` where it names none, or has no topic
-/// whose partitions could be counted.
+/// The `retention.bytes` that a claim's share of the disks comes to, for its topic as it is; `None` where it names none, or the topic has
+/// gone.
 ///
 /// # Errors
 /// Kafka did not answer.
@@ -29,9 +28,9 @@ pub async fn of(
     context: &Context,
     connection: &Connection,
     claim: &TopicClaim,
-    topic: Option<&Topic>,
+    topic: &Topic,
 ) -> Result<Option<i64>, Halt> {
-    let (Some(share), Some(topic)) = (named(&claim.spec), topic) else { return Ok(None) };
+    let Some(share) = named(&claim.spec) else { return Ok(None) };
     let disks = context.volumes.of(connection, &claim.spec.cluster).await?;
     let resource = [Configured::Topic(topic.name.clone())];
     let settings = connection.admin.values(&resource, &[SEGMENT_BYTES, RETENTION_BYTES]).await?;
@@ -51,6 +50,17 @@ pub async fn of(
     let names = std::slice::from_ref(&topic.name);
     let now = connection.admin.describe_topics(names, At::Any).await?.into_iter().next().transpose()?.flatten();
     Ok(now.filter(|now| now.id == topic.id).map(|now| comes_to(&now, &running)))
+}
+
+/// The same for a topic that is to be made; `None` where it is not known how many replicas the brokers will give it.
+///
+/// # Errors
+/// Kafka did not answer.
+pub async fn to_be(context: &Context, connection: &Connection, seen: &Observation) -> Result<Option<i64>, Halt> {
+    let Some(share) = named(&seen.claim.spec) else { return Ok(None) };
+    let Some(shape) = shape_of(seen, &connection.terms.topics) else { return Ok(None) };
+    let disks = context.volumes.of(connection, &seen.claim.spec.cluster).await?;
+    Ok(Some(retention(share, disks, shape, None)))
 }
 
 /// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves. A claim that yields

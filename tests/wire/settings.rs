@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use admittance::kafka::{
     admin::{
-        At,
+        At, BrokerId,
+        configs::TopicDefaults,
         settings::{Changes, Configured},
         topics::NewTopic,
     },
@@ -79,6 +80,22 @@ async fn all_brokers_have_settings_as_topics_have_and_each_is_answered_for() {
     admin.alter_settings(&[(Configured::EveryBroker, change(None))]).await.unwrap()[0].as_ref().unwrap();
     let found = admin.values(&[Configured::EveryBroker], &["flush.bytes"]).await.unwrap();
     assert!(!found[0].as_ref().unwrap().contains_key("flush.bytes"));
+}
+
+#[tokio::test]
+async fn what_topics_get_from_a_broker_is_read_in_the_unit_that_it_is_set_in() {
+    for (own, replicas, segment_bytes, retention_ms) in [
+        (&[("log.retention.hours", "168"), ("log.retention.minutes", "3")][..], None, None, Some(180_000)),
+        (&[("log.retention.hours", "168"), ("log.retention.ms", "-1")], None, None, Some(-1)),
+        (&[("default.replication.factor", "3"), ("log.segment.bytes", "7")], Some(3), Some(7), None),
+    ] {
+        let settings = BTreeMap::from([("1".to_owned(), map(own))]);
+        let fake = Fake::start(Script { topics: Topics { settings, throttle: 0 }, ..Script::default() }).await;
+        let found = admin(&fake).topic_defaults(BrokerId(1)).await.unwrap();
+        assert_eq!(found, TopicDefaults { replicas, segment_bytes, retention_ms });
+    }
+    let fake = broker(&[("1", 31)], 0).await;
+    assert!(matches!(admin(&fake).topic_defaults(BrokerId(1)).await, Err(Error::Denied(_))));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
 use crate::clusters::Unusable;
 use crate::intent::claim::{judge, refuses};
+use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
 use crate::ownership::owner;
 use crate::topics::deletion::ids_on_record;
@@ -41,9 +42,10 @@ pub fn decide(
         holders: holders(claim, view),
         // Records are not looked at either: a topic that was about to be made is taken for the claim's own.
         empty: true,
-        // Who uses the topic decides nothing, and the disks are not looked at: a share that is not known changes nothing, and is not
-        // refused.
+        // Who uses the topic decides nothing, and neither brokers' settings nor disks are looked at: a share that is not known changes
+        // nothing, and is not refused.
         users: Users::default(),
+        defaults: TopicDefaults::default(),
         share: None,
         no_room: None,
         kafka: match view {

@@ -1,4 +1,6 @@
-//! What brokers are configured with, as far as it decides whether we can work with them.
+//! What brokers are configured with, as far as it decides whether we can work with them, and what topics become on them.
+
+use std::collections::BTreeMap;
 
 use kafka_protocol::messages::{DescribeConfigsRequest, describe_configs_request::DescribeConfigsResource};
 
@@ -11,6 +13,11 @@ const BROKER: i8 = 4;
 const AUTHORIZER: &str = "authorizer.class.name";
 const ALLOW_EVERYONE: &str = "allow.everyone.if.no.acl.found";
 const MECHANISMS: &str = "sasl.enabled.mechanisms";
+const REPLICAS: &str = "default.replication.factor";
+const SEGMENT: &str = "log.segment.bytes";
+/// How long records are kept, the first that is set; and how many milliseconds its unit has.
+const RETENTION: [(&str, i64); 3] =
+    [("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)];
 
 /// How a broker decides who may do what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +41,47 @@ pub enum AllowEveryone {
     Hidden,
 }
 
+/// What a topic gets where nobody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TopicDefaults {
+    /// The replicas of each partition.
+    pub replicas: Option<i32>,
+    /// The size of a segment, in bytes.
+    pub segment_bytes: Option<u64>,
+    /// How long records are kept, in milliseconds; less than 0 for ever.
+    pub retention_ms: Option<i64>,
+}
+
 impl Admin {
+    /// What topics get from a broker's own settings. Needs DescribeConfigs on Cluster.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn topic_defaults(&self, broker: BrokerId) -> Result<TopicDefaults, Error> {
+        let retention = RETENTION.iter().map(|(key, _)| *key);
+        let keys = [REPLICAS, SEGMENT].into_iter().chain(retention).map(text).collect();
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(BROKER)
+            .with_resource_name(text(&broker.to_string()))
+            .with_configuration_keys(Some(keys));
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let answer = self.read(At::Broker(broker), |_| request.clone()).await?;
+        let mut told: BTreeMap<String, i64> = BTreeMap::new();
+        for result in answer.reply.results {
+            Error::check(API, &answer.peer, result.error_code, result.error_message.as_deref())?;
+            let number = |value: Option<&str>| value.and_then(|value| value.parse().ok());
+            let numbers =
+                result.configs.iter().filter_map(|one| Some((one.name.to_string(), number(one.value.as_deref())?)));
+            told.extend(numbers);
+        }
+        let kept = RETENTION.iter().find_map(|(key, unit)| Some(told.get(*key)?.saturating_mul(*unit)));
+        Ok(TopicDefaults {
+            replicas: told.get(REPLICAS).and_then(|count| i32::try_from(*count).ok()),
+            segment_bytes: told.get(SEGMENT).and_then(|bytes| u64::try_from(*bytes).ok()),
+            retention_ms: kept,
+        })
+    }
+
     /// Reads a broker's security settings. Needs DescribeConfigs on Cluster.
     ///
     /// # Errors

@@ -4,24 +4,43 @@ use super::disk::{SEGMENT, SEGMENT_BYTES, Shape};
 use super::observe::Observation;
 use super::plan::{EXISTS, Plan, Verdict, list, some};
 use super::step::Step;
-use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicPolicy};
-use crate::intent::claim::declared;
+use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicLimits, TopicPolicy};
+use crate::intent::claim::{RETENTION_MS, declared, most_millis};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 
 /// Kafka's number for "the brokers' own default".
 const BROKER_DEFAULT: i32 = -1;
 
-/// The topic as a claim has it made.
+/// The topic as a claim has it made. What the claim does not name keeps to the cluster's limits as well.
 #[must_use]
 pub fn topic_of(seen: &Observation, policy: &TopicPolicy) -> NewTopic {
     let spec = &seen.claim.spec;
     let mut configs = policy.default_config.clone();
     configs.extend(declared(spec, seen.share));
+    let kept = configs.get(RETENTION_MS).and_then(|value| value.trim().parse().ok()).or(seen.defaults.retention_ms);
+    if let Some(most) = most_millis(&policy.limits)
+        && kept.is_none_or(|kept: i64| kept < 0 || kept > most)
+    {
+        configs.insert(RETENTION_MS.to_owned(), most.to_string());
+    }
+    let partitions = policy.default_partitions.min(policy.limits.max_partitions.unwrap_or(i32::MAX));
+    let replicas = spec.replicas.or_else(|| replicas(policy, seen.defaults.replicas));
     NewTopic {
         name: spec.topic_name.clone(),
-        partitions: Some(spec.partitions.unwrap_or(policy.default_partitions)),
-        replicas: spec.replicas.or(policy.default_replicas).and_then(|replicas| i16::try_from(replicas).ok()),
+        partitions: Some(spec.partitions.unwrap_or(partitions)),
+        replicas: replicas.and_then(|replicas| i16::try_from(replicas).ok()),
         configs,
+    }
+}
+
+/// How many replicas a topic gets whose claim names none; `None` where that is left to the brokers, which give `theirs`, if that is known.
+fn replicas(policy: &TopicPolicy, theirs: Option<i32>) -> Option<i32> {
+    let TopicLimits { min_replicas, max_replicas, .. } = policy.limits;
+    let within = |count: i32| count.min(max_replicas.unwrap_or(i32::MAX)).max(min_replicas.unwrap_or(1));
+    match (policy.default_replicas, theirs) {
+        (Some(ours), _) => Some(within(ours)),
+        (None, Some(theirs)) => Some(within(theirs)).filter(|count| *count != theirs),
+        (None, None) => min_replicas,
     }
 }
 
@@ -41,8 +60,9 @@ pub fn shape_of(seen: &Observation, policy: &TopicPolicy) -> Option<Shape> {
 
 /// Whether what the brokers give decides how a topic is made.
 #[must_use]
-pub fn needs_defaults(spec: &TopicClaimSpec) -> bool {
-    spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some())
+pub fn needs_defaults(spec: &TopicClaimSpec, limits: &TopicLimits) -> bool {
+    let bounded = limits.min_replicas.is_some() || limits.max_replicas.is_some() || limits.max_retention.is_some();
+    bounded || spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some())
 }
 
 /// Makes the topic of a claim, as the claim says, and the cluster's policy where it says nothing.
@@ -139,5 +159,47 @@ mod tests {
             (managed.as_slice(), json!(topic.configs)),
             (&["retention.bytes".to_owned()][..], json!({"retention.bytes": "9"}))
         );
+    }
+
+    #[test]
+    fn what_a_claim_does_not_name_keeps_to_the_limits() {
+        let limits = json!({"maxPartitions": 4, "minReplicas": 3, "maxReplicas": 4, "maxRetention": "1h"});
+        let with = |more: Value| {
+            let mut policy = json!({"limits": limits});
+            policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            policy
+        };
+        let brokers = |replicas, retention_ms| TopicDefaults { replicas, retention_ms, segment_bytes: None };
+        let unknown = brokers(None, None);
+        let bare = json!({"defaultPartitions": 9});
+        for (spec, policy, defaults, expected, case) in [
+            (json!({}), bare.clone(), unknown, (9, None, None), "no limits"),
+            (json!({}), bare.clone(), brokers(Some(1), Some(-1)), (9, None, None), "no limits, and the brokers known"),
+            (json!({}), with(bare), unknown, (4, Some(3), Some("3600000")), "nothing is known of the brokers"),
+            (json!({}), with(json!({})), brokers(Some(1), Some(7)), (1, Some(3), None), "brokers give too few"),
+            (json!({}), with(json!({})), brokers(Some(3), Some(-1)), (1, None, Some("3600000")), "brokers keep all"),
+            (json!({}), with(json!({})), brokers(Some(5), Some(3_600_001)), (1, Some(4), Some("3600000")), "too much"),
+            (json!({}), with(json!({"defaultReplicas": 2})), brokers(Some(4), Some(1)), (1, Some(3), None), "raised"),
+            (json!({}), with(json!({"defaultReplicas": 9})), brokers(Some(4), Some(1)), (1, Some(4), None), "lowered"),
+            (
+                json!({}),
+                with(json!({"defaultConfig": {"retention.ms": "9000000"}})),
+                brokers(Some(3), Some(1)),
+                (1, None, Some("3600000")),
+                "the policy's own setting",
+            ),
+            (
+                json!({"partitions": 2, "replicas": 4, "retention": {"time": "1m"}}),
+                with(json!({})),
+                brokers(Some(1), Some(-1)),
+                (2, Some(4), Some("60000")),
+                "what is named is judged already",
+            ),
+        ] {
+            let seen = Observation { defaults, ..see(claim(spec, Value::Null), policy.clone(), None) };
+            let made = topic_of(&seen, &serde_json::from_value(policy).unwrap());
+            let retention = made.configs.get("retention.ms").map(String::as_str);
+            assert_eq!((made.partitions.unwrap(), made.replicas, retention), expected, "{case}");
+        }
     }
 }

@@ -111,7 +111,7 @@ pub async fn observe(
     }
     if seen.owner.metadata.uid == seen.claim.metadata.uid {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
-        if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec) {
+        if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, &connection.terms.topics.limits) {
             seen.defaults = context.defaults.of(&connection, &seen.claim.spec.cluster).await?;
         }
         seen.share = match topic {

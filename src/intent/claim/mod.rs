@@ -5,7 +5,6 @@ pub mod quantity;
 pub mod settings;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use self::settings::Wrong;
 use super::problem::Problem;
@@ -100,12 +99,18 @@ fn counts(spec: &TopicClaimSpec, limits: &TopicLimits, found: &mut Vec<Problem>)
     over("spec.replicas", spec.replicas, limits.min_replicas, true, "replicas");
 }
 
+/// The longest `retention.ms` that a cluster's limits allow; `None` where they allow any.
+#[must_use]
+pub fn most_millis(limits: &TopicLimits) -> Option<i64> {
+    let most = duration::parse(limits.max_retention.as_deref()?).ok()?;
+    Some(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
+}
+
 fn retention(spec: &TopicClaimSpec, limits: &TopicLimits, found: &mut Vec<Problem>) {
-    let most = limits.max_retention.as_deref().and_then(|text| duration::parse(text).ok());
+    let most = most_millis(limits);
     let mut within = |place: &str, value: &str, millis: i64| {
         let Some(most) = most else { return };
-        let kept = u64::try_from(millis).ok().map(Duration::from_millis);
-        if kept.is_none_or(|kept| kept > most) {
+        if millis < 0 || millis > most {
             let limit = limits.max_retention.as_deref().unwrap_or_default();
             let rule = format!("is longer than the {limit} of the BrokerCluster's topics.limits.maxRetention");
             found.push(Problem::new(Reason::TopicLimitExceeded, place, value, rule));

@@ -141,15 +141,24 @@ async fn bring(context: &Context, name: &Name, claim: &mut Arc<TopicClaim>) -> R
             Applied::All(None) => plan.verdict,
             Applied::All(Some(created)) => create::made(plan.verdict, &created),
         };
-        let progress = match (&connection, &seen.kafka) {
+        let advanced = match (&connection, &seen.kafka) {
             // Another's topic is left alone.
             (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) => {
-                context.moves.advance(connection, &claim.spec.cluster, topic, plan.replicas).await?
+                context.moves.advance(connection, &claim.spec.cluster, topic, plan.replicas).await
             }
-            _ => Progress::default(),
+            _ => Ok(Progress::default()),
         };
-        report::report(context, claim, &replicas::tell(verdict, &progress)).await?;
+        // What was done is told, whatever becomes of replicas.
+        let told = advanced.as_ref().map_or_else(|_| Progress::as_told(claim.status.as_ref()), Progress::clone);
+        report::report(context, claim, &replicas::tell(verdict, &told)).await?;
         context.refused.forget(name);
+        let progress = match advanced {
+            Ok(progress) => progress,
+            Err(error) => {
+                tracing::warn!(namespace = name.0, claim = name.1, %error, "it is not known how far replicas have come");
+                return Ok(Next::Failed);
+            }
+        };
         return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
     }
     Err(not_shown())

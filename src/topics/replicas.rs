@@ -26,3 +26,42 @@ pub fn tell(mut verdict: Verdict, progress: &Progress) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reasons::Reason;
+    use crate::api::resources::TopicClaimStatus;
+    use crate::clusters::Unusable;
+
+    fn verdict(obstacle: Option<Reason>) -> Verdict {
+        let obstacle = obstacle.map(|reason| Unusable { reason, message: "why".into() });
+        let facts = TopicClaimStatus { moving: Some(9), ..TopicClaimStatus::default() };
+        Verdict { obstacle, message: "the topic exists".into(), facts, reverted: vec!["a: 1 instead of 2".into()] }
+    }
+
+    #[test]
+    fn a_verdict_tells_of_moves_whatever_else_it_says() {
+        let waits = |reason| Some(Unusable { reason, message: "turn".into() });
+        let told = TopicClaimStatus { moving: Some(2), ..TopicClaimStatus::default() };
+        for (before, progress, reason, moving, ends) in [
+            (None, Progress::default(), None, None, "exists"),
+            (None, Progress { moving: Some(3), waits: None }, None, Some(3), "moved: 3"),
+            (None, Progress::as_told(Some(&told)), None, Some(2), "moved: 2"),
+            (None, Progress::as_told(None), None, None, "exists"),
+            (None, Progress { moving: None, waits: waits(Reason::ReplicasWait) }, Some(Reason::ReplicasWait), None, ""),
+            (
+                Some(Reason::TopicCannotShrink),
+                Progress::as_told(Some(&told)),
+                Some(Reason::TopicCannotShrink),
+                Some(2),
+                "",
+            ),
+        ] {
+            let after = tell(verdict(before), &progress);
+            let said = after.obstacle.map(|obstacle| obstacle.reason);
+            assert_eq!((said, after.facts.moving, after.reverted.len()), (reason, moving, 1), "{progress:?}");
+            assert!(after.message.ends_with(ends), "{}", after.message);
+        }
+    }
+}

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use self::plan::{Plan, TOPICS};
 use crate::api::reasons::Reason;
+use crate::api::resources::TopicClaimStatus;
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
@@ -71,6 +72,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// As it was told last, where it cannot be looked at.
+    #[must_use]
+    pub fn as_told(status: Option<&TopicClaimStatus>) -> Self {
+        Self { moving: status.and_then(|status| status.moving), waits: None }
+    }
+
     /// When to look again; `None` for the usual time.
     #[must_use]
     pub fn next_look(&self) -> Option<Duration> {

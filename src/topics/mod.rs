@@ -97,69 +97,92 @@ pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
     tokio::join!(controller::run(context.clone(), queue.clone()), users, drift);
 }
 
+/// A claim that is worked on.
+struct Work {
+    /// The claim, as it was written on the way.
+    claim: Arc<TopicClaim>,
+    /// How far its replicas have come, where that was looked at.
+    progress: Option<Progress>,
+}
+
+impl Work {
+    /// When to look again at what is not tried for so long: sooner where replicas are on the move.
+    fn after(&self, pause: Duration) -> Next {
+        let next = self.progress.as_ref().and_then(Progress::next_look);
+        Next::After(next.map_or(pause, |next| next.min(pause)))
+    }
+}
+
 /// Brings a topic to what its claim says, and tells where Kafka does not let it be.
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
-    let Some(mut claim) = context.world.topics.get(&(&name.0, &name.1)) else {
+    let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else {
         context.refused.forget(name);
         return Ok(Next::Idle);
     };
-    match bring(context, name, &mut claim).await {
-        Err(Halt::Kafka(error)) => failed(context, name, &claim, &error).await,
+    let mut work = Work { claim, progress: None };
+    match bring(context, name, &mut work).await {
+        Err(Halt::Kafka(error)) => failed(context, name, &work, &error).await,
         other => other,
     }
 }
 
-/// One look, and what follows from it. The claim becomes what was written of it on the way.
-async fn bring(context: &Context, name: &Name, claim: &mut Arc<TopicClaim>) -> Result<Next, Halt> {
+/// One look, and what follows from it.
+async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, Halt> {
     let mut look = Look::First;
     for _ in 0..LOOKS {
-        let (seen, connection) = observe::observe(context, Arc::clone(claim), look).await?;
+        let (seen, connection) = observe::observe(context, Arc::clone(&work.claim), look).await?;
         let Some(plan) = plan::plan(&seen) else { return Ok(Next::After(RESYNC)) };
         if plan.doubtful && look == Look::First {
             tokio::time::sleep(SECOND_LOOK).await;
             look = Look::Second;
             continue;
         }
-        let uid = claim.metadata.uid.clone();
-        // What was said of a refusal stands until the same may be tried again.
-        if let Some(pause) = context.refused.pause(name, uid.as_deref(), &plan.steps) {
-            return Ok(Next::After(pause));
-        }
+        let uid = work.claim.metadata.uid.clone();
+        let paused = context.refused.pause(name, uid.as_deref(), &plan.steps);
         let applied = match &connection {
-            Some(connection) => apply::apply(context, connection, claim, &plan.steps).await,
-            None => Ok(Applied::All(None)),
+            Some(connection) if paused.is_none() => {
+                apply::apply(context, connection, &mut work.claim, &plan.steps).await
+            }
+            _ => Ok(Applied::All(None)),
         };
-        if let Err(Halt::Kafka(error)) = &applied
-            && let Some(pause) = pause(error)
-        {
-            context.refused.note(name, uid.as_deref(), &plan.steps, pause);
-        }
-        let applied = applied?;
-        let verdict = match applied {
+        let (verdict, refusal) = match applied {
             // A topic that somebody else has just made, or changed, is looked at once more.
-            Applied::Overtaken => continue,
-            Applied::All(None) => plan.verdict,
-            Applied::All(Some(created)) => create::made(plan.verdict, &created),
+            Ok(Applied::Overtaken) => continue,
+            Ok(Applied::All(None)) => (plan.verdict, None),
+            Ok(Applied::All(Some(created))) => (create::made(plan.verdict, &created), None),
+            Err(Halt::Kafka(error)) => {
+                let Some(pause) = pause(&error) else { return Err(error.into()) };
+                context.refused.note(name, uid.as_deref(), &plan.steps, pause);
+                (plan.verdict, Some(error))
+            }
+            Err(halt) => return Err(halt),
         };
+        // A setting that is refused holds up no move, and no brake.
         let advanced = match (&connection, &seen.kafka) {
             // Another's topic is left alone.
             (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) => {
-                context.moves.advance(connection, &claim.spec.cluster, topic, plan.replicas).await
+                context.moves.advance(connection, &work.claim.spec.cluster, topic, plan.replicas).await
             }
             _ => Ok(Progress::default()),
         };
+        work.progress = advanced.as_ref().ok().cloned();
+        if let Some(error) = refusal {
+            return Err(error.into());
+        }
+        if let Some(pause) = paused {
+            // What was said of a refusal stands until the same may be tried again.
+            still(context, work).await?;
+            return Ok(work.after(pause));
+        }
         // What was done is told, whatever becomes of replicas.
-        let told = advanced.as_ref().map_or_else(|_| Progress::as_told(claim.status.as_ref()), Progress::clone);
-        report::report(context, claim, &replicas::tell(verdict, &told)).await?;
+        let told = work.progress.clone().unwrap_or_else(|| Progress::as_told(work.claim.status.as_ref()));
+        report::report(context, &work.claim, &replicas::tell(verdict, &told)).await?;
         context.refused.forget(name);
-        let progress = match advanced {
-            Ok(progress) => progress,
-            Err(error) => {
-                tracing::warn!(namespace = name.0, claim = name.1, %error, "it is not known how far replicas have come");
-                return Ok(Next::Failed);
-            }
-        };
-        return Ok(Next::After(progress.next_look().unwrap_or(RESYNC)));
+        if let Err(error) = advanced {
+            tracing::warn!(namespace = name.0, claim = name.1, %error, "it is not known how far replicas have come");
+            return Ok(Next::Failed);
+        }
+        return Ok(Next::After(told.next_look().unwrap_or(RESYNC)));
     }
     Err(not_shown())
 }
@@ -169,9 +192,20 @@ fn not_shown() -> Halt {
     Halt::Failed("Kafka has the topic and does not show it yet".to_owned())
 }
 
+/// Tells how far replicas have come of a claim of which nothing else is to be said anew.
+async fn still(context: &Context, work: &Work) -> Result<(), Halt> {
+    if let (Some(progress), Some(status)) = (&work.progress, &work.claim.status)
+        && let Some(verdict) = replicas::still(status, progress)
+    {
+        report::report(context, &work.claim, &verdict).await?;
+    }
+    Ok(())
+}
+
 /// Tells what Kafka said.
-async fn failed(context: &Context, name: &Name, claim: &TopicClaim, error: &Error) -> Result<Next, Halt> {
+async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> Result<Next, Halt> {
     tracing::warn!(namespace = name.0, claim = name.1, %error, "the topic is not as claimed yet");
+    let claim = &work.claim;
     let mut facts = claim.status.clone().unwrap_or_default();
     let lacking = [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed].map(Some).contains(&error.code());
     let refused = lacking || matches!(error, Error::Invalid(_));
@@ -181,13 +215,18 @@ async fn failed(context: &Context, name: &Name, claim: &TopicClaim, error: &Erro
             // Kafka said no: what comes to be under this name later is not of our making.
             facts.creating = None;
         }
+        if let Some(progress) = &work.progress {
+            facts.moving = progress.moving;
+        }
         let obstacle = Some(refusal::of(error, claim));
         let verdict = plan::Verdict { obstacle, message: String::new(), facts, reverted: Vec::new() };
         let told = report::report(context, claim, &verdict).await;
         // What could not be told is tried again, and told then.
         told.inspect_err(|_| context.refused.forget(name))?;
+    } else {
+        still(context, work).await?;
     }
-    Ok(pause(error).map_or(Next::Failed, Next::After))
+    Ok(pause(error).map_or(Next::Failed, |pause| work.after(pause)))
 }
 
 /// How long Kafka is not asked the same again; `None` where another try may succeed at any time.

@@ -1,8 +1,10 @@
 //! What a claim wants of its topic's replicas, and what is told of their moves. Pure.
 
 use super::moves::Progress;
-use super::plan::Verdict;
-use crate::api::resources::{Drift, TopicClaimSpec};
+use super::plan::{EXISTS, Verdict};
+use crate::api::reasons::Reason;
+use crate::api::resources::{Drift, READY, TopicClaimSpec, TopicClaimStatus, condition};
+use crate::clusters::Unusable;
 
 /// How many replicas a claim has its topic brought to; `None` where it leaves them as they are.
 #[must_use]
@@ -27,12 +29,26 @@ pub fn tell(mut verdict: Verdict, progress: &Progress) -> Verdict {
     verdict
 }
 
+/// The verdict as it was said, where nothing is new but how far the replicas have come; `None` where that is not new either.
+#[must_use]
+pub fn still(status: &TopicClaimStatus, progress: &Progress) -> Option<Verdict> {
+    let said = condition(&status.conditions, READY).filter(|_| status.moving != progress.moving)?;
+    let obstacle = if said.status == "True" {
+        None
+    } else {
+        Some(Unusable { reason: Reason::of_code(&said.reason)?, message: said.message.clone() })
+    };
+    let message = if obstacle.is_none() { EXISTS.to_owned() } else { String::new() };
+    Some(tell(Verdict { obstacle, message, facts: status.clone(), reverted: Vec::new() }, progress))
+}
+
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
     use super::*;
-    use crate::api::reasons::Reason;
-    use crate::api::resources::TopicClaimStatus;
-    use crate::clusters::Unusable;
+    use crate::api::resources::Conditions;
 
     fn verdict(obstacle: Option<Reason>) -> Verdict {
         let obstacle = obstacle.map(|reason| Unusable { reason, message: "why".into() });
@@ -62,6 +78,35 @@ mod tests {
             let said = after.obstacle.map(|obstacle| obstacle.reason);
             assert_eq!((said, after.facts.moving, after.reverted.len()), (reason, moving, 1), "{progress:?}");
             assert!(after.message.ends_with(ends), "{}", after.message);
+        }
+    }
+
+    #[test]
+    fn moves_go_on_being_told_of_a_claim_whose_settings_are_refused() {
+        let moving = |left| Progress { moving: left, waits: None };
+        let refused = Some((false, Reason::InvalidTopicConfig));
+        for (said, told, progress, expected) in [
+            (refused, Some(5), moving(Some(3)), Some((Some(Reason::InvalidTopicConfig), Some(3), ""))),
+            (refused, Some(5), moving(None), Some((Some(Reason::InvalidTopicConfig), None, ""))),
+            (refused, Some(5), moving(Some(5)), None),
+            (refused, None, moving(None), None),
+            (Some((true, Reason::Ready)), Some(5), moving(Some(3)), Some((None, Some(3), "moved: 3"))),
+            (Some((true, Reason::Ready)), Some(5), moving(None), Some((None, None, "the topic exists"))),
+            (None, Some(5), moving(None), None),
+        ] {
+            let mut status = TopicClaimStatus { moving: told, ..TopicClaimStatus::default() };
+            if let Some((holds, reason)) = said {
+                let now = Time(Timestamp::UNIX_EPOCH);
+                Conditions::new(&mut status.conditions, Some(1), now).say(READY, holds, reason, "why");
+            }
+            let after = still(&status, &progress);
+            let found = after.as_ref().map(|after| {
+                let message = if after.obstacle.is_some() { "" } else { after.message.rsplit("are ").next().unwrap() };
+                (after.obstacle.as_ref().map(|obstacle| obstacle.reason), after.facts.moving, message)
+            });
+            assert_eq!(found, expected, "{said:?} {progress:?}");
+            let obstacle = after.and_then(|after| after.obstacle);
+            assert!(obstacle.is_none_or(|obstacle| obstacle.message == "why"));
         }
     }
 }

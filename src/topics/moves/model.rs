@@ -21,6 +21,7 @@ pub(super) struct Kafka {
     pub(super) brakes: BTreeMap<String, Values>,
     pub(super) running: Vec<Reassignment>,
     pub(super) rate: Option<i64>,
+    pub(super) down: BTreeSet<i32>,
     pub(super) writes: usize,
 }
 
@@ -63,7 +64,10 @@ impl Kafka {
             rate: self.rate.map_or(Rate::Off, Rate::At),
             other_rates: others.collect(),
             policy_rate: POLICY,
-            seats: (0..4).map(|id| Seat { id: broker(id), rack: None, load: 0 }).collect(),
+            seats: (0..4)
+                .filter(|id| !self.down.contains(id))
+                .map(|id| Seat { id: broker(id), rack: None, load: 0 })
+                .collect(),
         }
     }
 

@@ -58,7 +58,8 @@ pub async fn observe(
         let others = topics.iter().map(|other| &other.name).filter(|other| **other != topic.name);
         other_rates = rates_on(admin, others.cloned().collect()).await?;
     }
-    let seats = if uneven { seats(admin, &topics).await? } else { Vec::new() };
+    // Who is down, matters as long as anything is copied.
+    let seats = if uneven || !running.is_empty() { seats(admin, &topics).await? } else { Vec::new() };
     let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
     Ok(Some(Situation { topic: now, wanted, least, listed, running, busy, rate, other_rates, policy_rate, seats }))
 }

@@ -51,7 +51,7 @@ pub struct Situation {
     pub other_rates: BTreeSet<i64>,
     /// The rate that the cluster's policy wants, as [`super::throttle::rounded`].
     pub policy_rate: i64,
-    /// Who can be given replicas.
+    /// Who can be given replicas: needed where some are to be, and while any are copied.
     pub seats: Vec<Seat>,
 }
 
@@ -117,6 +117,7 @@ pub fn plan(seen: &Situation) -> Plan {
     if waits.is_none() {
         moving += needed.len();
     }
+    let waits = waits.or_else(|| stuck(seen, &flying));
 
     let mut steps = Vec::new();
     let copied: Vec<_> = begun.iter().copied().filter(|move_| move_.adding().next().is_some()).collect();
@@ -186,6 +187,17 @@ fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Opt
     }
     let begun = seen.listed != Listed::Nothing || !seen.running.is_empty();
     (seen.busy >= TOPICS && !begun).then(|| queued(name, seen.busy))
+}
+
+/// Why what was begun does not come to its end: it is copied to a broker that is down.
+fn stuck(seen: &Situation, flying: &[&Reassignment]) -> Option<Unusable> {
+    let is_down = |broker: &&BrokerId| seen.seats.iter().all(|seat| seat.id != **broker);
+    let (index, broker) = flying.iter().find_map(|move_| Some((move_.index, move_.adding.iter().find(is_down)?)))?;
+    let topic = &seen.topic.name;
+    let message = format!(
+        "broker {broker}, to which partition {index} of topic {topic} is copied, is down; it goes on when that is back"
+    );
+    Some(Unusable { reason: Reason::ReplicasWait, message })
 }
 
 /// What is said of a topic whose turn has not come.

@@ -195,6 +195,34 @@ fn who_changes_the_mind_goes_back() {
 }
 
 #[test]
+fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back() {
+    let mut kafka = Kafka::with(1, 3, 2);
+    kafka.look("t0", Some(3), usize::MAX);
+    kafka.arrive(0);
+    let to: Vec<i32> = kafka.running.iter().map(|move_| move_.adding[0].0).collect();
+    for (down, says) in [
+        (vec![], None),
+        (vec![0], None),
+        (vec![to[0]], Some(format!("broker {}, to which partition 1 of topic t0 is copied, is down", to[0]))),
+        (vec![to[1]], Some(format!("broker {}, to which partition", to[1]))),
+    ] {
+        kafka.down = down.into_iter().collect();
+        for wanted in [Some(3), None] {
+            let plan = kafka.look("t0", wanted, usize::MAX);
+            assert_eq!((kinds(&plan), plan.moving), (vec![], 2), "{:?}", kafka.down);
+            let said = plan.waits.map(|waits| (waits.reason, waits.message));
+            assert_eq!(said.is_some(), says.is_some(), "{said:?}");
+            if let (Some((reason, message)), Some(says)) = (said, &says) {
+                assert!(reason == Reason::ReplicasWait && message.contains(says), "{message}");
+            }
+        }
+    }
+    kafka.down.clear();
+    kafka.settle("t0", 3);
+    kafka.is_done("t0", 3, None);
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let many = (5, Reason::TooManyReplicas, "5 replicas need as many brokers; 4");
     for (wanted, reason, words) in [many, (1, Reason::TooFewReplicas, "min.insync.replicas")] {

@@ -28,7 +28,6 @@ pub mod volumes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_protocol::error::ResponseError as Code;
 use kube::Client;
 
 use self::apply::Applied;
@@ -103,6 +102,8 @@ struct Work {
     claim: Arc<TopicClaim>,
     /// How far its replicas have come, where that was looked at.
     progress: Option<Progress>,
+    /// Whether Kafka was asked to change something, and did not.
+    asked: bool,
 }
 
 impl Work {
@@ -119,7 +120,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
         context.refused.forget(name);
         return Ok(Next::Idle);
     };
-    let mut work = Work { claim, progress: None };
+    let mut work = Work { claim, progress: None, asked: false };
     match bring(context, name, &mut work).await {
         Err(Halt::Kafka(error)) => failed(context, name, &work, &error).await,
         other => other,
@@ -151,6 +152,7 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
             Ok(Applied::All(None)) => (plan.verdict, None),
             Ok(Applied::All(Some(created))) => (create::made(plan.verdict, &created), None),
             Err(Halt::Kafka(error)) => {
+                work.asked = true;
                 let Some(pause) = pause(&error) else { return Err(error.into()) };
                 context.refused.note(name, uid.as_deref(), &plan.steps, pause);
                 (plan.verdict, Some(error))
@@ -207,11 +209,9 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
     tracing::warn!(namespace = name.0, claim = name.1, %error, "the topic is not as claimed yet");
     let claim = &work.claim;
     let mut facts = claim.status.clone().unwrap_or_default();
-    let lacking = [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed].map(Some).contains(&error.code());
-    let refused = lacking || matches!(error, Error::Invalid(_));
     // While Kafka is away, what was said of a topic that is ready stands; what Kafka refuses is told in any case.
-    if refused || !holds(&facts.conditions, READY) {
-        if !error.is_retriable() {
+    if refusal::is_told(error, work.asked) || !holds(&facts.conditions, READY) {
+        if work.asked && matches!(error, Error::Invalid(_) | Error::Denied(_)) {
             // Kafka said no: what comes to be under this name later is not of our making.
             facts.creating = None;
         }

@@ -8,7 +8,7 @@ use super::keep::keep;
 use super::observe::Observation;
 use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition, holds};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition};
 use crate::clusters::Unusable;
 use crate::intent::claim::{judge, refuses};
 use crate::kafka::admin::topics::Topic;
@@ -59,7 +59,8 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         return Some(said(yields(claim, &seen.owner, status)));
     }
     let (policy, found) = match &seen.kafka {
-        Err(_) if holds(&status.conditions, READY) => return None,
+        // What was said of the claim as it is now stands until somebody can be asked. A cluster that was deleted will not be.
+        Err(unusable) if settled(claim) && unusable.reason != Reason::ClusterNotFound => return None,
         Err(unusable) => return Some(said(refused(status, unusable.reason, unusable.message.clone()))),
         Ok(kafka) => kafka,
     };
@@ -255,6 +256,25 @@ mod tests {
         assert_eq!(reason(&plan), Some(Reason::TopicCannotShrink));
         assert_eq!(json!(plan.verdict.facts.drift), json!(["partitions: 2 instead of 1"]));
         assert!(matches!(plan.steps.as_slice(), [Step::Record { .. }, Step::Alter(_)]), "{:?}", plan.steps);
+    }
+
+    #[test]
+    fn ready_stands_only_while_the_cluster_of_the_claim_as_it_is_can_be_asked_again() {
+        let unreachable = Reason::KafkaUnreachable;
+        for (why, generation, status, told) in [
+            (unreachable, 1, json!({"partitions": 2}), None),
+            (unreachable, 2, json!({"partitions": 2}), Some(unreachable)),
+            (unreachable, 1, Value::Null, Some(unreachable)),
+            (Reason::ClusterNotFound, 1, json!({"partitions": 2}), Some(Reason::ClusterNotFound)),
+        ] {
+            let mut claim = claim(json!({}), status);
+            claim.metadata.generation = Some(generation);
+            let before = claim.status.clone().unwrap_or_default();
+            let kafka = Err(Unusable { reason: why, message: "why".into() });
+            let plan = plan(&Observation { kafka, ..see(claim, json!({}), None) });
+            assert_eq!(plan.as_ref().and_then(reason), told, "{why} {generation}");
+            assert!(plan.is_none_or(|plan| plan.verdict.facts == before && plan.steps.is_empty()));
+        }
     }
 
     #[test]

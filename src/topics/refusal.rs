@@ -51,6 +51,14 @@ pub fn of(error: &Error, claim: &TopicClaim) -> Unusable {
     }
 }
 
+/// Whether an error is told of a claim that was ready: Kafka refuses us, or what was asked of it. An answer that has no place is one to what
+/// was asked; to a question it says nothing of the topic.
+#[must_use]
+pub fn is_told(error: &Error, asked: bool) -> bool {
+    let lacking = [Code::TopicAuthorizationFailed, Code::ClusterAuthorizationFailed].map(Some).contains(&error.code());
+    lacking || matches!(error, Error::Invalid(_)) || (asked && matches!(error, Error::Unknown(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +71,23 @@ mod tests {
         let said = of(&error, &claim);
         assert!(said.reason == Reason::Provisioning || said.message.contains(words), "{}", said.message);
         said.reason
+    }
+
+    #[test]
+    fn what_kafka_refuses_is_told_of_a_topic_that_is_ready_and_an_outage_is_not() {
+        for (code, asked, told, case) in [
+            (29, false, true, "a right on the topic is lacking"),
+            (31, true, true, "a right on the cluster is lacking"),
+            (40, true, true, "a setting that cannot be"),
+            (-1, true, true, "an edit that ends in an error of the broker's own"),
+            (-1, false, false, "a question that does"),
+            (7, true, false, "no answer in time"),
+            (89, true, false, "a quota is used up"),
+            (58, true, false, "our password is wrong"),
+        ] {
+            let error = Error::check("IncrementalAlterConfigs", "b:1", code, None).unwrap_err();
+            assert_eq!(is_told(&error, asked), told, "{case}");
+        }
     }
 
     #[test]

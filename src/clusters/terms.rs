@@ -59,6 +59,17 @@ impl Terms {
     pub fn admit(&self, labels: &BTreeMap<String, String>) -> bool {
         admits(self.namespaces.as_ref(), labels)
     }
+
+    /// Whether a namespace may have claims on topics of the cluster. The labels of one that is not opted in are not known: where some
+    /// namespaces are selected, that one is not.
+    #[must_use]
+    pub fn admit_claims(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
+        match (&self.namespaces, labels) {
+            (Some(_), Some(labels)) => self.admit(labels),
+            (Some(selector), None) => *selector == NamespaceSelector::default(),
+            (None, _) => true,
+        }
+    }
 }
 
 /// How clients speak to the brokers, in Kafka's own spelling.

@@ -67,6 +67,7 @@ impl Queues {
             found.iter().for_each(|deployment| self.accesses.push(deployment.access_key()));
         }
         within(world.accesses.names()).for_each(|claim| self.accesses.push(claim));
+        within(world.topics.names()).for_each(|claim| self.topics.push(claim));
         within(world.config_maps.names()).for_each(|config_map| self.config_maps.push(config_map));
     }
 

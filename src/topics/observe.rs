@@ -23,6 +23,8 @@ pub struct Observation {
     pub claim: Arc<TopicClaim>,
     /// The claim that has the topic: this one, or another's.
     pub owner: Arc<TopicClaim>,
+    /// Whether the cluster is for claims of this namespace.
+    pub admitted: bool,
     /// Ids under which any claim has made or taken over the topic.
     pub known_ids: Vec<String>,
     /// Who holds rights on the topic in Kafka. Looked at only where nothing else says whose it is.
@@ -78,7 +80,15 @@ pub fn with(
     let users = Users::of(&context.world, &key);
     let holders = Holders::default();
     let (empty, defaults, share, no_room) = (false, TopicDefaults::default(), None, None);
-    Observation { claim, owner, known_ids, holders, empty, users, defaults, share, no_room, kafka }
+    Observation { claim, owner, admitted: true, known_ids, holders, empty, users, defaults, share, no_room, kafka }
+}
+
+/// Whether a cluster is for claims of this one's namespace.
+#[must_use]
+pub fn is_admitted(context: &Context, connection: &Connection, claim: &TopicClaim) -> bool {
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    let facts = context.world.namespaces.get(&("", namespace));
+    connection.terms.admit_claims(facts.as_deref().map(|facts| &facts.labels))
 }
 
 /// Observes one claim; with it comes what its steps are sent by.
@@ -96,6 +106,7 @@ pub async fn observe(
     };
     let found = find(&connection, &claim.spec.topic_name, look).await?;
     let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)));
+    seen.admitted = is_admitted(context, &connection, &seen.claim);
     let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
     let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());
     if let Ok((_, Some(found))) = &seen.kafka

@@ -10,7 +10,7 @@ use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition};
 use crate::clusters::Unusable;
-use crate::intent::claim::{judge, refuses};
+use crate::intent::claim::{RETENTION_BYTES, judge, refuses};
 use crate::kafka::admin::topics::Topic;
 
 /// What is said of a claim that is ready.
@@ -64,7 +64,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Err(unusable) => return Some(said(refused(status, unusable.reason, unusable.message.clone()))),
         Ok(kafka) => kafka,
     };
-    let wrong = wrong(claim, policy).or_else(|| seen.no_room.clone());
+    let wrong = wrong(claim, policy, seen.admitted).or_else(|| seen.no_room.clone());
     let mut plan = match (found, wrong) {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
@@ -112,12 +112,30 @@ fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> V
 }
 
 /// What of the claim can never be, or may not be here.
-fn wrong(claim: &TopicClaim, policy: &TopicPolicy) -> Option<Unusable> {
+fn wrong(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> Option<Unusable> {
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    if !admitted {
+        let message = format!("BrokerCluster {} is not for namespace {namespace}", claim.spec.cluster);
+        return Some(Unusable { reason: Reason::ClusterNotAllowed, message });
+    }
     let found: Vec<_> = judge(&claim.spec, &policy.limits, namespace).into_iter().filter(refuses).collect();
     let reason = found.first()?.reason;
     let all = found.iter().map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
     Some(Unusable { reason, message: all.collect::<Vec<_>>().join("; ") })
+}
+
+/// Whether a claim on a share of the disks holds it against others: one that is refused takes nothing of them, unless its topic was given
+/// its share before. What does not fit among the shares is decided there.
+pub(super) fn holds_share(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> bool {
+    let status = claim.status.as_ref();
+    let said = status.and_then(|status| condition(&status.conditions, READY)).filter(|said| said.status == "False");
+    let has_no_topic = matches!(
+        said.and_then(|said| Reason::of_code(&said.reason)),
+        Some(Reason::TopicUnclaimed | Reason::TopicOwnedElsewhere | Reason::TopicMissing | Reason::TopicReplaced)
+    );
+    let given = status.and_then(|status| status.managed_config.as_ref());
+    let given = given.is_some_and(|keys| keys.iter().any(|key| key == RETENTION_BYTES));
+    !has_no_topic && (given || wrong(claim, policy, admitted).is_none())
 }
 
 fn missing(claim: &TopicClaim, status: &TopicClaimStatus) -> Verdict {
@@ -139,10 +157,13 @@ pub(super) fn list(texts: &[String]) -> Option<Vec<String>> {
 mod tests {
     use std::sync::Arc;
 
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::super::samples::{ID, claim, decide, decide_with, reason, see, topic};
     use super::*;
+    use crate::api::resources::Conditions;
     use crate::kafka::admin::settings::Changes;
 
     #[test]
@@ -256,6 +277,48 @@ mod tests {
         assert_eq!(reason(&plan), Some(Reason::TopicCannotShrink));
         assert_eq!(json!(plan.verdict.facts.drift), json!(["partitions: 2 instead of 1"]));
         assert!(matches!(plan.steps.as_slice(), [Step::Record { .. }, Step::Alter(_)]), "{:?}", plan.steps);
+    }
+
+    #[test]
+    fn a_claim_of_a_namespace_that_the_cluster_is_not_for_makes_nothing_and_breaks_nothing() {
+        let wanted = || claim(json!({"config": {"flush.ms": "5"}}), json!(null));
+        let there = || claim(json!({"config": {"flush.ms": "5"}}), json!({"managedConfig": ["flush.ms"]}));
+        for (claim, found, admitted, expected) in [
+            (wanted(), None, true, (None, 2, None)),
+            (wanted(), None, false, (Some(Reason::ClusterNotAllowed), 0, None)),
+            (there(), topic(2, 1, json!({})), true, (None, 1, Some(2))),
+            (there(), topic(2, 1, json!({})), false, (Some(Reason::ClusterNotAllowed), 0, Some(2))),
+        ] {
+            let plan = plan(&Observation { admitted, ..see(claim, json!({}), found) }).unwrap();
+            let seen = plan.verdict.facts.partitions.filter(|_| plan.verdict.facts.topic_id.is_some());
+            assert_eq!((reason(&plan), plan.steps.len(), seen), expected, "{admitted}");
+            assert_eq!(plan.replicas, None);
+        }
+    }
+
+    #[test]
+    fn who_is_refused_holds_no_share_of_the_disks_unless_the_topic_has_it() {
+        let given = json!({"managedConfig": ["retention.bytes"]});
+        for (partitions, status, said, admitted, holds) in [
+            (1, json!(null), None, true, true),
+            (1, json!({}), None, true, true),
+            (9, json!(null), None, true, false),
+            (1, json!(null), None, false, false),
+            (9, given.clone(), None, true, true),
+            (1, json!({}), Some(Reason::TopicUnclaimed), true, false),
+            (1, given, Some(Reason::TopicMissing), true, false),
+            (1, json!({}), Some(Reason::KafkaUnreachable), true, true),
+            (1, json!({}), Some(Reason::DiskSharesExceeded), true, true),
+        ] {
+            let spec = json!({"partitions": partitions, "retention": {"diskFraction": "0.1"}});
+            let mut claim = claim(spec, status);
+            if let (Some(reason), Some(status)) = (said, &mut claim.status) {
+                let now = Time(Timestamp::UNIX_EPOCH);
+                Conditions::new(&mut status.conditions, Some(1), now).say(READY, false, reason, "why");
+            }
+            let policy = serde_json::from_value(json!({"limits": {"maxPartitions": 2}})).unwrap();
+            assert_eq!(holds_share(&claim, &policy, admitted), holds, "{partitions} {said:?} {admitted}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Obs
     let claim = Arc::new(claim);
     Observation {
         owner: Arc::clone(&claim),
+        admitted: true,
         known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
         claim,
         holders: Default::default(),

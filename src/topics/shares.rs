@@ -3,7 +3,8 @@
 use super::Context;
 use super::create::shape_of;
 use super::disk::{Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention};
-use super::observe::Observation;
+use super::observe::{Observation, is_admitted};
+use super::plan::holds_share;
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec};
 use crate::clusters::{Connection, Halt, Unusable};
@@ -64,7 +65,7 @@ pub async fn to_be(context: &Context, connection: &Connection, seen: &Observatio
 }
 
 /// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves. A claim that yields
-/// its topic to another promises nothing.
+/// its topic to another promises nothing, nor does one that is refused.
 #[must_use]
 pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -> Option<Unusable> {
     let most = Share::parse(connection.terms.topics.limits.max_disk_use.as_deref()?)?;
@@ -75,7 +76,12 @@ pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -
         let Some(share) = named(&other.spec).filter(|_| other.spec.cluster == claim.spec.cluster) else { continue };
         let rivals = context.world.topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
         let uid = other.metadata.uid.clone().unwrap_or_default();
-        if owner(&rivals).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) {
+        let policy = &connection.terms.topics;
+        let holds = || {
+            claim.metadata.uid.as_ref() == Some(&uid)
+                || holds_share(&other, policy, is_admitted(context, connection, &other))
+        };
+        if owner(&rivals).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) && holds() {
             promises.push(Promise { since: other.metadata.creation_timestamp.clone(), uid, share });
         }
     }

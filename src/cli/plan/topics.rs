@@ -38,6 +38,7 @@ pub fn decide(
     let observation = Observation {
         claim: Arc::clone(claim),
         owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
+        admitted: is_admitted(claim, seen, view),
         known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
         // Records are not looked at either: a topic that was about to be made is taken for the claim's own.
@@ -79,6 +80,13 @@ fn known_ids(claim: &TopicClaim, claims: &[Arc<TopicClaim>], view: Option<&Resul
         known.extend(ids_on_record(Some(&view.resource), namespace, &claim.spec.topic_name));
     }
     known
+}
+
+/// Where nobody may look at namespaces, nothing is known of who is excluded.
+fn is_admitted(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>>) -> bool {
+    let Some(Ok(view)) = view else { return true };
+    let labels = claim.metadata.namespace.as_ref().and_then(|namespace| seen.labels.get(namespace));
+    seen.opted_in.is_none() || view.connection.terms.admit_claims(labels)
 }
 
 fn found(claim: &TopicClaim, view: &View) -> Option<Found> {

@@ -30,6 +30,8 @@ mod secret_view;
 pub mod standing;
 pub mod step;
 mod strangers;
+#[cfg(test)]
+mod trials;
 pub mod wishes;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use kube::api::Api;
 use super::Context;
 use super::asks::{self, Ask};
 use super::foreign;
-use super::groups::GroupView;
+use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
 use super::readers;
@@ -293,8 +293,9 @@ async fn held(
     let groups = try_join_all(wishes.groups.iter().map(|name| async move {
         let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
         let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        // Only a name that nobody has claimed may be one that lives already.
-        let exists = claims.is_empty() && own_namespace.is_none() && connection.admin.group_exists(name).await?;
+        // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
+        let had = claims.iter().any(|claim| groups::has(claim, name));
+        let exists = !had && own_namespace.is_none() && connection.admin.group_exists(name).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));
     // Kafka answers a question about what is no name at all with an error, which would end every look.

@@ -38,6 +38,8 @@ pub struct Plan {
     pub refused: Vec<Refusal>,
     /// Rights on topics of other namespaces.
     pub grants: Vec<Grant>,
+    /// Groups that are its namespace's because it asked first.
+    pub groups: Vec<String>,
     /// What keeps the access from being ready once the steps are done; nothing where it then is.
     pub obstacle: Option<Unusable>,
     /// Who is not part of this access although it asks for it, by uid, and why.
@@ -131,6 +133,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     }
     plan.refused = judgement.refused;
     plan.grants = judgement.grants;
+    plan.groups = judgement.groups;
     plan.steps.sort_by_key(Step::stage);
     Some(plan)
 }
@@ -249,8 +252,9 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
 pub(super) struct Judgement {
     pub(super) given: Wishes,
     pub(super) prefixes: Prefixes,
+    pub(super) refused: Vec<Refusal>,
     grants: Vec<Grant>,
-    refused: Vec<Refusal>,
+    groups: Vec<String>,
 }
 
 /// Whose everything is: claims topics that are nobody's, and refuses what is another's.
@@ -290,7 +294,12 @@ fn judge(
             },
         };
         let (gets, refusal) = match stands {
-            Standing::Own => (true, None),
+            Standing::Own => {
+                if right == Right::Join && !own_name(name, &seen.key.0) {
+                    judgement.groups.push(name.clone());
+                }
+                (true, None)
+            }
             Standing::Lent(grant) => {
                 judgement.grants.push(grant);
                 (true, None)

@@ -38,6 +38,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let mut status = AccessClaimStatus {
         refused: plan.refused.clone(),
         grants: plan.grants.clone(),
+        groups: plan.groups.clone(),
         service_accounts: seen.accounts.iter().cloned().collect(),
         owners: plan.owners.clone(),
         idle_since: plan.idle_since.clone(),

@@ -15,7 +15,7 @@ use super::step::{Handout, Step};
 use super::wishes::Wishes;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, condition};
+use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, Right, condition};
 use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Lifetimes};
 use crate::kafka::acl::{AclBinding, Permission, fingerprint};
@@ -95,8 +95,7 @@ pub(super) fn provide(
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     // A password that is left as somebody made it proves nothing.
     if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
-        let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics, mechanism });
+        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics: shown(judgement), mechanism });
     }
     // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
@@ -111,6 +110,16 @@ pub(super) fn provide(
 
 fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
     rights(&subject.username, (&seen.key.0, &subject.workload), &judgement.given, &judgement.prefixes)
+}
+
+/// The topics that brokers can show. One that is held although something is wrong with it may be nowhere, and what waits for it would
+/// wait for ever.
+fn shown(judgement: &Judgement) -> Vec<String> {
+    let refused = |name: &str, right: Right| {
+        judgement.refused.iter().any(|refusal| (refusal.name.as_str(), refusal.right) == (name, right))
+    };
+    let topics = judgement.given.rights().filter(|(name, right)| *right != Right::Join && !refused(name, *right));
+    topics.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Plans the limits. What Kafka does not show us was never set by us.
@@ -153,7 +162,7 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     };
     let slots: Vec<_> = held.slots.iter().map(|slot| slot.mechanism).collect();
     let offered: Vec<_> = connection.terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
-    let decision = rotation::decide(&Facts {
+    let mut decision = rotation::decide(&Facts {
         request: seen.rotate,
         asked: claim.status.as_ref().map_or(0, |status| status.rotations),
         done: *rotation,
@@ -168,6 +177,10 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     });
     if decision.count.is_some() || decision.clear {
         plan.steps.push(Step::RecordRotation { count: decision.count, clear: decision.clear });
+    }
+    // The only password is replaced where what follows, proof and publication, is known to succeed: it is on record, and waits.
+    if decision.renew.is_some_and(|(slot, _)| slot == active) && !is_ready(Some(claim)) {
+        decision.renew = None;
     }
     decision
 }

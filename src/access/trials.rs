@@ -13,13 +13,14 @@ use super::observe::{Held, Observation, SecretView, Subject, TopicView};
 use super::plan::{Plan, plan};
 use super::prefix::Prefixes;
 use super::rights::rights;
+use super::rotation::Request;
 use super::step::Step;
 use super::wishes::Wishes;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
     AccessClaim, AccessClaimStatus, Conditions, READY, SaslMechanism, TopicClaim, TopicClaimSpec, TopicClaimStatus,
-    TopicSource, set_condition,
+    TopicSource,
 };
 use crate::api::secret::Secret;
 use crate::clusters::claim::Claim;
@@ -210,4 +211,40 @@ async fn a_group_is_on_record_where_it_was_first_asked_for() {
     let refused = asks(true);
     assert!(refused.groups.is_empty());
     assert_eq!(refused.refused[0].reason, Reason::GroupUnclaimed.code(), "to have asked before gives nothing");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_gone_holds_up_nothing_else() {
+    let mut day = Day::new();
+    day.held.topics.insert("orders".to_owned(), topic("orders", Some(Reason::TopicMissing)));
+    day.claim.spec.produces.push("more".to_owned());
+    day.held.topics.insert("more".to_owned(), topic("more", None));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["grant 1", "prove bills more", "publish"]);
+    assert_eq!(plan.obstacle.unwrap().reason, Reason::TopicMissing);
+}
+
+#[tokio::test]
+async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
+    let day = |wrong: Option<Reason>, mechanisms: &[SaslMechanism]| {
+        let mut day = Day::new();
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.seen.rotate = Some(Request::Now);
+        if let Some(reason) = wrong {
+            let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
+            Conditions::new(conditions, Some(1), Time(at(0))).say(READY, false, reason, "");
+        }
+        words(&day.plan())
+    };
+    let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
+    let recorded = "record Some(1) true";
+    let in_place = [recorded, "renew SCRAM-SHA-512", "prove bills orders", "publish 1"];
+    assert_eq!(day(None, one), in_place);
+    assert_eq!(
+        day(Some(Reason::KafkaUnreachable), one),
+        [recorded, "prove bills orders"],
+        "it is on record, and waits"
+    );
+    let beside = [recorded, "renew SCRAM-SHA-256", "prove bills orders", "publish 1"];
+    assert_eq!(day(Some(Reason::KafkaUnreachable), two), beside, "the one in use stays");
 }

@@ -118,7 +118,7 @@ pub struct Held {
     pub groups: BTreeMap<String, GroupView>,
     /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
     pub rival: Option<String>,
-    /// The Pods that read the Secret, where it matters: while the user has two passwords.
+    /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life.
     pub readers: Option<Vec<Reader>>,
 }
 
@@ -173,7 +173,8 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
                 let quotas = quotas(&connection, subject, claim.as_deref());
-                let (held, quotas) = tokio::join!(held(context, &connection, (key, &asks), subject, &wishes), quotas);
+                let whose = (key, claim.as_deref(), asks.as_slice());
+                let (held, quotas) = tokio::join!(held(context, &connection, whose, subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
                 held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
@@ -284,7 +285,7 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
 async fn held(
     context: &Context,
     connection: &Connection,
-    (key, asks): (&AccessKey, &[Ask]),
+    (key, claim, asks): (&AccessKey, Option<&AccessClaim>, &[Ask]),
     subject: &Subject,
     wishes: &Wishes,
 ) -> Result<Held, Halt> {
@@ -323,13 +324,17 @@ async fn held(
     let (secret, slots) = (secret?.map_or(SecretView::Absent, |found| view(found, own)), slots?);
     let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
     let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
-    let readers = match secret.mechanism() {
-        Some(active) if rotation::needs_readers(&in_use, active) => {
-            let names: Vec<&str> =
-                [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
-            Some(readers::of(&context.client, &key.0, &names).await?)
-        }
-        _ => None,
+    let published = claim.and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
+    let needed = match &secret {
+        // Of an earlier life of the same name. Who has not started by now, after it was seen that there is no Secret, never read one.
+        SecretView::Absent => !published && !in_use.is_empty(),
+        secret => secret.mechanism().is_some_and(|active| rotation::needs_readers(&in_use, active)),
+    };
+    let readers = if needed {
+        let names: Vec<&str> = [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
+        Some(readers::of(&context.client, &key.0, &names).await?)
+    } else {
+        None
     };
     let asked_for: BTreeSet<_> = asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
     let mut read_copies = BTreeSet::new();

@@ -106,6 +106,10 @@ pub(super) fn provide(
     let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
     plan.steps.extend(replaces.map(publish));
     withdraw(rotation, connection, plan);
+    let earlier = of_an_earlier_life(seen, held, mechanism);
+    if !earlier.is_empty() {
+        plan.steps.push(Step::RemoveCredential(earlier));
+    }
 }
 
 fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
@@ -146,13 +150,27 @@ fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism
     let terms = &connection.terms;
     let offered: Vec<Mechanism> = terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
     let usual = mechanism(terms.mechanism);
-    let published =
-        seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
-    let lost = published && matches!(held.secret, SecretView::Absent);
+    let lost = was_published(seen) && matches!(held.secret, SecretView::Absent);
     match held.slots.as_slice() {
         [only] if lost => offered.into_iter().find(|mechanism| *mechanism != only.mechanism).unwrap_or(usual),
         _ => held.secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
     }
+}
+
+/// Whether the Secret was handed out before, as far as the claim knows.
+fn was_published(seen: &Observation) -> bool {
+    seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some())
+}
+
+/// The slots that an earlier life of the same name has left, where nobody of this one can have read their passwords: no Secret was there
+/// when it began, and no Pod that reads it has started. Whoever had them then would have what this one is given.
+fn of_an_earlier_life(seen: &Observation, held: &Held, mechanism: Mechanism) -> Vec<Mechanism> {
+    let none = |view: &SecretView| matches!(view, SecretView::Absent);
+    let first = !was_published(seen) && none(&held.secret) && held.copies.values().all(none);
+    let of_pods = seen.claim.as_ref().is_none_or(|claim| claim.spec.source == AccessSource::Pods);
+    let unread = held.readers.as_ref().is_some_and(|readers| readers.iter().all(|reader| !reader.started));
+    let slots = held.slots.iter().filter(|_| first && of_pods && unread).map(|slot| slot.mechanism);
+    slots.filter(|slot| *slot != mechanism).collect()
 }
 
 fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {

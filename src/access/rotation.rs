@@ -34,6 +34,8 @@ pub struct Reader {
     pub name: String,
     /// When it was made.
     pub created: Timestamp,
+    /// Whether it has come as far as to be given what it reads.
+    pub started: bool,
 }
 
 /// What is known.
@@ -198,7 +200,7 @@ mod tests {
     }
 
     fn reader(created: i64) -> Reader {
-        Reader { name: format!("pod-{created}"), created: at(created) }
+        Reader { name: format!("pod-{created}"), created: at(created), started: true }
     }
 
     #[test]

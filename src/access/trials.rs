@@ -13,14 +13,14 @@ use super::observe::{Held, Observation, SecretView, Subject, TopicView};
 use super::plan::{Plan, plan};
 use super::prefix::Prefixes;
 use super::rights::rights;
-use super::rotation::Request;
+use super::rotation::{Reader, Request};
 use super::step::Step;
 use super::wishes::Wishes;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
-    AccessClaim, AccessClaimStatus, Conditions, READY, SaslMechanism, TopicClaim, TopicClaimSpec, TopicClaimStatus,
-    TopicSource,
+    AccessClaim, AccessClaimStatus, AccessSource, Conditions, READY, SaslMechanism, TopicClaim, TopicClaimSpec,
+    TopicClaimStatus, TopicSource,
 };
 use crate::api::secret::Secret;
 use crate::clusters::claim::Claim;
@@ -45,6 +45,10 @@ fn at(second: i64) -> Timestamp {
 fn slot(mechanism: Mechanism) -> StoredCredential {
     let iterations = i32::try_from(iterations(&Secret::new(PASSWORD)).get()).unwrap();
     StoredCredential { mechanism, iterations }
+}
+
+fn reader(created: i64, started: bool) -> Reader {
+    Reader { name: format!("pod-{created}"), created: at(created), started }
 }
 
 /// A cluster that nobody is to ask anything.
@@ -247,4 +251,36 @@ async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
     );
     let beside = [recorded, "renew SCRAM-SHA-256", "prove bills orders", "publish 1"];
     assert_eq!(day(Some(Reason::KafkaUnreachable), two), beside, "the one in use stays");
+}
+
+#[tokio::test]
+async fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
+    let first = |change: fn(&mut Day)| {
+        let mut day = Day::new();
+        day.claim.status = None;
+        day.held.secret = SecretView::Absent;
+        day.held.slots = vec![slot(Mechanism::Sha256)];
+        day.held.readers = Some(vec![reader(NOW - 5, false)]);
+        change(&mut day);
+        words(&day.plan())
+    };
+    let (begun, gone) = (vec!["set SCRAM-SHA-512", "prove bills orders", "publish"], "retire SCRAM-SHA-256");
+    let retired: Vec<_> = begun.iter().copied().chain([gone]).collect();
+    assert_eq!(first(|_| {}), retired);
+    assert_eq!(first(|day| day.held.readers = Some(Vec::new())), retired, "nobody reads it yet");
+    assert_eq!(first(|day| day.held.slots.push(slot(Mechanism::Sha512))), retired, "the other is written anew");
+    assert_eq!(first(|day| day.held.readers.as_mut().unwrap().push(reader(9, true))), begun, "it may have read it");
+    assert_eq!(first(|day| day.held.readers = None), begun);
+    assert_eq!(first(|day| day.claim.spec.source = AccessSource::Manual), begun);
+    let copy = |day: &mut Day| {
+        day.claim.spec.secrets = vec!["mine".to_owned()];
+        day.held.copies.insert("mine".to_owned(), day.held.secret.clone());
+    };
+    assert!(first(copy).iter().any(|step| step == gone));
+    let left = |day: &mut Day| {
+        let stands = secret(&day.connection.terms, Mechanism::Sha256);
+        day.held.copies.insert("mine".to_owned(), stands);
+        day.claim.spec.secrets = vec!["mine".to_owned()];
+    };
+    assert!(!first(left).iter().any(|step| step == gone), "a copy of then tells it");
 }

@@ -23,8 +23,8 @@ use crate::kafka::admin::quotas::Quota;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
 
-/// When to look again whether an old password can go that a copy has just lost.
-const AFTER_COPY: Duration = Duration::from_secs(15);
+/// When to look again whether an old password can go that the Secret or a copy has just lost.
+const AFTER_WRITE: Duration = Duration::from_secs(15);
 
 /// Plans what brings Kafka and the Secret to what was judged.
 pub(super) fn provide(
@@ -100,7 +100,12 @@ pub(super) fn provide(
     // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
     let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
-    let number = rotation.renew.map(|(_, number)| number).or(again);
+    // Who has read it so far logs in by the mechanism before, as after a rotation: the time of its publication is to say so.
+    let moved = match &held.secret {
+        SecretView::Ours { rotation, .. } if held.secret.mechanism() != Some(mechanism) => Some(*rotation),
+        _ => None,
+    };
+    let number = rotation.renew.map(|(_, number)| number).or(again).or(moved);
     let handout = Handout { mechanism, group, consumes, produces };
     copies::keep(held, asked, &handout, replaces.is_some(), plan);
     let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
@@ -212,10 +217,10 @@ fn jittered(lifetimes: Lifetimes, key: &AccessKey) -> Lifetimes {
 
 /// What is left of an earlier password.
 fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
-    // A Pod that was made before a copy was brought to the new password may have read the old one there.
-    let copied = plan.steps.iter().any(|step| matches!(step, Step::Copy { .. }));
-    if copied && !rotation.retire.is_empty() {
-        plan.next = Some(AFTER_COPY);
+    // A Pod that was made before the Secret or a copy is written may have read there what goes.
+    let writes = plan.steps.iter().any(|step| matches!(step, Step::Publish { .. } | Step::Copy { .. }));
+    if writes && !rotation.retire.is_empty() {
+        plan.next = Some(AFTER_WRITE);
     } else if !rotation.retire.is_empty() {
         plan.steps.push(Step::RemoveCredential(rotation.retire));
     }

@@ -98,7 +98,13 @@ fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
         Step::Publish { handout, rotation: Some(_), .. } => Some(handout.mechanism),
         _ => None,
     })?;
-    let from = seen.held.as_ref().ok().and_then(|(_, held)| held.secret.mechanism());
+    let held = seen.held.as_ref().ok().map(|(_, held)| held)?;
+    let fresh = plan.steps.iter().any(|step| matches!(step, Step::SetCredential { fresh: true, .. }));
+    // The same password by another mechanism is no rotation.
+    if !fresh && held.secret.password().is_some() {
+        return None;
+    }
+    let from = held.secret.mechanism();
     Some(if from == Some(to) {
         (
             Reason::RotatedInPlace,

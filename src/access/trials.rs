@@ -284,3 +284,37 @@ async fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
     };
     assert!(!first(left).iter().any(|step| step == gone), "a copy of then tells it");
 }
+
+#[tokio::test]
+async fn a_mechanism_that_is_given_up_stays_for_pods_that_use_it() {
+    let day = |source: AccessSource| {
+        let mut day = Day::new();
+        day.claim.spec.source = source;
+        day.connection.terms.mechanism = SaslMechanism::ScramSha256;
+        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha256];
+        day
+    };
+    let kept = ["set SCRAM-SHA-256", "prove bills orders", "publish 0"];
+    assert_eq!(words(&day(AccessSource::Pods).plan()), kept, "the publication counts anew");
+    assert_eq!(
+        words(&day(AccessSource::Manual).plan()),
+        kept,
+        "though its clients have had all the time that there is"
+    );
+    let mut both = day(AccessSource::Pods);
+    both.held.slots.push(slot(Mechanism::Sha256));
+    both.held.readers = Some(vec![reader(5000, true)]);
+    assert_eq!(words(&both.plan()), ["prove bills orders", "publish 0"], "a Pod from after the first publication");
+}
+
+#[tokio::test]
+async fn an_old_password_goes_after_what_is_published_meanwhile() {
+    let mut day = Day::new();
+    day.held.slots.push(slot(Mechanism::Sha256));
+    day.held.readers = Some(vec![reader(5000, true)]);
+    day.claim.spec.produces.push("more".to_owned());
+    day.held.topics.insert("more".to_owned(), topic("more", None));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["grant 1", "prove bills more orders", "publish"]);
+    assert!(plan.next.is_some_and(|next| next <= std::time::Duration::from_secs(15)));
+}

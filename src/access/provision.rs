@@ -97,9 +97,9 @@ pub(super) fn provide(
     if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
         plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics: shown(judgement), mechanism });
     }
-    // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
+    // A Secret that was lost goes on counting, as of now, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
-    let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
+    let again = counted.filter(|_| is_lost(seen, held));
     // Who has read it so far logs in by the mechanism before, as after a rotation: the time of its publication is to say so.
     let moved = match &held.secret {
         SecretView::Ours { rotation, .. } if held.secret.mechanism() != Some(mechanism) => Some(*rotation),
@@ -149,13 +149,13 @@ pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgemen
     }
 }
 
-/// The slot to use: the one that the Secret tells clients of, while brokers take it. A Secret that was lost is made anew in the other
+/// The slot to use: the one that the Secret tells clients of, while brokers take it. A password that was lost is made anew in the other
 /// slot, where there is one: Pods that run hold the password of the first.
 fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism {
     let terms = &connection.terms;
     let offered: Vec<Mechanism> = terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
     let usual = mechanism(terms.mechanism);
-    let lost = was_published(seen) && matches!(held.secret, SecretView::Absent);
+    let lost = is_lost(seen, held);
     match held.slots.as_slice() {
         [only] if lost => offered.into_iter().find(|mechanism| *mechanism != only.mechanism).unwrap_or(usual),
         _ => held.secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
@@ -165,6 +165,11 @@ fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism
 /// Whether the Secret was handed out before, as far as the claim knows.
 fn was_published(seen: &Observation) -> bool {
     seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some())
+}
+
+/// Whether a password was handed out that no Secret holds any more: the Secret was deleted, or somebody emptied it.
+fn is_lost(seen: &Observation, held: &Held) -> bool {
+    was_published(seen) && held.secret.password().is_none() && !matches!(held.secret, SecretView::Foreign)
 }
 
 /// The slots that an earlier life of the same name has left, where nobody of this one can have read their passwords: no Secret was there

@@ -318,3 +318,31 @@ async fn an_old_password_goes_after_what_is_published_meanwhile() {
     assert_eq!(words(&plan), ["grant 1", "prove bills more orders", "publish"]);
     assert!(plan.next.is_some_and(|next| next <= std::time::Duration::from_secs(15)));
 }
+
+#[tokio::test]
+async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
+    let lost = |mechanisms: &[SaslMechanism], rotations: i64, change: fn(&mut SecretView)| {
+        let mut day = Day::new();
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.claim.status.as_mut().unwrap().rotations = rotations;
+        if let SecretView::Ours { rotation, .. } = &mut day.held.secret {
+            *rotation = rotations;
+        }
+        change(&mut day.held.secret);
+        words(&day.plan())
+    };
+    let emptied = |view: &mut SecretView| {
+        let SecretView::Ours { data, .. } = view else { panic!() };
+        data.insert("password".to_owned(), Secret::new(""));
+    };
+    let removed = |view: &mut SecretView| {
+        let SecretView::Ours { data, .. } = view else { panic!() };
+        data.clear();
+    };
+    let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
+    for change in [emptied, removed, |view| *view = SecretView::Absent] {
+        assert_eq!(lost(two, 0, change), ["set SCRAM-SHA-256", "prove bills orders", "publish 0"]);
+        assert_eq!(lost(two, 2, change), ["set SCRAM-SHA-256", "prove bills orders", "publish 2"]);
+        assert_eq!(lost(one, 0, change), ["set SCRAM-SHA-512", "prove bills orders", "publish 0"], "there is no other");
+    }
+}

@@ -221,7 +221,7 @@ impl Work<'_> {
         let rules = rules.map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
         let topics = topics.iter().map(|topic| Claim { what: Claimed::Topic(topic.clone()), ticket: None });
         let claims = login.into_iter().chain(rules).chain(topics).collect();
-        let proof = connection.batcher.prove(claims, PATIENCE).await.map_err(Halt::Unproven)?;
+        let proof = connection.batcher.prove(claims, PATIENCE).await?;
         let _ = self.proof.set(proof);
         Ok(())
     }

@@ -42,6 +42,7 @@ use kube::Client;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::clusters::{Clusters, Halt};
+use crate::kafka::proof::Unproven;
 use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::{Events, Told};
 use crate::runtime::queue::{Next, Queue};
@@ -90,8 +91,8 @@ impl Controller for Context {
 
     async fn look(&self, key: &AccessKey) -> Result<Next, Halt> {
         match pass(self, key, false).await {
-            // A published credential that does not log in is written again, once.
-            Err(Halt::Unproven(_)) => pass(self, key, true).await,
+            // A published credential that does not log in, where all else is served, is written again, once.
+            Err(Halt::Unproven(Unproven { login: true, .. })) => pass(self, key, true).await,
             looked => looked,
         }
     }

@@ -93,8 +93,9 @@ pub(super) fn provide(
     let at_work =
         plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
-    // A password that is left as somebody made it proves nothing.
-    if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
+    // A password that is left as somebody made it proves nothing, and nothing is handed out without a proof.
+    let left = plan.drift.leaves(What::Credential);
+    if (at_work || replaces.is_some() || unproven) && !left {
         plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics: shown(judgement), mechanism });
     }
     // A Secret that was lost goes on counting, as of now, or what it has seen already would look like one more to do.
@@ -107,9 +108,11 @@ pub(super) fn provide(
     };
     let number = rotation.renew.map(|(_, number)| number).or(again).or(moved);
     let handout = Handout { mechanism, group, consumes, produces };
-    copies::keep(held, asked, &handout, replaces.is_some(), plan);
-    let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
-    plan.steps.extend(replaces.map(publish));
+    if !left {
+        copies::keep(held, asked, &handout, replaces.is_some(), plan);
+        let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
+        plan.steps.extend(replaces.map(publish));
+    }
     withdraw(rotation, connection, plan);
     let earlier = of_an_earlier_life(seen, held, mechanism);
     if !earlier.is_empty() {

@@ -346,3 +346,16 @@ async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
         assert_eq!(lost(one, 0, change), ["set SCRAM-SHA-512", "prove bills orders", "publish 0"], "there is no other");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
+    let day = |drift: &str| {
+        let mut day = Day::with(json!({"credentials": {"drift": drift}}));
+        day.held.slots[0].iterations += 1;
+        day.claim.spec.produces.push("more".to_owned());
+        day.held.topics.insert("more".to_owned(), topic("more", None));
+        words(&day.plan())
+    };
+    assert_eq!(day("Revert"), ["grant 1", "set SCRAM-SHA-512", "prove bills more orders", "publish"]);
+    assert_eq!(day("Report"), ["grant 1"]);
+}

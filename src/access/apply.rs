@@ -38,6 +38,7 @@ struct Work<'w> {
     proof: OnceCell<Proof>,
     claim: OnceCell<AccessClaim>,
     secret_uid: OnceCell<String>,
+    confirmed: OnceCell<String>,
 }
 
 /// What came of a plan.
@@ -64,6 +65,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         proof: OnceCell::new(),
         claim: OnceCell::new(),
         secret_uid: OnceCell::new(),
+        confirmed: OnceCell::new(),
     };
     for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
@@ -76,7 +78,12 @@ impl Work<'_> {
     async fn step(&self, step: &Step) -> Result<(), Halt> {
         let (client, key) = (&self.context.client, &self.seen.key);
         match step {
-            Step::ConfirmEnd => objects::confirm_end(self.context, key, self.claim_seen()?).await,
+            Step::ConfirmEnd => {
+                let version = objects::confirm_end(self.context, key, self.claim_seen()?).await?;
+                // A plan confirms once: the cell is empty.
+                let _ = self.confirmed.set(version);
+                Ok(())
+            }
             Step::CreateClaim(spec) => self.create_claim(spec).await,
             Step::UpdateClaim(spec) => self.update_claim(spec).await,
             Step::ClaimTopic { topic, source } => {
@@ -121,7 +128,10 @@ impl Work<'_> {
             Step::Unpublish { name, uid, resource_version } => {
                 objects::unpublish(client, (&key.0, name), uid, resource_version).await
             }
-            Step::DeleteClaim => objects::delete_claim(client, key, self.claim_seen()?).await,
+            Step::DeleteClaim => {
+                let version = self.confirmed.get().ok_or(CHANGED)?;
+                objects::delete_claim(client, key, self.claim_seen()?, version).await
+            }
         }
     }
 

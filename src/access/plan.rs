@@ -177,17 +177,11 @@ fn life_of(seen: &Observation, has_pods: bool, idle_after: Duration) -> Life {
     life(has_pods, &seen.owners, since, seen.now, idle_after)
 }
 
-/// The rights first, which acts on live connections; then the credential, the Secret and the claim.
+/// The rights first, which acts on live connections; then the Secret, the credential that it told, and the claim.
 fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
     let mut steps = vec![Step::ConfirmEnd];
     if !held.rules.is_empty() {
         steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
-    }
-    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
-        steps.push(Step::RemoveQuotas);
-    }
-    if !held.slots.is_empty() {
-        steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
     }
     let own = [(&subject.secret_name, &held.secret)];
     steps.extend(own.into_iter().chain(&held.copies).filter_map(|(name, view)| match view {
@@ -197,6 +191,12 @@ fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
         }
         SecretView::Absent | SecretView::Foreign => None,
     }));
+    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
+        steps.push(Step::RemoveQuotas);
+    }
+    if !held.slots.is_empty() {
+        steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
+    }
     steps.push(Step::DeleteClaim);
     Plan { steps, ends: true, ..plan }
 }

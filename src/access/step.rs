@@ -123,10 +123,10 @@ pub enum Stage {
     Publish,
     /// And under its other names.
     Copy,
+    /// What was handed out is taken back: a Secret never tells a password that is gone.
+    Unpublish,
     /// What is left over can no longer log in.
     Withdraw,
-    /// What was handed out is taken back.
-    Unpublish,
     /// Nothing is left to remember.
     Forget,
 }
@@ -141,8 +141,8 @@ impl Stage {
         Self::Prove,
         Self::Publish,
         Self::Copy,
-        Self::Withdraw,
         Self::Unpublish,
+        Self::Withdraw,
         Self::Forget,
     ];
 }

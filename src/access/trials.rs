@@ -359,3 +359,14 @@ async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it
     assert_eq!(day("Revert"), ["grant 1", "set SCRAM-SHA-512", "prove bills more orders", "publish"]);
     assert_eq!(day("Report"), ["grant 1"]);
 }
+
+#[tokio::test]
+async fn at_the_end_no_secret_outlives_its_password() {
+    let mut day = Day::new();
+    day.seen.owners = vec![Ownership::Gone];
+    day.claim.status.as_mut().unwrap().idle_since = Some(Time(at(0)));
+    let mut plan = day.plan();
+    assert!(plan.ends);
+    plan.steps.sort_by_key(Step::stage);
+    assert_eq!(words(&plan), ["confirm", "revoke 3", "unpublish", "retire SCRAM-SHA-512", "delete"]);
+}

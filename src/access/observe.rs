@@ -141,6 +141,8 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// The Pods that carry its label, whether they ask for it or not, sorted.
+    pub labelled: Vec<String>,
     /// Whether the claim names no cluster, and none was put on record.
     pub unplaced: bool,
     /// Whether the namespace is opted in.
@@ -190,6 +192,8 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let let_through = context.gates.let_through(key, &living);
     let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
     let unplaced = recorded.is_none() && context.world.unnamed_accesses.has(key);
+    let mut labelled: Vec<String> = context.world.pods.of(key).iter().map(|pod| pod.name.clone()).collect();
+    labelled.sort();
     let key = key.clone();
     Ok(Observation {
         key,
@@ -201,6 +205,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
         held,
         credential_doubted,
         owners,
+        labelled,
         opted_in,
         admitted,
         let_through,

@@ -29,6 +29,9 @@ use crate::intent::manual::fault;
 use crate::kafka::admin::quotas::Quota;
 use crate::ownership::own_name;
 
+/// How often an access is looked at whose end waits for Pods that carry its label.
+const LABEL_LOOK: Duration = Duration::from_secs(30);
+
 /// The decision about one access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -56,6 +59,8 @@ pub struct Plan {
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.
     pub idle_since: Option<Time>,
+    /// The Pods because of whose label its end is put off.
+    pub labelled: Vec<String>,
     /// Whether the access is over, and the steps take it away.
     pub ends: bool,
     /// Who still has an old password.
@@ -105,6 +110,11 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         }
         Life::Wanted => {}
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
+        // Whatever they are, they may have its Secret: the end would be given up at the last look.
+        Life::Ended if !seen.labelled.is_empty() => {
+            plan.idle_since = before.and_then(|status| status.idle_since.clone());
+            (plan.labelled, plan.next) = (seen.labelled.clone(), Some(LABEL_LOOK));
+        }
         Life::Ended => return Some(end(subject, held, plan)),
     }
     let prefixes = Prefixes::of(&Question {
@@ -160,6 +170,7 @@ fn was_for_nothing(seen: &Observation, unusable: &Unusable) -> bool {
     unusable.reason == Reason::ClusterNotFound
         && seen.opted_in
         && seen.asks.is_empty()
+        && seen.labelled.is_empty()
         && seen.claim.as_deref().is_some_and(untouched)
 }
 

@@ -10,6 +10,7 @@ use super::apply::Applied;
 use super::asks::Asker;
 use super::observe::Observation;
 use super::plan::Plan;
+use super::rotation::named;
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition};
@@ -89,6 +90,12 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
 
 fn idle(plan: &Plan) -> String {
     let since = plan.idle_since.as_ref().map(|since| since.0.to_string()).unwrap_or_default();
+    if !plan.labelled.is_empty() {
+        let pods = named(plan.labelled.iter().map(String::as_str));
+        return format!(
+            "nobody asks for it since {since}, but Pods still carry its label: {pods}; it ends without them"
+        );
+    }
     format!("no Pod and no owner since {since}; it ends after the BrokerCluster's credentials.idleAfter")
 }
 

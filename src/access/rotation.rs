@@ -157,12 +157,17 @@ fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
             settled: false,
         });
     }
-    let more = names.len().saturating_sub(NAMED);
-    let mut by = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        by = format!("{by} and {more} more");
+    let by = format!("Pods {}", named(names.into_iter()));
+    Some(Overlap { by, overdue, settled: age > WELL_AFTER })
+}
+
+/// Names for a message: the first few, and how many more there are.
+pub(super) fn named<'n>(mut names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let first = names.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
-    Some(Overlap { by: format!("Pods {by}"), overdue, settled: age > WELL_AFTER })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is planned for one access: a day in which all is well, and what differs from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -130,6 +131,7 @@ impl Day {
             held: Err(crate::clusters::Unusable { reason: Reason::Provisioning, message: String::new() }),
             credential_doubted: false,
             owners: vec![Ownership::Asks],
+            labelled: Vec::new(),
             unplaced: false,
             opted_in: true,
             admitted: true,
@@ -316,7 +318,7 @@ async fn an_old_password_goes_after_what_is_published_meanwhile() {
     day.held.topics.insert("more".to_owned(), topic("more", None));
     let plan = day.plan();
     assert_eq!(words(&plan), ["grant 1", "prove bills more orders", "publish"]);
-    assert!(plan.next.is_some_and(|next| next <= std::time::Duration::from_secs(15)));
+    assert!(plan.next.is_some_and(|next| next <= Duration::from_secs(15)));
 }
 
 #[tokio::test]
@@ -369,4 +371,15 @@ async fn at_the_end_no_secret_outlives_its_password() {
     assert!(plan.ends);
     plan.steps.sort_by_key(Step::stage);
     assert_eq!(words(&plan), ["confirm", "revoke 3", "unpublish", "retire SCRAM-SHA-512", "delete"]);
+}
+
+#[tokio::test]
+async fn an_end_waits_for_pods_that_carry_the_label() {
+    let mut day = Day::new();
+    day.seen.owners = vec![Ownership::Gone];
+    day.seen.labelled = vec!["kept-by-hand".to_owned()];
+    day.claim.status.as_mut().unwrap().idle_since = Some(Time(at(7)));
+    let plan = day.plan();
+    assert_eq!((words(&plan), plan.ends, plan.idle_since), (vec![], false, Some(Time(at(7)))));
+    assert_eq!((plan.labelled, plan.next), (vec!["kept-by-hand".to_owned()], Some(Duration::from_secs(30))));
 }

@@ -1,6 +1,7 @@
 //! Carries out the steps of a plan: one small function a step, each safe to do twice.
 
 use futures::future::try_join_all;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -36,7 +37,7 @@ struct Work<'w> {
     credential: OnceCell<(Credential, ScramKeys, Ticket)>,
     rules: OnceCell<Option<Ticket>>,
     proof: OnceCell<Proof>,
-    claim: OnceCell<AccessClaim>,
+    claim: Mutex<Option<AccessClaim>>,
     secret_uid: OnceCell<String>,
     confirmed: OnceCell<String>,
 }
@@ -63,7 +64,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         credential: OnceCell::new(),
         rules: OnceCell::new(),
         proof: OnceCell::new(),
-        claim: OnceCell::new(),
+        claim: Mutex::default(),
         secret_uid: OnceCell::new(),
         confirmed: OnceCell::new(),
     };
@@ -71,7 +72,10 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
         try_join_all(steps.map(|step| work.step(step))).await?;
     }
-    Ok(Applied { proof: work.proof.into_inner(), claim: work.claim.into_inner() })
+    Ok(Applied {
+        proof: work.proof.into_inner(),
+        claim: work.claim.into_inner().unwrap_or_else(PoisonError::into_inner),
+    })
 }
 
 impl Work<'_> {
@@ -92,13 +96,17 @@ impl Work<'_> {
             Step::RecordRotation { count, clear } => {
                 let written = objects::record_rotation(client, self.claim_seen()?, *count, *clear).await?;
                 if let Some(written) = written {
-                    let _ = self.claim.set(written);
+                    self.wrote(written);
                 }
                 Ok(())
             }
             Step::RecordCluster => {
                 let written = objects::record_cluster(client, self.claim_seen()?, &self.subject.cluster).await?;
-                let _ = self.claim.set(written);
+                self.wrote(written);
+                Ok(())
+            }
+            Step::ForgetRules => {
+                self.wrote(objects::forget_rules(client, self.claim_seen()?).await?);
                 Ok(())
             }
             Step::Grant(rules) => self.grant(rules).await,
@@ -146,17 +154,21 @@ impl Work<'_> {
         self.seen.claim.as_deref().ok_or(CHANGED)
     }
 
+    /// The claim as the last write returned it: what is reported goes on from there.
+    fn wrote(&self, claim: AccessClaim) {
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+    }
+
     async fn create_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
         let made = objects::create_claim(&self.context.client, &self.seen.key, spec).await?;
-        // A plan writes one claim: the cell is empty.
-        let _ = self.claim.set(made);
+        self.wrote(made);
         Ok(())
     }
 
     async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
         let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
         self.context.world.renew_access(&self.seen.key, made.clone());
-        let _ = self.claim.set(made);
+        self.wrote(made);
         Ok(())
     }
 

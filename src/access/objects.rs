@@ -112,6 +112,15 @@ pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str)
     Ok(status::write(client, claim, Base::SameObject, json!({"cluster": cluster}), words).await?)
 }
 
+/// Takes from a claim's status what the rules of its user were last left as.
+///
+/// # Errors
+/// The API server refused.
+pub async fn forget_rules(client: &Client, claim: &AccessClaim) -> Result<AccessClaim, Halt> {
+    let words = ("record that rules change", "access_claim_rules");
+    Ok(status::write(client, claim, Base::SameObject, json!({"rules": null}), words).await?)
+}
+
 /// Puts a rotation on record, then takes away the annotation that asked for it.
 ///
 /// # Errors

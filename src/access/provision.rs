@@ -62,6 +62,9 @@ pub(super) fn provide(
         wanted.intersection(&held.rules).cloned().collect()
     } else {
         if !missing.is_empty() {
+            // Cut short, a change of ours must not look like somebody else's where what was wanted before is wanted again.
+            let left = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref());
+            plan.steps.extend(left.map(|_| Step::ForgetRules));
             plan.steps.push(Step::Grant(missing));
         }
         revoke(seen, subject, judgement, held, &mut plan.steps);

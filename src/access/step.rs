@@ -29,6 +29,8 @@ pub enum Step {
         /// Whether to take the annotation away that asked for it.
         clear: bool,
     },
+    /// Take from the record what the rules of the user were last left as: they are about to change.
+    ForgetRules,
     /// Add rules.
     Grant(Vec<AclBinding>),
     /// Remove rules.
@@ -115,6 +117,8 @@ pub enum Stage {
     Revoke,
     /// What is decided is on record before anything is done about it.
     Record,
+    /// What is on record and is about to be wrong is taken from it.
+    Unsettle,
     /// Kafka is brought to it.
     Provide,
     /// It is seen to work.
@@ -133,10 +137,11 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Confirm,
         Self::Revoke,
         Self::Record,
+        Self::Unsettle,
         Self::Provide,
         Self::Prove,
         Self::Publish,
@@ -159,6 +164,7 @@ impl Step {
             | Self::RecordCluster
             | Self::ClaimTopic { .. }
             | Self::RecordRotation { .. } => Stage::Record,
+            Self::ForgetRules => Stage::Unsettle,
             Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,

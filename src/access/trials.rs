@@ -13,14 +13,14 @@ use super::life::Ownership;
 use super::observe::{Held, Observation, SecretView, Subject, TopicView};
 use super::plan::{Plan, plan};
 use super::prefix::Prefixes;
-use super::rights::rights;
+use super::rights::{rights, rule};
 use super::rotation::{Reader, Request};
 use super::step::Step;
 use super::wishes::Wishes;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
-    AccessClaim, AccessClaimStatus, AccessSource, Conditions, READY, SaslMechanism, TopicClaim, TopicClaimSpec,
+    AccessClaim, AccessClaimStatus, AccessSource, Conditions, READY, Right, SaslMechanism, TopicClaim, TopicClaimSpec,
     TopicClaimStatus, TopicSource,
 };
 use crate::api::secret::Secret;
@@ -190,6 +190,7 @@ fn words(plan: &Plan) -> Vec<String> {
         }
         Step::RecordRotation { count, clear } => format!("record {count:?} {clear}"),
         Step::UpdateClaim(_) => "update".to_owned(),
+        Step::ForgetRules => "unsettle".to_owned(),
         Step::Unpublish { .. } => "unpublish".to_owned(),
         Step::ConfirmEnd => "confirm".to_owned(),
         Step::DeleteClaim => "delete".to_owned(),
@@ -226,7 +227,7 @@ async fn a_topic_that_is_gone_holds_up_nothing_else() {
     day.claim.spec.produces.push("more".to_owned());
     day.held.topics.insert("more".to_owned(), topic("more", None));
     let plan = day.plan();
-    assert_eq!(words(&plan), ["grant 1", "prove bills more", "publish"]);
+    assert_eq!(words(&plan), ["unsettle", "grant 1", "prove bills more", "publish"]);
     assert_eq!(plan.obstacle.unwrap().reason, Reason::TopicMissing);
 }
 
@@ -317,7 +318,7 @@ async fn an_old_password_goes_after_what_is_published_meanwhile() {
     day.claim.spec.produces.push("more".to_owned());
     day.held.topics.insert("more".to_owned(), topic("more", None));
     let plan = day.plan();
-    assert_eq!(words(&plan), ["grant 1", "prove bills more orders", "publish"]);
+    assert_eq!(words(&plan), ["unsettle", "grant 1", "prove bills more orders", "publish"]);
     assert!(plan.next.is_some_and(|next| next <= Duration::from_secs(15)));
 }
 
@@ -358,8 +359,8 @@ async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it
         day.held.topics.insert("more".to_owned(), topic("more", None));
         words(&day.plan())
     };
-    assert_eq!(day("Revert"), ["grant 1", "set SCRAM-SHA-512", "prove bills more orders", "publish"]);
-    assert_eq!(day("Report"), ["grant 1"]);
+    assert_eq!(day("Revert"), ["unsettle", "grant 1", "set SCRAM-SHA-512", "prove bills more orders", "publish"]);
+    assert_eq!(day("Report"), ["unsettle", "grant 1"]);
 }
 
 #[tokio::test]
@@ -382,4 +383,24 @@ async fn an_end_waits_for_pods_that_carry_the_label() {
     let plan = day.plan();
     assert_eq!((words(&plan), plan.ends, plan.idle_since), (vec![], false, Some(Time(at(7)))));
     assert_eq!((plan.labelled, plan.next), (vec!["kept-by-hand".to_owned()], Some(Duration::from_secs(30))));
+}
+
+#[tokio::test]
+async fn rules_are_off_the_record_while_they_change() {
+    let mut day = Day::new();
+    day.held.rules.pop_first();
+    day.claim.status.as_mut().unwrap().rules = None;
+    assert_eq!(words(&day.plan()), ["grant 1", "prove bills orders"], "nothing is on record");
+
+    // What a grant that was cut short has left, where the wish is withdrawn again.
+    let left = rule(USER, Right::Produce, "more");
+    let day = |on_record: bool| {
+        let mut day = Day::with(json!({"credentials": {"drift": "Report"}}));
+        day.held.rules.insert(left.clone());
+        let status = day.claim.status.as_mut().unwrap();
+        status.rules = status.rules.take().filter(|_| on_record);
+        words(&day.plan())
+    };
+    assert!(day(true).is_empty(), "somebody added it");
+    assert_eq!(day(false), ["revoke 1"]);
 }

@@ -10,7 +10,7 @@ use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::{Judgement, Plan};
 use super::quotas;
 use super::rights::rights;
-use super::rotation::{self, Decision, Facts};
+use super::rotation::{self, Decision, Facts, LOOK_AGAIN, Overlap};
 use super::step::{Handout, Step};
 use super::wishes::Wishes;
 use crate::api::names::short_hash;
@@ -20,11 +20,9 @@ use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Lifetimes};
 use crate::kafka::acl::{AclBinding, Permission, fingerprint};
 use crate::kafka::admin::quotas::Quota;
+use crate::kafka::admin::users::StoredCredential;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
-
-/// When to look again whether an old password can go that the Secret or a copy has just lost.
-const AFTER_WRITE: Duration = Duration::from_secs(15);
 
 /// Plans what brings Kafka and the Secret to what was judged.
 pub(super) fn provide(
@@ -116,11 +114,8 @@ pub(super) fn provide(
         let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
         plan.steps.extend(replaces.map(publish));
     }
-    withdraw(rotation, connection, plan);
     let earlier = of_an_earlier_life(seen, held, mechanism);
-    if !earlier.is_empty() {
-        plan.steps.push(Step::RemoveCredential(earlier));
-    }
+    withdraw(rotation, earlier, mechanism, connection, held, plan);
 }
 
 fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
@@ -226,21 +221,34 @@ fn jittered(lifetimes: Lifetimes, key: &AccessKey) -> Lifetimes {
     Lifetimes { rotate_every: lifetimes.rotate_every.map(earlier), ..lifetimes }
 }
 
-/// What is left of an earlier password.
-fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
+/// What is left of earlier passwords: `mechanism` is the slot that stays.
+fn withdraw(
+    rotation: Decision,
+    earlier: Vec<Mechanism>,
+    mechanism: Mechanism,
+    connection: &Connection,
+    held: &Held,
+    plan: &mut Plan,
+) {
+    plan.overlap = rotation.overlap;
+    plan.next = [plan.next, rotation.next].into_iter().flatten().min();
     // A Pod that was made before the Secret or a copy is written may have read there what goes.
     let writes = plan.steps.iter().any(|step| matches!(step, Step::Publish { .. } | Step::Copy { .. }));
-    if writes && !rotation.retire.is_empty() {
-        plan.next = Some(AFTER_WRITE);
-    } else if !rotation.retire.is_empty() {
-        plan.steps.push(Step::RemoveCredential(rotation.retire));
+    let retire = if writes { earlier } else { rotation.retire };
+    let stays = |slot: &StoredCredential| slot.mechanism != mechanism && !retire.contains(&slot.mechanism);
+    if writes && held.slots.iter().any(stays) {
+        let by = "whoever read the Secret before; it was written just now".to_owned();
+        let just_now = Overlap { by, overdue: false, settled: false };
+        plan.overlap = Some(Overlap { settled: false, ..plan.overlap.take().unwrap_or(just_now) });
+        plan.next = Some(plan.next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN)));
     }
-    let settled = rotation.overlap.as_ref().is_some_and(|overlap| overlap.settled);
+    if !retire.is_empty() {
+        plan.steps.push(Step::RemoveCredential(retire));
+    }
+    let settled = plan.overlap.as_ref().is_some_and(|overlap| overlap.settled);
     if settled && connection.terms.lifetimes.restart == Restart::Rollout {
         plan.steps.extend(plan.owners.iter().cloned().map(Step::Restart));
     }
-    plan.overlap = rotation.overlap;
-    plan.next = [plan.next, rotation.next].into_iter().flatten().min();
 }
 
 /// Whether Kafka lacks the published credential, holds another, or there is none yet.

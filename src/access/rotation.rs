@@ -14,7 +14,7 @@ use crate::kafka::scram::Mechanism;
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
 pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How often the Pods are looked at while an old password is in use.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Pods that a message names.
 const NAMED: usize = 5;
 

@@ -404,3 +404,28 @@ async fn rules_are_off_the_record_while_they_change() {
     assert!(day(true).is_empty(), "somebody added it");
     assert_eq!(day(false), ["revoke 1"]);
 }
+
+#[tokio::test]
+async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
+    let said = |change: fn(&mut Day)| {
+        let mut day = Day::new();
+        change(&mut day);
+        let plan = day.plan();
+        (plan.overlap.map(|overlap| overlap.settled), plan.next)
+    };
+    let soon = Some(std::time::Duration::from_secs(15));
+    let rotated = |day: &mut Day| day.seen.rotate = Some(Request::Now);
+    assert_eq!(said(rotated), (Some(false), soon));
+    let in_place = |day: &mut Day| {
+        day.seen.rotate = Some(Request::Now);
+        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    };
+    assert_eq!(said(in_place).0, None, "there is no other");
+    let lost = |day: &mut Day| day.held.secret = SecretView::Absent;
+    assert_eq!(said(lost), (Some(false), soon));
+    let due = |day: &mut Day| {
+        day.held.slots.push(slot(Mechanism::Sha256));
+        day.held.readers = Some(vec![reader(5000, true)]);
+    };
+    assert_eq!(said(due).0, None, "it goes in this very plan");
+}

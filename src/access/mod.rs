@@ -12,6 +12,7 @@ pub mod drift;
 mod foreign;
 pub mod gates;
 pub mod groups;
+mod judgement;
 pub mod lending;
 pub mod life;
 pub mod objects;

@@ -26,9 +26,6 @@ use crate::kafka::proof::{Claim, Claimed, Proof};
 use crate::kafka::scram::{Mechanism, ScramKeys, generate_password};
 use crate::runtime::writes;
 
-/// How long brokers may take to serve what was committed; afterwards everything is looked at afresh.
-const PATIENCE: Duration = Duration::from_secs(12);
-
 /// What the steps of one plan hand on to each other.
 struct Work<'w> {
     context: &'w Context,
@@ -40,6 +37,7 @@ struct Work<'w> {
     claim: Mutex<Option<AccessClaim>>,
     secret_uid: OnceCell<String>,
     confirmed: OnceCell<String>,
+    patience: Duration,
 }
 
 /// What came of a plan.
@@ -51,11 +49,11 @@ pub struct Applied {
     pub claim: Option<AccessClaim>,
 }
 
-/// Carries out a plan, stage by stage.
+/// Carries out a plan, stage by stage. `patience` is how long brokers may take to serve what was committed.
 ///
 /// # Errors
 /// The first step that failed; what was done stays, and the next look goes on from there.
-pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result<Applied, Halt> {
+pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience: Duration) -> Result<Applied, Halt> {
     let Some(subject) = &seen.subject else { return Ok(Applied::default()) };
     let work = Work {
         context,
@@ -67,6 +65,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         claim: Mutex::default(),
         secret_uid: OnceCell::new(),
         confirmed: OnceCell::new(),
+        patience,
     };
     for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
@@ -243,7 +242,7 @@ impl Work<'_> {
         let rules = rules.map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
         let topics = topics.iter().map(|topic| Claim { what: Claimed::Topic(topic.clone()), ticket: None });
         let claims = login.into_iter().chain(rules).chain(topics).collect();
-        let proof = connection.batcher.prove(claims, PATIENCE).await?;
+        let proof = connection.batcher.prove(claims, self.patience).await?;
         let _ = self.proof.set(proof);
         Ok(())
     }

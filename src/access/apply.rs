@@ -1,6 +1,7 @@
 //! Carries out the steps of a plan: one small function a step, each safe to do twice.
 
 use futures::future::try_join_all;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -25,9 +26,6 @@ use crate::kafka::proof::{Claim, Claimed, Proof};
 use crate::kafka::scram::{Mechanism, ScramKeys, generate_password};
 use crate::runtime::writes;
 
-/// How long brokers may take to serve what was committed; afterwards everything is looked at afresh.
-const PATIENCE: Duration = Duration::from_secs(12);
-
 /// What the steps of one plan hand on to each other.
 struct Work<'w> {
     context: &'w Context,
@@ -36,8 +34,10 @@ struct Work<'w> {
     credential: OnceCell<(Credential, ScramKeys, Ticket)>,
     rules: OnceCell<Option<Ticket>>,
     proof: OnceCell<Proof>,
-    claim: OnceCell<AccessClaim>,
+    claim: Mutex<Option<AccessClaim>>,
     secret_uid: OnceCell<String>,
+    confirmed: OnceCell<String>,
+    patience: Duration,
 }
 
 /// What came of a plan.
@@ -49,11 +49,11 @@ pub struct Applied {
     pub claim: Option<AccessClaim>,
 }
 
-/// Carries out a plan, stage by stage.
+/// Carries out a plan, stage by stage. `patience` is how long brokers may take to serve what was committed.
 ///
 /// # Errors
 /// The first step that failed; what was done stays, and the next look goes on from there.
-pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result<Applied, Halt> {
+pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience: Duration) -> Result<Applied, Halt> {
     let Some(subject) = &seen.subject else { return Ok(Applied::default()) };
     let work = Work {
         context,
@@ -62,21 +62,31 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan) -> Result
         credential: OnceCell::new(),
         rules: OnceCell::new(),
         proof: OnceCell::new(),
-        claim: OnceCell::new(),
+        claim: Mutex::default(),
         secret_uid: OnceCell::new(),
+        confirmed: OnceCell::new(),
+        patience,
     };
     for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
         try_join_all(steps.map(|step| work.step(step))).await?;
     }
-    Ok(Applied { proof: work.proof.into_inner(), claim: work.claim.into_inner() })
+    Ok(Applied {
+        proof: work.proof.into_inner(),
+        claim: work.claim.into_inner().unwrap_or_else(PoisonError::into_inner),
+    })
 }
 
 impl Work<'_> {
     async fn step(&self, step: &Step) -> Result<(), Halt> {
         let (client, key) = (&self.context.client, &self.seen.key);
         match step {
-            Step::ConfirmEnd => objects::confirm_end(self.context, key, self.claim_seen()?).await,
+            Step::ConfirmEnd => {
+                let version = objects::confirm_end(self.context, key, self.claim_seen()?).await?;
+                // A plan confirms once: the cell is empty.
+                let _ = self.confirmed.set(version);
+                Ok(())
+            }
             Step::CreateClaim(spec) => self.create_claim(spec).await,
             Step::UpdateClaim(spec) => self.update_claim(spec).await,
             Step::ClaimTopic { topic, source } => {
@@ -85,13 +95,17 @@ impl Work<'_> {
             Step::RecordRotation { count, clear } => {
                 let written = objects::record_rotation(client, self.claim_seen()?, *count, *clear).await?;
                 if let Some(written) = written {
-                    let _ = self.claim.set(written);
+                    self.wrote(written);
                 }
                 Ok(())
             }
             Step::RecordCluster => {
                 let written = objects::record_cluster(client, self.claim_seen()?, &self.subject.cluster).await?;
-                let _ = self.claim.set(written);
+                self.wrote(written);
+                Ok(())
+            }
+            Step::ForgetRules => {
+                self.wrote(objects::forget_rules(client, self.claim_seen()?).await?);
                 Ok(())
             }
             Step::Grant(rules) => self.grant(rules).await,
@@ -121,7 +135,10 @@ impl Work<'_> {
             Step::Unpublish { name, uid, resource_version } => {
                 objects::unpublish(client, (&key.0, name), uid, resource_version).await
             }
-            Step::DeleteClaim => objects::delete_claim(client, key, self.claim_seen()?).await,
+            Step::DeleteClaim => {
+                let version = self.confirmed.get().ok_or(CHANGED)?;
+                objects::delete_claim(client, key, self.claim_seen()?, version).await
+            }
         }
     }
 
@@ -136,17 +153,21 @@ impl Work<'_> {
         self.seen.claim.as_deref().ok_or(CHANGED)
     }
 
+    /// The claim as the last write returned it: what is reported goes on from there.
+    fn wrote(&self, claim: AccessClaim) {
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+    }
+
     async fn create_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
         let made = objects::create_claim(&self.context.client, &self.seen.key, spec).await?;
-        // A plan writes one claim: the cell is empty.
-        let _ = self.claim.set(made);
+        self.wrote(made);
         Ok(())
     }
 
     async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
         let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
         self.context.world.renew_access(&self.seen.key, made.clone());
-        let _ = self.claim.set(made);
+        self.wrote(made);
         Ok(())
     }
 
@@ -221,7 +242,7 @@ impl Work<'_> {
         let rules = rules.map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
         let topics = topics.iter().map(|topic| Claim { what: Claimed::Topic(topic.clone()), ticket: None });
         let claims = login.into_iter().chain(rules).chain(topics).collect();
-        let proof = connection.batcher.prove(claims, PATIENCE).await.map_err(Halt::Unproven)?;
+        let proof = connection.batcher.prove(claims, self.patience).await?;
         let _ = self.proof.set(proof);
         Ok(())
     }

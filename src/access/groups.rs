@@ -14,7 +14,7 @@ use crate::ownership::own_name;
 pub struct GroupView {
     /// The claims that name it, in every namespace.
     pub claims: Vec<Arc<AccessClaim>>,
-    /// Whether Kafka knows it.
+    /// Whether Kafka knows it, where no claim has it.
     pub exists: bool,
     /// The opted-in namespace whose own name it bears.
     pub own_namespace: Option<String>,
@@ -30,11 +30,20 @@ impl GroupView {
             let access = group.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
             return (namespace != us.0).then_some((namespace, access));
         }
-        // Who asked first has it: by the claims' age, and where that is the same, by their uids.
-        let first = self.claims.iter().min_by_key(|claim| (&claim.metadata.creation_timestamp, &claim.metadata.uid))?;
+        // To name a group takes an old claim a moment, so what counts is who was given it. Where nobody was yet: the claims' age, and
+        // where that is the same, their uids.
+        let given = |claim: &&Arc<AccessClaim>| has(claim, group);
+        let age = |claim: &&Arc<AccessClaim>| (claim.metadata.creation_timestamp.clone(), claim.metadata.uid.clone());
+        let first = self.claims.iter().filter(given).min_by_key(age).or_else(|| self.claims.iter().min_by_key(age))?;
         let name = (first.metadata.namespace.as_deref()?, first.metadata.name.as_deref()?);
         (name.0 != us.0).then_some(name)
     }
+}
+
+/// Whether a claim has a group: it was judged its namespace's own, and put on record.
+#[must_use]
+pub fn has(claim: &AccessClaim, group: &str) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.groups.iter().any(|name| name == group))
 }
 
 /// What is asked.
@@ -77,7 +86,7 @@ pub fn standing(question: &GroupQuestion<'_>) -> Standing {
         return Standing::Refused(Reason::GroupNotAllowed, message);
     }
     if view.exists && !held && policy.adopt == Adoption::OwnNames {
-        let message = format!("group {group} lives in Kafka already, and no AccessClaim that is older names it");
+        let message = format!("group {group} lives in Kafka already, and no AccessClaim has it");
         return Standing::Refused(Reason::GroupUnclaimed, message);
     }
     Standing::Own
@@ -89,7 +98,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::api::resources::{AccessClaimSpec, AccessSource};
+    use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, AccessSource};
 
     fn claim(namespace: &str, created: i64) -> Arc<AccessClaim> {
         let spec = AccessClaimSpec {
@@ -104,8 +113,27 @@ mod tests {
         Arc::new(claim)
     }
 
+    fn given(namespace: &str, created: i64, group: &str) -> Arc<AccessClaim> {
+        let status = AccessClaimStatus { groups: vec![group.to_owned()], ..AccessClaimStatus::default() };
+        Arc::new(AccessClaim { status: Some(status), ..(*claim(namespace, created)).clone() })
+    }
+
     fn ask(view: &GroupView, group: &str, held: bool, policy: GroupPolicy) -> Standing {
         standing(&GroupQuestion { us: ("web", "app"), group, view, held, before: &[], policy })
+    }
+
+    #[test]
+    fn who_has_it_keeps_it_from_claims_that_are_older() {
+        for (claims, owner) in [
+            (vec![claim("evil", 1), given("web", 6, "legacy")], None),
+            (vec![given("web", 6, "legacy"), given("shop", 5, "legacy")], Some("shop")),
+            (vec![given("web", 6, "legacy"), given("shop", 5, "other")], None),
+            (vec![claim("web", 6), given("shop", 9, "legacy")], Some("shop")),
+            (vec![claim("web", 6), claim("shop", 5)], Some("shop")),
+        ] {
+            let view = GroupView { claims, ..GroupView::default() };
+            assert_eq!(view.owner("legacy", ("web", "app")).map(|(namespace, _)| namespace), owner, "{view:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod drift;
 mod foreign;
 pub mod gates;
 pub mod groups;
+mod judgement;
 pub mod lending;
 pub mod life;
 pub mod objects;
@@ -30,16 +31,19 @@ mod secret_view;
 pub mod standing;
 pub mod step;
 mod strangers;
+#[cfg(test)]
+mod trials;
 pub mod wishes;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
-use crate::clusters::{Clusters, Halt};
+use crate::clusters::{Clusters, Halt, Unusable};
+use crate::kafka::proof::Unproven;
 use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::{Events, Told};
 use crate::runtime::queue::{Next, Queue};
@@ -52,6 +56,10 @@ const SOON: Duration = Duration::from_millis(100);
 const RESYNC: Duration = Duration::from_secs(600);
 /// How often the API server is asked anew about topics of other namespaces: a grant that is lost is a right lost within it.
 const REVIEW_AGAIN: Duration = Duration::from_secs(30);
+/// How long brokers may take to serve what was committed; afterwards everything is looked at afresh.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// What a look needs of its time beside its proofs.
+const SPARE: Duration = Duration::from_secs(5);
 /// Somebody wrote meanwhile.
 const CHANGED: Halt = Halt::Changed("what the decision rests on has changed");
 
@@ -87,11 +95,19 @@ impl Controller for Context {
     const CONCURRENCY: usize = 256;
 
     async fn look(&self, key: &AccessKey) -> Result<Next, Halt> {
-        match pass(self, key, false).await {
-            // A published credential that does not log in is written again, once.
-            Err(Halt::Unproven(_)) => pass(self, key, true).await,
+        let begun = Instant::now();
+        match pass(self, key, None).await {
+            // A published credential that does not log in, where all else is served, is written again, once, in what time is left.
+            Err(Halt::Unproven(Unproven { login: true, .. })) => {
+                pass(self, key, Some(Self::DEADLINE.saturating_sub(begun.elapsed() + SPARE))).await
+            }
             looked => looked,
         }
+    }
+
+    async fn overdue(&self, key: &AccessKey, why: String) -> Next {
+        report::halted(self, key, &Unusable { reason: Reason::Provisioning, message: why }).await;
+        Next::Failed
     }
 
     fn is_race(halt: &Halt) -> bool {
@@ -109,10 +125,12 @@ pub async fn run(context: Context, queue: Queue<AccessKey>) {
     controller::run(context, queue).await;
 }
 
-async fn pass(context: &Context, key: &AccessKey, doubted: bool) -> Result<Next, Halt> {
-    let seen = observe::observe(context, key, doubted).await?;
+/// Where the published credential is in doubt, the time that is left to dispel it is given.
+async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> Result<Next, Halt> {
+    let seen = observe::observe(context, key, doubted.is_some()).await?;
     let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
-    let applied = apply::apply(context, &seen, &plan).await?;
+    let patience = doubted.map_or(PATIENCE, |left| left.min(PATIENCE));
+    let applied = apply::apply(context, &seen, &plan, patience).await?;
     if plan.ends {
         tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
         context.accounts.forget(key);

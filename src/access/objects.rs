@@ -112,6 +112,15 @@ pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str)
     Ok(status::write(client, claim, Base::SameObject, json!({"cluster": cluster}), words).await?)
 }
 
+/// Takes from a claim's status what the rules of its user were last left as.
+///
+/// # Errors
+/// The API server refused.
+pub async fn forget_rules(client: &Client, claim: &AccessClaim) -> Result<AccessClaim, Halt> {
+    let words = ("record that rules change", "access_claim_rules");
+    Ok(status::write(client, claim, Base::SameObject, json!({"rules": null}), words).await?)
+}
+
 /// Puts a rotation on record, then takes away the annotation that asked for it.
 ///
 /// # Errors
@@ -207,17 +216,19 @@ pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<St
     Ok(written.metadata.uid.unwrap_or_default())
 }
 
-/// Sees live that nobody asks for an access, and that its claim is the one that was decided about.
+/// Sees live that nobody asks for an access, and that its claim is the one that was decided about; returns the version that this was
+/// seen of.
 ///
 /// # Errors
 /// It is wanted again, or somebody wrote the claim meanwhile: look afresh.
-pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim) -> Result<(), Halt> {
+pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim) -> Result<String, Halt> {
     let client = &context.client;
     let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
     let live = call(CALL, "read the AccessClaim", api.get_opt(&key.1)).await?;
-    let same = live.is_some_and(|live| {
+    let same = |live: &AccessClaim| {
         (&live.metadata.uid, live.metadata.generation) == (&claim.metadata.uid, claim.metadata.generation)
-    });
+    };
+    let version = live.filter(same).and_then(|live| live.metadata.resource_version);
     let pods = Api::<PartialObjectMeta<Pod>>::namespaced(client.clone(), &key.0);
     let running = ListParams::default()
         .labels(&format!("{ACCESS}={}", key.1))
@@ -231,7 +242,7 @@ pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim
     };
     // Where the namespace is not opted in, a Deployment that asks anew is not heard.
     let asked = context.world.opted_in(&key.0) && deployments.iter().any(|asks| asks.access_key() == *key);
-    if same && pods.items.is_empty() && !asked { Ok(()) } else { Err(CHANGED) }
+    version.filter(|_| pods.items.is_empty() && !asked).ok_or(CHANGED)
 }
 
 /// Deletes a credential Secret, if it is still the one that was read.
@@ -246,13 +257,13 @@ pub async fn unpublish(client: &Client, name: (&str, &str), uid: &str, resource_
     Ok(())
 }
 
-/// Deletes a claim, if it is still the one that was decided about.
+/// Deletes a claim, if nobody wrote it since its end was confirmed.
 ///
 /// # Errors
-/// The API server refused, as it does where the claim is another.
-pub async fn delete_claim(client: &Client, key: &AccessKey, claim: &AccessClaim) -> Result<(), Halt> {
+/// The API server refused, as it does where the claim is another, or of another version.
+pub async fn delete_claim(client: &Client, key: &AccessKey, claim: &AccessClaim, version: &str) -> Result<(), Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
-    let params = exactly(claim.metadata.uid.clone(), None);
+    let params = exactly(claim.metadata.uid.clone(), Some(version.to_owned()));
     gone(call(CALL, "delete the AccessClaim", api.delete(&key.1, &params)).await)?;
     writes::done("access_claim_delete");
     Ok(())

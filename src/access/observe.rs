@@ -12,7 +12,7 @@ use kube::api::Api;
 use super::Context;
 use super::asks::{self, Ask};
 use super::foreign;
-use super::groups::GroupView;
+use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
 use super::readers;
@@ -118,7 +118,7 @@ pub struct Held {
     pub groups: BTreeMap<String, GroupView>,
     /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
     pub rival: Option<String>,
-    /// The Pods that read the Secret, where it matters: while the user has two passwords.
+    /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life.
     pub readers: Option<Vec<Reader>>,
 }
 
@@ -141,6 +141,8 @@ pub struct Observation {
     pub credential_doubted: bool,
     /// What became of the owners on record; looked at where there is no Pod.
     pub owners: Vec<Ownership>,
+    /// The Pods that carry its label, whether they ask for it or not, sorted.
+    pub labelled: Vec<String>,
     /// Whether the claim names no cluster, and none was put on record.
     pub unplaced: bool,
     /// Whether the namespace is opted in.
@@ -173,7 +175,8 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
             Ok(connection) => {
                 let wishes = wanted(claim.as_deref(), &asks);
                 let quotas = quotas(&connection, subject, claim.as_deref());
-                let (held, quotas) = tokio::join!(held(context, &connection, (key, &asks), subject, &wishes), quotas);
+                let whose = (key, claim.as_deref(), asks.as_slice());
+                let (held, quotas) = tokio::join!(held(context, &connection, whose, subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
                 held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
@@ -189,6 +192,8 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
     let let_through = context.gates.let_through(key, &living);
     let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
     let unplaced = recorded.is_none() && context.world.unnamed_accesses.has(key);
+    let mut labelled: Vec<String> = context.world.pods.of(key).iter().map(|pod| pod.name.clone()).collect();
+    labelled.sort();
     let key = key.clone();
     Ok(Observation {
         key,
@@ -200,6 +205,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
         held,
         credential_doubted,
         owners,
+        labelled,
         opted_in,
         admitted,
         let_through,
@@ -284,7 +290,7 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
 async fn held(
     context: &Context,
     connection: &Connection,
-    (key, asks): (&AccessKey, &[Ask]),
+    (key, claim, asks): (&AccessKey, Option<&AccessClaim>, &[Ask]),
     subject: &Subject,
     wishes: &Wishes,
 ) -> Result<Held, Halt> {
@@ -293,8 +299,9 @@ async fn held(
     let groups = try_join_all(wishes.groups.iter().map(|name| async move {
         let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
         let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        // Only a name that nobody has claimed may be one that lives already.
-        let exists = claims.is_empty() && own_namespace.is_none() && connection.admin.group_exists(name).await?;
+        // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
+        let had = claims.iter().any(|claim| groups::has(claim, name));
+        let exists = !had && own_namespace.is_none() && connection.admin.group_exists(name).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));
     // Kafka answers a question about what is no name at all with an error, which would end every look.
@@ -322,13 +329,17 @@ async fn held(
     let (secret, slots) = (secret?.map_or(SecretView::Absent, |found| view(found, own)), slots?);
     let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
     let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
-    let readers = match secret.mechanism() {
-        Some(active) if rotation::needs_readers(&in_use, active) => {
-            let names: Vec<&str> =
-                [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
-            Some(readers::of(&context.client, &key.0, &names).await?)
-        }
-        _ => None,
+    let published = claim.and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
+    let needed = match &secret {
+        // Of an earlier life of the same name. Who has not started by now, after it was seen that there is no Secret, never read one.
+        SecretView::Absent => !published && !in_use.is_empty(),
+        secret => secret.mechanism().is_some_and(|active| rotation::needs_readers(&in_use, active)),
+    };
+    let readers = if needed {
+        let names: Vec<&str> = [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
+        Some(readers::of(&context.client, &key.0, &names).await?)
+    } else {
+        None
     };
     let asked_for: BTreeSet<_> = asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
     let mut read_copies = BTreeSet::new();

@@ -8,26 +8,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::asks::{Ask, Asker};
 use super::copies;
 use super::drift::Drift;
-use super::groups::{self, GroupQuestion, GroupView};
+use super::judgement::judge;
 use super::life::{Life, life};
-use super::observe::{Held, Observation, SecretView, Subject, TopicView};
-use super::prefix::{self, Prefixes, Question};
+use super::observe::{Held, Observation, SecretView, Subject};
+use super::prefix::{Prefixes, Question};
 use super::provision::{provide, revoke};
-use super::rights::{principal, rule};
+use super::rights::principal;
 use super::rotation::Overlap;
-use super::standing::{Question as TopicQuestion, Standing, standing};
 use super::step::Step;
 use super::strangers::strangers;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
-use crate::api::resources::{
-    AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, Right, TopicSource, WorkloadOwner,
-};
-use crate::clusters::{Connection, Terms, Unusable};
+use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, WorkloadOwner};
+use crate::clusters::Unusable;
 use crate::intent::Wait;
-use crate::intent::manual::fault;
 use crate::kafka::admin::quotas::Quota;
-use crate::ownership::own_name;
+
+/// How often an access is looked at whose end waits for Pods that carry its label.
+const LABEL_LOOK: Duration = Duration::from_secs(30);
 
 /// The decision about one access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +36,8 @@ pub struct Plan {
     pub refused: Vec<Refusal>,
     /// Rights on topics of other namespaces.
     pub grants: Vec<Grant>,
+    /// Groups that are its namespace's because it asked first.
+    pub groups: Vec<String>,
     /// What keeps the access from being ready once the steps are done; nothing where it then is.
     pub obstacle: Option<Unusable>,
     /// Who is not part of this access although it asks for it, by uid, and why.
@@ -54,6 +54,8 @@ pub struct Plan {
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.
     pub idle_since: Option<Time>,
+    /// The Pods because of whose label its end is put off.
+    pub labelled: Vec<String>,
     /// Whether the access is over, and the steps take it away.
     pub ends: bool,
     /// Who still has an old password.
@@ -103,6 +105,11 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         }
         Life::Wanted => {}
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
+        // Whatever they are, they may have its Secret: the end would be given up at the last look.
+        Life::Ended if !seen.labelled.is_empty() => {
+            plan.idle_since = before.and_then(|status| status.idle_since.clone());
+            (plan.labelled, plan.next) = (seen.labelled.clone(), Some(LABEL_LOOK));
+        }
         Life::Ended => return Some(end(subject, held, plan)),
     }
     let prefixes = Prefixes::of(&Question {
@@ -131,6 +138,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     }
     plan.refused = judgement.refused;
     plan.grants = judgement.grants;
+    plan.groups = judgement.groups;
     plan.steps.sort_by_key(Step::stage);
     Some(plan)
 }
@@ -157,6 +165,7 @@ fn was_for_nothing(seen: &Observation, unusable: &Unusable) -> bool {
     unusable.reason == Reason::ClusterNotFound
         && seen.opted_in
         && seen.asks.is_empty()
+        && seen.labelled.is_empty()
         && seen.claim.as_deref().is_some_and(untouched)
 }
 
@@ -174,17 +183,11 @@ fn life_of(seen: &Observation, has_pods: bool, idle_after: Duration) -> Life {
     life(has_pods, &seen.owners, since, seen.now, idle_after)
 }
 
-/// The rights first, which acts on live connections; then the credential, the Secret and the claim.
+/// The rights first, which acts on live connections; then the Secret, the credential that it told, and the claim.
 fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
     let mut steps = vec![Step::ConfirmEnd];
     if !held.rules.is_empty() {
         steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
-    }
-    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
-        steps.push(Step::RemoveQuotas);
-    }
-    if !held.slots.is_empty() {
-        steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
     }
     let own = [(&subject.secret_name, &held.secret)];
     steps.extend(own.into_iter().chain(&held.copies).filter_map(|(name, view)| match view {
@@ -194,6 +197,12 @@ fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
         }
         SecretView::Absent | SecretView::Foreign => None,
     }));
+    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
+        steps.push(Step::RemoveQuotas);
+    }
+    if !held.slots.is_empty() {
+        steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
+    }
     steps.push(Step::DeleteClaim);
     Plan { steps, ends: true, ..plan }
 }
@@ -242,133 +251,6 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
             }
         }
     }
-}
-
-/// What the workload is to have, and what it is not given.
-#[derive(Debug, Default)]
-pub(super) struct Judgement {
-    pub(super) given: Wishes,
-    pub(super) prefixes: Prefixes,
-    grants: Vec<Grant>,
-    refused: Vec<Refusal>,
-}
-
-/// Whose everything is: claims topics that are nobody's, and refuses what is another's.
-fn judge(
-    seen: &Observation,
-    subject: &Subject,
-    asked: &Wishes,
-    (connection, prefixes): (&Connection, Prefixes),
-    held: &Held,
-    steps: &mut Vec<Step>,
-) -> Judgement {
-    let terms = &connection.terms;
-    let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
-    let mut judgement = Judgement::default();
-    for (name, right) in asked.rights() {
-        let has = held.rules.contains(&rule(&subject.username, right, name));
-        let stands = match fault(name, right) {
-            Some((reason, message)) => Standing::Refused(reason, message),
-            None if !seen.admitted => {
-                let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
-                Standing::Refused(Reason::ClusterNotAllowed, message)
-            }
-            None if right == Right::Join
-                && !has
-                && let Some(message) = taken(name) =>
-            {
-                Standing::Refused(Reason::GroupPrefixTaken, message)
-            }
-            None => match standing_of(seen, terms, held, name, right, has) {
-                refused @ Standing::Refused(..) => refused,
-                // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
-                _ if !seen.opted_in && !has => {
-                    let message = format!("namespace {} is not opted in", seen.key.0);
-                    Standing::Pending(Reason::NotOptedIn, message)
-                }
-                stands => stands,
-            },
-        };
-        let (gets, refusal) = match stands {
-            Standing::Own => (true, None),
-            Standing::Lent(grant) => {
-                judgement.grants.push(grant);
-                (true, None)
-            }
-            Standing::Nobodys => {
-                let source = if asked.produces.contains(name) { TopicSource::Producer } else { TopicSource::Consumer };
-                let claim = Step::ClaimTopic { topic: name.clone(), source };
-                if !steps.contains(&claim) {
-                    steps.push(claim);
-                }
-                (true, None)
-            }
-            Standing::Pending(reason, message) => (has, Some((reason, message))),
-            Standing::Refused(reason, message) => (false, Some((reason, message))),
-        };
-        if gets {
-            judgement.given.add(name, right);
-        }
-        judgement.refused.extend(refusal.map(|(reason, message)| Refusal {
-            right,
-            name: name.clone(),
-            reason: reason.code().to_owned(),
-            message,
-        }));
-    }
-    judgement.given.transactions = asked.transactions && seen.admitted;
-    judgement.prefixes = prefixes;
-    judgement.own_applications(seen, asked);
-    judgement
-}
-
-impl Judgement {
-    /// An application's internal topics begin with its id: it must be the namespace's own.
-    fn own_applications(&mut self, seen: &Observation, asked: &Wishes) {
-        for application in &asked.streams {
-            let own = own_name(application, &seen.key.0);
-            if let Some(message) = self.prefixes.refused.clone().filter(|_| own) {
-                self.refused.push(Refusal {
-                    right: Right::Join,
-                    name: application.clone(),
-                    reason: Reason::GroupPrefixTaken.code().to_owned(),
-                    message,
-                });
-                continue;
-            }
-            match fault(application, Right::Join) {
-                None if own && seen.admitted => _ = self.given.streams.insert(application.clone()),
-                None if own => {}
-                _ => self.refused.push(Refusal {
-                    right: Right::Join,
-                    name: application.clone(),
-                    reason: Reason::GroupNotAllowed.code().to_owned(),
-                    message: format!("the id of the application {application} does not begin with {}.", seen.key.0),
-                }),
-            }
-        }
-    }
-}
-
-fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right: Right, has: bool) -> Standing {
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    let before = before.map_or(&[][..], |status| &status.grants);
-    if right == Right::Join {
-        let unknown = GroupView::default();
-        let view = held.groups.get(name).unwrap_or(&unknown);
-        let us = (seen.key.0.as_str(), seen.key.1.as_str());
-        return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
-    }
-    let unknown = TopicView::default();
-    standing(&TopicQuestion {
-        namespace: &seen.key.0,
-        topic: name,
-        right,
-        view: held.topics.get(name).unwrap_or(&unknown),
-        held: has,
-        before,
-        undeclared: terms.topics.undeclared,
-    })
 }
 
 fn obstacle(refused: &[Refusal], held: &Held, asked: &Wishes, subject: &Subject) -> Option<Unusable> {

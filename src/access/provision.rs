@@ -6,25 +6,24 @@ use std::time::Duration;
 use super::copies;
 use super::credentials::{Subject as CredentialSubject, data, iterations};
 use super::drift::{self, Drift, What};
+use super::judgement::Judgement;
 use super::observe::{Held, Observation, SecretView, Subject};
-use super::plan::{Judgement, Plan};
+use super::plan::Plan;
 use super::quotas;
 use super::rights::rights;
-use super::rotation::{self, Decision, Facts};
+use super::rotation::{self, Decision, Facts, LOOK_AGAIN, Overlap};
 use super::step::{Handout, Step};
 use super::wishes::Wishes;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, condition};
+use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, Right, condition};
 use crate::clusters::observe::mechanism;
 use crate::clusters::{Connection, Lifetimes};
 use crate::kafka::acl::{AclBinding, Permission, fingerprint};
 use crate::kafka::admin::quotas::Quota;
+use crate::kafka::admin::users::StoredCredential;
 use crate::kafka::scram::Mechanism;
 use crate::watch::AccessKey;
-
-/// When to look again whether an old password can go that a copy has just lost.
-const AFTER_COPY: Duration = Duration::from_secs(15);
 
 /// Plans what brings Kafka and the Secret to what was judged.
 pub(super) fn provide(
@@ -62,6 +61,9 @@ pub(super) fn provide(
         wanted.intersection(&held.rules).cloned().collect()
     } else {
         if !missing.is_empty() {
+            // Cut short, a change of ours must not look like somebody else's where what was wanted before is wanted again.
+            let left = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref());
+            plan.steps.extend(left.map(|_| Step::ForgetRules));
             plan.steps.push(Step::Grant(missing));
         }
         revoke(seen, subject, judgement, held, &mut plan.steps);
@@ -93,24 +95,42 @@ pub(super) fn provide(
     let at_work =
         plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
-    // A password that is left as somebody made it proves nothing.
-    if (at_work || replaces.is_some() || unproven) && !plan.drift.leaves(What::Credential) {
-        let topics = consumes.iter().chain(&produces).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics, mechanism });
+    // A password that is left as somebody made it proves nothing, and nothing is handed out without a proof.
+    let left = plan.drift.leaves(What::Credential);
+    if (at_work || replaces.is_some() || unproven) && !left {
+        plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics: shown(judgement), mechanism });
     }
-    // A Secret that is made anew goes on counting, or what it has seen already would look like one more to do.
+    // A Secret that was lost goes on counting, as of now, or what it has seen already would look like one more to do.
     let counted = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).map(|status| status.rotations);
-    let again = counted.filter(|count| *count > 0 && matches!(held.secret, SecretView::Absent));
-    let number = rotation.renew.map(|(_, number)| number).or(again);
+    let again = counted.filter(|_| is_lost(seen, held));
+    // Who has read it so far logs in by the mechanism before, as after a rotation: the time of its publication is to say so.
+    let moved = match &held.secret {
+        SecretView::Ours { rotation, .. } if held.secret.mechanism() != Some(mechanism) => Some(*rotation),
+        _ => None,
+    };
+    let number = rotation.renew.map(|(_, number)| number).or(again).or(moved);
     let handout = Handout { mechanism, group, consumes, produces };
-    copies::keep(held, asked, &handout, replaces.is_some(), plan);
-    let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
-    plan.steps.extend(replaces.map(publish));
-    withdraw(rotation, connection, plan);
+    if !left {
+        copies::keep(held, asked, &handout, replaces.is_some(), plan);
+        let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
+        plan.steps.extend(replaces.map(publish));
+    }
+    let earlier = of_an_earlier_life(seen, held, mechanism);
+    withdraw(rotation, earlier, mechanism, connection, held, plan);
 }
 
 fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
     rights(&subject.username, (&seen.key.0, &subject.workload), &judgement.given, &judgement.prefixes)
+}
+
+/// The topics that brokers can show. One that is held although something is wrong with it may be nowhere, and what waits for it would
+/// wait for ever.
+fn shown(judgement: &Judgement) -> Vec<String> {
+    let refused = |name: &str, right: Right| {
+        judgement.refused.iter().any(|refusal| (refusal.name.as_str(), refusal.right) == (name, right))
+    };
+    let topics = judgement.given.rights().filter(|(name, right)| *right != Right::Join && !refused(name, *right));
+    topics.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Plans the limits. What Kafka does not show us was never set by us.
@@ -131,19 +151,38 @@ pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgemen
     }
 }
 
-/// The slot to use: the one that the Secret tells clients of, while brokers take it. A Secret that was lost is made anew in the other
+/// The slot to use: the one that the Secret tells clients of, while brokers take it. A password that was lost is made anew in the other
 /// slot, where there is one: Pods that run hold the password of the first.
 fn active(seen: &Observation, connection: &Connection, held: &Held) -> Mechanism {
     let terms = &connection.terms;
     let offered: Vec<Mechanism> = terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
     let usual = mechanism(terms.mechanism);
-    let published =
-        seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
-    let lost = published && matches!(held.secret, SecretView::Absent);
+    let lost = is_lost(seen, held);
     match held.slots.as_slice() {
         [only] if lost => offered.into_iter().find(|mechanism| *mechanism != only.mechanism).unwrap_or(usual),
         _ => held.secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
     }
+}
+
+/// Whether the Secret was handed out before, as far as the claim knows.
+fn was_published(seen: &Observation) -> bool {
+    seen.claim.as_ref().and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some())
+}
+
+/// Whether a password was handed out that no Secret holds any more: the Secret was deleted, or somebody emptied it.
+fn is_lost(seen: &Observation, held: &Held) -> bool {
+    was_published(seen) && held.secret.password().is_none() && !matches!(held.secret, SecretView::Foreign)
+}
+
+/// The slots that an earlier life of the same name has left, where nobody of this one can have read their passwords: no Secret was there
+/// when it began, and no Pod that reads it has started. Whoever had them then would have what this one is given.
+fn of_an_earlier_life(seen: &Observation, held: &Held, mechanism: Mechanism) -> Vec<Mechanism> {
+    let none = |view: &SecretView| matches!(view, SecretView::Absent);
+    let first = !was_published(seen) && none(&held.secret) && held.copies.values().all(none);
+    let of_pods = seen.claim.as_ref().is_none_or(|claim| claim.spec.source == AccessSource::Pods);
+    let unread = held.readers.as_ref().is_some_and(|readers| readers.iter().all(|reader| !reader.started));
+    let slots = held.slots.iter().filter(|_| first && of_pods && unread).map(|slot| slot.mechanism);
+    slots.filter(|slot| *slot != mechanism).collect()
 }
 
 fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {
@@ -153,7 +192,7 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     };
     let slots: Vec<_> = held.slots.iter().map(|slot| slot.mechanism).collect();
     let offered: Vec<_> = connection.terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
-    let decision = rotation::decide(&Facts {
+    let mut decision = rotation::decide(&Facts {
         request: seen.rotate,
         asked: claim.status.as_ref().map_or(0, |status| status.rotations),
         done: *rotation,
@@ -169,6 +208,10 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     if decision.count.is_some() || decision.clear {
         plan.steps.push(Step::RecordRotation { count: decision.count, clear: decision.clear });
     }
+    // The only password is replaced where what follows, proof and publication, is known to succeed: it is on record, and waits.
+    if decision.renew.is_some_and(|(slot, _)| slot == active) && !is_ready(Some(claim)) {
+        decision.renew = None;
+    }
     decision
 }
 
@@ -179,21 +222,34 @@ fn jittered(lifetimes: Lifetimes, key: &AccessKey) -> Lifetimes {
     Lifetimes { rotate_every: lifetimes.rotate_every.map(earlier), ..lifetimes }
 }
 
-/// What is left of an earlier password.
-fn withdraw(rotation: Decision, connection: &Connection, plan: &mut Plan) {
-    // A Pod that was made before a copy was brought to the new password may have read the old one there.
-    let copied = plan.steps.iter().any(|step| matches!(step, Step::Copy { .. }));
-    if copied && !rotation.retire.is_empty() {
-        plan.next = Some(AFTER_COPY);
-    } else if !rotation.retire.is_empty() {
-        plan.steps.push(Step::RemoveCredential(rotation.retire));
+/// What is left of earlier passwords: `mechanism` is the slot that stays.
+fn withdraw(
+    rotation: Decision,
+    earlier: Vec<Mechanism>,
+    mechanism: Mechanism,
+    connection: &Connection,
+    held: &Held,
+    plan: &mut Plan,
+) {
+    plan.overlap = rotation.overlap;
+    plan.next = [plan.next, rotation.next].into_iter().flatten().min();
+    // A Pod that was made before the Secret or a copy is written may have read there what goes.
+    let writes = plan.steps.iter().any(|step| matches!(step, Step::Publish { .. } | Step::Copy { .. }));
+    let retire = if writes { earlier } else { rotation.retire };
+    let stays = |slot: &StoredCredential| slot.mechanism != mechanism && !retire.contains(&slot.mechanism);
+    if writes && held.slots.iter().any(stays) {
+        let by = "whoever read the Secret before; it was written just now".to_owned();
+        let just_now = Overlap { by, overdue: false, settled: false };
+        plan.overlap = Some(Overlap { settled: false, ..plan.overlap.take().unwrap_or(just_now) });
+        plan.next = Some(plan.next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN)));
     }
-    let settled = rotation.overlap.as_ref().is_some_and(|overlap| overlap.settled);
+    if !retire.is_empty() {
+        plan.steps.push(Step::RemoveCredential(retire));
+    }
+    let settled = plan.overlap.as_ref().is_some_and(|overlap| overlap.settled);
     if settled && connection.terms.lifetimes.restart == Restart::Rollout {
         plan.steps.extend(plan.owners.iter().cloned().map(Step::Restart));
     }
-    plan.overlap = rotation.overlap;
-    plan.next = [plan.next, rotation.next].into_iter().flatten().min();
 }
 
 /// Whether Kafka lacks the published credential, holds another, or there is none yet.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod, PodSpec};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 
@@ -10,6 +10,8 @@ use super::rotation::Reader;
 use crate::runtime::kubernetes::{CallError, call};
 
 const CALL: Duration = Duration::from_secs(10);
+/// The condition by which the kubelet says that a Pod's sandbox stands (Kubernetes' KEP-3085).
+const STANDS: &str = "PodReadyToStartContainers";
 /// Pods that one answer lists.
 const PAGE: u32 = 200;
 
@@ -26,13 +28,28 @@ pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Ve
         let reads_one = |spec: &PodSpec| secrets.iter().any(|secret| reads(spec, secret));
         let found = page.items.iter().filter(|pod| pod.spec.as_ref().is_some_and(reads_one));
         readers.extend(found.filter_map(|pod| {
-            Some(Reader { name: pod.name_any(), created: pod.metadata.creation_timestamp.as_ref()?.0 })
+            let created = pod.metadata.creation_timestamp.as_ref()?.0;
+            Some(Reader { name: pod.name_any(), created, started: has_started(pod) })
         }));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(readers),
         }
     }
+}
+
+/// Whether a Pod's sandbox stands, which comes after its volumes, or one of its containers has run.
+fn has_started(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let mut conditions = status.conditions.iter().flatten();
+    let stands = conditions.any(|said| said.type_ == STANDS && said.status == "True");
+    let ran = |state: &Option<ContainerState>| {
+        state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+    };
+    let began = |said: &ContainerStatus| said.restart_count > 0 || ran(&said.state) || ran(&said.last_state);
+    let containers =
+        [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
+    stands || containers.into_iter().flatten().flatten().any(began)
 }
 
 fn reads(spec: &PodSpec, secret: &str) -> bool {
@@ -64,6 +81,42 @@ mod tests {
 
     fn spec(yaml: &str) -> PodSpec {
         serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn a_pod_has_started_once_anything_of_it_stands() {
+        for (status, started) in [
+            ("{}", false),
+            (
+                "{conditions: [{type: PodScheduled, status: 'True'}, {type: PodReadyToStartContainers, status: 'False'}]}",
+                false,
+            ),
+            (
+                "{containerStatuses: [{name: c, image: i, imageID: '', ready: false, restartCount: 0, state: {waiting: {}}, lastState: {}}]}",
+                false,
+            ),
+            ("{conditions: [{type: PodReadyToStartContainers, status: 'True'}]}", true),
+            (
+                "{containerStatuses: [{name: c, image: i, imageID: '', ready: false, restartCount: 0, state: {running: {}}}]}",
+                true,
+            ),
+            (
+                "{initContainerStatuses: [{name: c, image: i, imageID: '', ready: true, restartCount: 0, state: {terminated: {exitCode: 0}}}]}",
+                true,
+            ),
+            (
+                "{ephemeralContainerStatuses: [{name: c, image: i, imageID: '', ready: false, restartCount: 0, lastState: {terminated: {exitCode: 1}}}]}",
+                true,
+            ),
+            (
+                "{containerStatuses: [{name: c, image: i, imageID: '', ready: false, restartCount: 1, state: {waiting: {}}}]}",
+                true,
+            ),
+        ] {
+            let pod = Pod { status: Some(serde_saphyr::from_str(status).unwrap()), ..Pod::default() };
+            assert_eq!(has_started(&pod), started, "{status}");
+        }
+        assert!(!has_started(&Pod::default()));
     }
 
     #[test]

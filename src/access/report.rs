@@ -1,6 +1,6 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use super::apply::Applied;
 use super::asks::Asker;
 use super::observe::Observation;
 use super::plan::Plan;
+use super::rotation::named;
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition};
@@ -38,6 +39,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let mut status = AccessClaimStatus {
         refused: plan.refused.clone(),
         grants: plan.grants.clone(),
+        groups: plan.groups.clone(),
         service_accounts: seen.accounts.iter().cloned().collect(),
         owners: plan.owners.clone(),
         idle_since: plan.idle_since.clone(),
@@ -88,6 +90,12 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
 
 fn idle(plan: &Plan) -> String {
     let since = plan.idle_since.as_ref().map(|since| since.0.to_string()).unwrap_or_default();
+    if !plan.labelled.is_empty() {
+        let pods = named(plan.labelled.iter().map(String::as_str));
+        return format!(
+            "nobody asks for it since {since}, but Pods still carry its label: {pods}; it ends without them"
+        );
+    }
     format!("no Pod and no owner since {since}; it ends after the BrokerCluster's credentials.idleAfter")
 }
 
@@ -97,7 +105,13 @@ fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
         Step::Publish { handout, rotation: Some(_), .. } => Some(handout.mechanism),
         _ => None,
     })?;
-    let from = seen.held.as_ref().ok().and_then(|(_, held)| held.secret.mechanism());
+    let held = seen.held.as_ref().ok().map(|(_, held)| held)?;
+    let fresh = plan.steps.iter().any(|step| matches!(step, Step::SetCredential { fresh: true, .. }));
+    // The same password by another mechanism is no rotation.
+    if !fresh && held.secret.password().is_some() {
+        return None;
+    }
+    let from = held.secret.mechanism();
     Some(if from == Some(to) {
         (
             Reason::RotatedInPlace,
@@ -147,12 +161,8 @@ fn drifted(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &P
 pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     let Some(claim) = context.world.accesses.get(&(&key.0, &key.1)) else { return };
     let before = claim.status.clone().unwrap_or_default();
-    // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
     let mut status = before.clone();
-    let passing = matches!(why.reason, Reason::KafkaUnreachable | Reason::Provisioning | Reason::ReviewFailed);
-    let said = condition(&before.conditions, READY)
-        .filter(|said| said.reason == why.reason.code() || (said.status == "True" && passing));
-    if said.is_none() {
+    if !condition(&before.conditions, READY).is_some_and(|said| stands(said, why)) {
         let now = Time(Timestamp::now());
         Conditions::new(&mut status.conditions, claim.metadata.generation, now).say(
             READY,
@@ -164,6 +174,17 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     if let Err(error) = write(context, &claim, &before, &status).await {
         tracing::warn!(namespace = key.0, access = key.1, %error, "the status was not written");
     }
+}
+
+/// Whether what was said holds beside why a pass failed.
+fn stands(said: &Condition, why: &Unusable) -> bool {
+    let same = said.reason == why.reason.code();
+    if said.status == "True" {
+        // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
+        return same || matches!(why.reason, Reason::KafkaUnreachable | Reason::Provisioning | Reason::ReviewFailed);
+    }
+    // Each try finds another broker away: the first word is as good as the last.
+    same && (why.reason == Reason::KafkaUnreachable || said.message == why.message)
 }
 
 fn proven(proof: &Proof) -> String {
@@ -235,6 +256,31 @@ pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
     for (asker, why, entry) in &faults {
         if why.reason != Reason::Provisioning && !before.contains(entry) {
             context.events.tell(&asker.reference(), ACTION, why.reason, &why.message).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_stands_until_something_else_is_to_be_said() {
+        use Reason::{InvalidValue, KafkaUnreachable, Provisioning, Ready};
+        for (status, before, words, why, stays) in [
+            ("True", Ready, "proven", KafkaUnreachable, true),
+            ("True", Ready, "proven", InvalidValue, false),
+            ("False", KafkaUnreachable, "broker 1", KafkaUnreachable, true),
+            ("False", Provisioning, "now", Provisioning, true),
+            ("False", Provisioning, "before", Provisioning, false),
+            ("False", InvalidValue, "before", InvalidValue, false),
+            ("False", InvalidValue, "now", KafkaUnreachable, false),
+        ] {
+            let mut said = Vec::new();
+            let epoch = Time(Timestamp::UNIX_EPOCH);
+            Conditions::new(&mut said, None, epoch).say(READY, status == "True", before, words);
+            let why = Unusable { reason: why, message: "now".to_owned() };
+            assert_eq!(stands(&said[0], &why), stays, "{status} {before} {words}, then {why:?}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::kafka::scram::Mechanism;
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
 pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How often the Pods are looked at while an old password is in use.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Pods that a message names.
 const NAMED: usize = 5;
 
@@ -34,6 +34,8 @@ pub struct Reader {
     pub name: String,
     /// When it was made.
     pub created: Timestamp,
+    /// Whether it has come as far as to be given what it reads.
+    pub started: bool,
 }
 
 /// What is known.
@@ -155,12 +157,17 @@ fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
             settled: false,
         });
     }
-    let more = names.len().saturating_sub(NAMED);
-    let mut by = names.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        by = format!("{by} and {more} more");
+    let by = format!("Pods {}", named(names.into_iter()));
+    Some(Overlap { by, overdue, settled: age > WELL_AFTER })
+}
+
+/// Names for a message: the first few, and how many more there are.
+pub(super) fn named<'n>(mut names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let first = names.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
-    Some(Overlap { by: format!("Pods {by}"), overdue, settled: age > WELL_AFTER })
 }
 
 #[cfg(test)]
@@ -198,7 +205,7 @@ mod tests {
     }
 
     fn reader(created: i64) -> Reader {
-        Reader { name: format!("pod-{created}"), created: at(created) }
+        Reader { name: format!("pod-{created}"), created: at(created), started: true }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Step {
         /// Whether to take the annotation away that asked for it.
         clear: bool,
     },
+    /// Take from the record what the rules of the user were last left as: they are about to change.
+    ForgetRules,
     /// Add rules.
     Grant(Vec<AclBinding>),
     /// Remove rules.
@@ -115,6 +117,8 @@ pub enum Stage {
     Revoke,
     /// What is decided is on record before anything is done about it.
     Record,
+    /// What is on record and is about to be wrong is taken from it.
+    Unsettle,
     /// Kafka is brought to it.
     Provide,
     /// It is seen to work.
@@ -123,26 +127,27 @@ pub enum Stage {
     Publish,
     /// And under its other names.
     Copy,
+    /// What was handed out is taken back: a Secret never tells a password that is gone.
+    Unpublish,
     /// What is left over can no longer log in.
     Withdraw,
-    /// What was handed out is taken back.
-    Unpublish,
     /// Nothing is left to remember.
     Forget,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Confirm,
         Self::Revoke,
         Self::Record,
+        Self::Unsettle,
         Self::Provide,
         Self::Prove,
         Self::Publish,
         Self::Copy,
-        Self::Withdraw,
         Self::Unpublish,
+        Self::Withdraw,
         Self::Forget,
     ];
 }
@@ -159,6 +164,7 @@ impl Step {
             | Self::RecordCluster
             | Self::ClaimTopic { .. }
             | Self::RecordRotation { .. } => Stage::Record,
+            Self::ForgetRules => Stage::Unsettle,
             Self::Grant(_) | Self::SetQuotas(_) | Self::SetCredential { .. } => Stage::Provide,
             Self::Prove { .. } => Stage::Prove,
             Self::Publish { .. } => Stage::Publish,

@@ -3,6 +3,7 @@
 use super::Unusable;
 use crate::api::reasons::Reason;
 use crate::kafka::error::Error;
+use crate::kafka::proof::Unproven;
 use crate::runtime::kubernetes::CallError;
 
 /// Why a look stopped before its end.
@@ -16,7 +17,7 @@ pub enum Halt {
     Kafka(#[from] Error),
     /// Brokers do not serve what should be there.
     #[error("not every broker serves the access yet: {0}")]
-    Unproven(Error),
+    Unproven(#[from] Unproven),
     /// The cluster cannot be worked with, or what is asked for cannot be.
     #[error("{}", .0.message)]
     Unusable(Unusable),
@@ -45,7 +46,7 @@ impl Halt {
     #[must_use]
     pub fn unusable(&self) -> Unusable {
         let reason = match self {
-            Self::Kafka(error) | Self::Unproven(error) => error.into(),
+            Self::Kafka(error) | Self::Unproven(Unproven { error, .. }) => error.into(),
             Self::Unusable(unusable) => unusable.reason,
             Self::Kubernetes(_) | Self::Failed(_) | Self::Changed(_) => Reason::Provisioning,
         };

@@ -32,6 +32,11 @@ pub trait Controller: Clone + Send + Sync + 'static {
         false
     }
 
+    /// Tells of a look that took longer than it may, and says when the next one is; `why` says so in words.
+    fn overdue(&self, _key: &Key, _why: String) -> impl Future<Output = Next> + Send {
+        async { Next::Failed }
+    }
+
     /// Tells of a look that stopped, and says when the next one is.
     fn halted(&self, _key: &Key, _halt: Self::Halt) -> impl Future<Output = Next> + Send {
         async { Next::Failed }
@@ -60,7 +65,7 @@ async fn once<C: Controller>(controller: &C, key: &Key) -> Next {
         }
         Err(overdue) => {
             tracing::warn!(kind, namespace, name, "{overdue}; it starts again");
-            Next::Failed
+            controller.overdue(key, format!("{overdue}; it starts again")).await
         }
     }
 }
@@ -111,6 +116,12 @@ mod tests {
             *halt == "race"
         }
 
+        async fn overdue(&self, _key: &Key, why: String) -> Next {
+            assert_eq!(why, "the reconciliation took longer than 30s; it starts again");
+            self.0.lock().unwrap().push("overdue");
+            Next::Failed
+        }
+
         async fn halted(&self, _key: &Key, halt: &'static str) -> Next {
             self.0.lock().unwrap().push(halt);
             Next::After(Duration::from_secs(7))
@@ -123,7 +134,7 @@ mod tests {
             ("well", Next::Idle, &["look"][..]),
             ("broken", Next::After(Duration::from_secs(7)), &["look", "broken"]),
             ("race", Next::Failed, &["look"]),
-            ("hanging", Next::Failed, &["look"]),
+            ("hanging", Next::Failed, &["look", "overdue"]),
         ] {
             let noting = Noting::default();
             assert_eq!(once(&noting, &("shop".to_owned(), name.to_owned())).await, next, "{name}");
@@ -138,7 +149,7 @@ mod tests {
             queue.push(("shop".to_owned(), name.to_owned()));
         }
         let _ = within(Duration::from_secs(35), "the loop", run(noting.clone(), queue)).await;
-        assert_eq!(*noting.0.lock().unwrap(), ["look", "look", "broken", "look"]);
+        assert_eq!(*noting.0.lock().unwrap(), ["look", "overdue", "look", "broken", "look"]);
     }
 
     #[tokio::test(start_paused = true)]

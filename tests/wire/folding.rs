@@ -10,7 +10,7 @@ use admittance::{
         batch::Batcher,
         config::Credential,
         error::Error,
-        proof::{Claim, Claimed},
+        proof::{Claim, Claimed, Unproven},
         scram::{Mechanism, ScramKeys},
     },
 };
@@ -191,8 +191,9 @@ async fn what_a_broker_does_not_serve_is_not_proven() {
     let claims = grant(&batcher, "one".into()).await;
     // UNKNOWN_TOPIC_OR_PARTITION, at one broker of three.
     fakes[1].script.lock().unwrap().refused.insert("one".into(), 3);
-    let error = batcher.prove(claims.clone(), Duration::from_millis(300)).await.unwrap_err();
+    let Unproven { error, login } = batcher.prove(claims.clone(), Duration::from_millis(300)).await.unwrap_err();
     assert!(error.is_retriable() && error.to_string().contains("broker 2"), "{error}");
+    assert!(!login, "the topic is missing, and no login was tried");
     fakes[1].script.lock().unwrap().refused.clear();
     batcher.prove(claims, Duration::from_secs(5)).await.unwrap();
 }
@@ -209,8 +210,8 @@ async fn no_login_is_tried_while_a_broker_shows_the_password_before() {
     };
     let logins = || fake.seen(ApiKey::SaslAuthenticate).iter().flatten().filter(|said| said.contains("n=one,")).count();
     // The fake shows every user with 4096 iterations.
-    let error = batcher.prove(login(4200), Duration::from_millis(200)).await.unwrap_err();
-    assert!(error.is_retriable(), "{error}");
+    let Unproven { error, login: by_login } = batcher.prove(login(4200), Duration::from_millis(200)).await.unwrap_err();
+    assert!(error.is_retriable() && by_login, "{error}");
     assert_eq!(logins(), 0);
     batcher.prove(login(4096), Duration::from_secs(5)).await.unwrap();
     assert_eq!(logins(), 1);

@@ -197,6 +197,9 @@ pub struct AccessClaimStatus {
     /// Rights that are asked for and refused.
     #[serde(default)]
     pub refused: Vec<Refusal>,
+    /// Groups beyond `<namespace>.…` that are its namespace's, since it asked first.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The service accounts of the Pods that were last seen to ask for topics of other namespaces.
     #[serde(default)]
     pub service_accounts: Vec<String>,

@@ -92,6 +92,7 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
         held: Ok((Arc::clone(&view.connection), held)),
         credential_doubted: false,
         owners: Vec::new(),
+        labelled: Vec::new(),
         unplaced: false,
         opted_in,
         admitted: !opted_in || seen.opted_in.is_none() || view.connection.terms.admit(&labels),

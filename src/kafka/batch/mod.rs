@@ -29,7 +29,7 @@ use super::{
         users::{StoredCredential, UserChange},
     },
     error::Error,
-    proof::{Claim, Proof, Prover},
+    proof::{Claim, Proof, Prover, Unproven},
 };
 
 /// How long the first member of a batch waits for company.
@@ -203,8 +203,8 @@ impl Batcher {
     /// Waits until every unfenced broker serves what is claimed: see [`super::proof`].
     ///
     /// # Errors
-    /// [`Error::Retriable`] if a broker that answers does not show it within `patience`, or none answers at all.
-    pub async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Error> {
+    /// [`Unproven`], with an [`Error::Retriable`] if a broker that answers does not show it within `patience`, or none answers at all.
+    pub async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Unproven> {
         self.prover.prove(claims, patience).await
     }
 }

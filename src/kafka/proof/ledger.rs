@@ -117,6 +117,13 @@ impl<T> Ledger<T> {
         self.take(|_, waiter| matches(waiter))
     }
 
+    /// Removes the entries whose waiters match, and of which all but logins is shown.
+    pub(super) fn take_waiting_for_logins(&mut self, matches: impl Fn(&T) -> bool) -> Vec<T> {
+        let of_login = |entry: &Entry<T>| entry.open.iter().all(|position| entry.is_login(*position));
+        let taken = self.entries.extract_if(.., |entry| matches(&entry.waiter) && of_login(entry));
+        taken.map(|entry| entry.waiter).collect()
+    }
+
     /// Those who wait.
     pub(super) fn waiters(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().map(|entry| &entry.waiter)
@@ -226,6 +233,18 @@ mod tests {
         ledger.shown(place);
         assert!(!ledger.awaits_login());
         assert_eq!(names(&ledger.round(0)).len(), 1, "one login is enough for a batch");
+    }
+
+    #[test]
+    fn who_waits_for_a_login_alone_is_told_from_who_waits_for_more() {
+        let mut ledger = ledger(&[&[topic("a", None), login("u", 1)], &[login("v", 2)], &[topic("b", None)]]);
+        assert_eq!(ledger.take_waiting_for_logins(|_| true), [1]);
+        let round = ledger.round(0);
+        let place = round.iter().find(|one| names(std::slice::from_ref(one)) == ["a"]).unwrap().0;
+        ledger.shown(place);
+        assert!(ledger.take_waiting_for_logins(|waiter| *waiter != 0).is_empty());
+        assert_eq!(ledger.take_waiting_for_logins(|_| true), [0]);
+        assert_eq!(ledger.take_waiting(|_| true), [2]);
     }
 
     #[test]

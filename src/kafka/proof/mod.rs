@@ -67,6 +67,22 @@ pub struct Proof {
     pub unreachable: Vec<(BrokerId, String)>,
 }
 
+/// Not every broker serves it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct Unproven {
+    /// What the first broker that does not said, or that it could not be asked.
+    pub error: Error,
+    /// Whether that broker shows everything but the login.
+    pub login: bool,
+}
+
+impl From<Error> for Unproven {
+    fn from(error: Error) -> Self {
+        Self { error, login: false }
+    }
+}
+
 /// Collects proof; one witness a broker. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Prover(Arc<Inner>);
@@ -91,7 +107,7 @@ impl Prover {
     }
 
     /// Asks every unfenced broker, and waits for all of them.
-    pub(super) async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Error> {
+    pub(super) async fn prove(&self, claims: Vec<Claim>, patience: Duration) -> Result<Proof, Unproven> {
         let deadline = Instant::now() + patience;
         let claims = Arc::new(claims);
         let Registered { serving, fenced } = self.brokers().await?;
@@ -104,7 +120,7 @@ impl Prover {
             match testimony {
                 Testimony::Seen => proof.proven.push(broker),
                 Testimony::Unreachable(reason) => proof.unreachable.push((broker, reason)),
-                Testimony::Failed(error) => return Err(error),
+                Testimony::Failed(unproven) => return Err(unproven),
             }
         }
         let away = |broker| (broker, "it is fenced: it serves nobody".to_owned());
@@ -112,7 +128,8 @@ impl Prover {
         if proof.proven.is_empty() {
             let reasons: Vec<_> =
                 proof.unreachable.iter().map(|(id, reason)| format!("broker {id}: {reason}")).collect();
-            return Err(Error::unreachable("proof", "", format!("no broker could be asked. {}", reasons.join("; "))));
+            let reason = format!("no broker could be asked. {}", reasons.join("; "));
+            return Err(Error::unreachable("proof", "", reason).into());
         }
         Ok(proof)
     }

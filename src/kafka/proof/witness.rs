@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Claim, Claimed,
+    Claim, Claimed, Unproven,
     ledger::{Ledger, Place},
 };
 use crate::kafka::{
@@ -45,7 +45,7 @@ pub(super) enum Testimony {
     /// Nothing: it cannot be asked.
     Unreachable(String),
     /// It can be asked, and does not show it.
-    Failed(Error),
+    Failed(Unproven),
 }
 
 /// What one look at a claim gave.
@@ -117,7 +117,7 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
                 }
                 Look::NotYet(error) => reason = error.or(reason),
                 Look::Unreachable(error) => unreachable = Some(error),
-                Look::Failed(error) => answer(ledger.take_waiting(|_| true), || Testimony::Failed(error.clone())),
+                Look::Failed(error) => answer(ledger.take_waiting(|_| true), || failed(error.clone(), false)),
             }
         }
         answer(ledger.take_complete(), || Testimony::Seen);
@@ -130,11 +130,14 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
                 }
             }
         }
-        let late = ledger.take_waiting(|waiter| waiter.deadline <= Instant::now() || waiter.reply.is_closed());
-        answer(late, || match (&unreachable, &reason) {
+        let now = Instant::now();
+        let late = |waiter: &Waiter| waiter.deadline <= now || waiter.reply.is_closed();
+        let said = |login| match (&unreachable, &reason) {
             (Some(error), _) => Testimony::Unreachable(error.to_string()),
-            (None, reason) => Testimony::Failed(not_shown(broker, reason.as_ref())),
-        });
+            (None, reason) => failed(not_shown(broker, reason.as_ref()), login),
+        };
+        answer(ledger.take_waiting_for_logins(late), || said(true));
+        answer(ledger.take_waiting(late), || said(false));
 
         attempt = if progress { 0 } else { attempt + 1 };
         if !progress && !ledger.is_empty() {
@@ -158,6 +161,10 @@ fn answer(waiters: Vec<Waiter>, testimony: impl Fn() -> Testimony) {
         // Whoever has gone needs no answer.
         let _ = waiter.reply.send(testimony());
     }
+}
+
+fn failed(error: Error, login: bool) -> Testimony {
+    Testimony::Failed(Unproven { error, login })
 }
 
 fn not_shown(broker: BrokerId, reason: Option<&Error>) -> Error {

@@ -1,0 +1,147 @@
+//! What a workload is to have of what it asks for, and what it is not given. Pure.
+
+use super::groups::{self, GroupQuestion, GroupView};
+use super::observe::{Held, Observation, Subject, TopicView};
+use super::prefix::{self, Prefixes};
+use super::rights::rule;
+use super::standing::{Question, Standing, standing};
+use super::step::Step;
+use super::wishes::Wishes;
+use crate::api::reasons::Reason;
+use crate::api::resources::{Grant, Refusal, Right, TopicSource};
+use crate::clusters::{Connection, Terms};
+use crate::intent::manual::fault;
+use crate::ownership::own_name;
+
+/// What the workload is to have, and what it is not given.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    pub(super) given: Wishes,
+    pub(super) prefixes: Prefixes,
+    pub(super) refused: Vec<Refusal>,
+    pub(super) grants: Vec<Grant>,
+    pub(super) groups: Vec<String>,
+}
+
+/// Whose everything is: claims topics that are nobody's, and refuses what is another's.
+pub(super) fn judge(
+    seen: &Observation,
+    subject: &Subject,
+    asked: &Wishes,
+    (connection, prefixes): (&Connection, Prefixes),
+    held: &Held,
+    steps: &mut Vec<Step>,
+) -> Judgement {
+    let terms = &connection.terms;
+    let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
+    let mut judgement = Judgement::default();
+    for (name, right) in asked.rights() {
+        let has = held.rules.contains(&rule(&subject.username, right, name));
+        let stands = match fault(name, right) {
+            Some((reason, message)) => Standing::Refused(reason, message),
+            None if !seen.admitted => {
+                let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
+                Standing::Refused(Reason::ClusterNotAllowed, message)
+            }
+            None if right == Right::Join
+                && !has
+                && let Some(message) = taken(name) =>
+            {
+                Standing::Refused(Reason::GroupPrefixTaken, message)
+            }
+            None => match standing_of(seen, terms, held, name, right, has) {
+                refused @ Standing::Refused(..) => refused,
+                // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
+                _ if !seen.opted_in && !has => {
+                    let message = format!("namespace {} is not opted in", seen.key.0);
+                    Standing::Pending(Reason::NotOptedIn, message)
+                }
+                stands => stands,
+            },
+        };
+        let (gets, refusal) = match stands {
+            Standing::Own => {
+                if right == Right::Join && !own_name(name, &seen.key.0) {
+                    judgement.groups.push(name.clone());
+                }
+                (true, None)
+            }
+            Standing::Lent(grant) => {
+                judgement.grants.push(grant);
+                (true, None)
+            }
+            Standing::Nobodys => {
+                let source = if asked.produces.contains(name) { TopicSource::Producer } else { TopicSource::Consumer };
+                let claim = Step::ClaimTopic { topic: name.clone(), source };
+                if !steps.contains(&claim) {
+                    steps.push(claim);
+                }
+                (true, None)
+            }
+            Standing::Pending(reason, message) => (has, Some((reason, message))),
+            Standing::Refused(reason, message) => (false, Some((reason, message))),
+        };
+        if gets {
+            judgement.given.add(name, right);
+        }
+        judgement.refused.extend(refusal.map(|(reason, message)| Refusal {
+            right,
+            name: name.clone(),
+            reason: reason.code().to_owned(),
+            message,
+        }));
+    }
+    judgement.given.transactions = asked.transactions && seen.admitted;
+    judgement.prefixes = prefixes;
+    judgement.own_applications(seen, asked);
+    judgement
+}
+
+impl Judgement {
+    /// An application's internal topics begin with its id: it must be the namespace's own.
+    fn own_applications(&mut self, seen: &Observation, asked: &Wishes) {
+        for application in &asked.streams {
+            let own = own_name(application, &seen.key.0);
+            if let Some(message) = self.prefixes.refused.clone().filter(|_| own) {
+                self.refused.push(Refusal {
+                    right: Right::Join,
+                    name: application.clone(),
+                    reason: Reason::GroupPrefixTaken.code().to_owned(),
+                    message,
+                });
+                continue;
+            }
+            match fault(application, Right::Join) {
+                None if own && seen.admitted => _ = self.given.streams.insert(application.clone()),
+                None if own => {}
+                _ => self.refused.push(Refusal {
+                    right: Right::Join,
+                    name: application.clone(),
+                    reason: Reason::GroupNotAllowed.code().to_owned(),
+                    message: format!("the id of the application {application} does not begin with {}.", seen.key.0),
+                }),
+            }
+        }
+    }
+}
+
+fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right: Right, has: bool) -> Standing {
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let before = before.map_or(&[][..], |status| &status.grants);
+    if right == Right::Join {
+        let unknown = GroupView::default();
+        let view = held.groups.get(name).unwrap_or(&unknown);
+        let us = (seen.key.0.as_str(), seen.key.1.as_str());
+        return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
+    }
+    let unknown = TopicView::default();
+    standing(&Question {
+        namespace: &seen.key.0,
+        topic: name,
+        right,
+        view: held.topics.get(name).unwrap_or(&unknown),
+        held: has,
+        before,
+        undeclared: terms.topics.undeclared,
+    })
+}

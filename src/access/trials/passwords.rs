@@ -1,0 +1,162 @@
+//! Slots, and the Secret that tells one of them.
+
+use super::*;
+
+#[tokio::test]
+async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
+    let day = |wrong: Option<Reason>, mechanisms: &[SaslMechanism]| {
+        let mut day = Day::new();
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.seen.rotate = Some(Request::Now);
+        if let Some(reason) = wrong {
+            let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
+            Conditions::new(conditions, Some(1), Time(at(0))).say(READY, false, reason, "");
+        }
+        words(&day.plan())
+    };
+    let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
+    let recorded = "record Some(1) true";
+    let in_place = [recorded, "renew SCRAM-SHA-512", "prove bills orders", "publish 1"];
+    assert_eq!(day(None, one), in_place);
+    assert_eq!(
+        day(Some(Reason::KafkaUnreachable), one),
+        [recorded, "prove bills orders"],
+        "it is on record, and waits"
+    );
+    let beside = [recorded, "renew SCRAM-SHA-256", "prove bills orders", "publish 1"];
+    assert_eq!(day(Some(Reason::KafkaUnreachable), two), beside, "the one in use stays");
+}
+
+#[tokio::test]
+async fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
+    let first = |change: fn(&mut Day)| {
+        let mut day = Day::new();
+        day.claim.status = None;
+        day.held.secret = SecretView::Absent;
+        day.held.slots = vec![slot(Mechanism::Sha256)];
+        day.held.readers = Some(vec![reader(NOW - 5, false)]);
+        change(&mut day);
+        words(&day.plan())
+    };
+    let (begun, gone) = (vec!["set SCRAM-SHA-512", "prove bills orders", "publish"], "retire SCRAM-SHA-256");
+    let retired: Vec<_> = begun.iter().copied().chain([gone]).collect();
+    assert_eq!(first(|_| {}), retired);
+    assert_eq!(first(|day| day.held.readers = Some(Vec::new())), retired, "nobody reads it yet");
+    assert_eq!(first(|day| day.held.slots.push(slot(Mechanism::Sha512))), retired, "the other is written anew");
+    assert_eq!(first(|day| day.held.readers.as_mut().unwrap().push(reader(9, true))), begun, "it may have read it");
+    assert_eq!(first(|day| day.held.readers = None), begun);
+    assert_eq!(first(|day| day.claim.spec.source = AccessSource::Manual), begun);
+    let copy = |day: &mut Day| {
+        day.claim.spec.secrets = vec!["mine".to_owned()];
+        day.held.copies.insert("mine".to_owned(), day.held.secret.clone());
+    };
+    assert!(first(copy).iter().any(|step| step == gone));
+    let left = |day: &mut Day| {
+        let stands = secret(&day.connection.terms, Mechanism::Sha256);
+        day.held.copies.insert("mine".to_owned(), stands);
+        day.claim.spec.secrets = vec!["mine".to_owned()];
+    };
+    assert!(!first(left).iter().any(|step| step == gone), "a copy of then tells it");
+}
+
+#[tokio::test]
+async fn a_mechanism_that_is_given_up_stays_for_pods_that_use_it() {
+    let day = |source: AccessSource| {
+        let mut day = Day::new();
+        day.claim.spec.source = source;
+        day.connection.terms.mechanism = SaslMechanism::ScramSha256;
+        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha256];
+        day
+    };
+    let kept = ["set SCRAM-SHA-256", "prove bills orders", "publish 0"];
+    assert_eq!(words(&day(AccessSource::Pods).plan()), kept, "the publication counts anew");
+    assert_eq!(
+        words(&day(AccessSource::Manual).plan()),
+        kept,
+        "though its clients have had all the time that there is"
+    );
+    let mut both = day(AccessSource::Pods);
+    both.held.slots.push(slot(Mechanism::Sha256));
+    both.held.readers = Some(vec![reader(5000, true)]);
+    assert_eq!(words(&both.plan()), ["prove bills orders", "publish 0"], "a Pod from after the first publication");
+}
+
+#[tokio::test]
+async fn an_old_password_goes_after_what_is_published_meanwhile() {
+    let mut day = Day::new();
+    day.held.slots.push(slot(Mechanism::Sha256));
+    day.held.readers = Some(vec![reader(5000, true)]);
+    day.claim.spec.produces.push("more".to_owned());
+    day.held.topics.insert("more".to_owned(), topic("more", None));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["unsettle", "grant 1", "prove bills more orders", "publish"]);
+    assert!(plan.next.is_some_and(|next| next <= Duration::from_secs(15)));
+}
+
+#[tokio::test]
+async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
+    let lost = |mechanisms: &[SaslMechanism], rotations: i64, change: fn(&mut SecretView)| {
+        let mut day = Day::new();
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.claim.status.as_mut().unwrap().rotations = rotations;
+        if let SecretView::Ours { rotation, .. } = &mut day.held.secret {
+            *rotation = rotations;
+        }
+        change(&mut day.held.secret);
+        words(&day.plan())
+    };
+    let emptied = |view: &mut SecretView| {
+        let SecretView::Ours { data, .. } = view else { panic!() };
+        data.insert("password".to_owned(), Secret::new(""));
+    };
+    let removed = |view: &mut SecretView| {
+        let SecretView::Ours { data, .. } = view else { panic!() };
+        data.clear();
+    };
+    let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
+    let deleted = |view: &mut SecretView| *view = SecretView::Absent;
+    let changes: [fn(&mut SecretView); 3] = [emptied, removed, deleted];
+    for change in changes {
+        assert_eq!(lost(two, 0, change), ["set SCRAM-SHA-256", "prove bills orders", "publish 0"]);
+        assert_eq!(lost(two, 2, change), ["set SCRAM-SHA-256", "prove bills orders", "publish 2"]);
+        assert_eq!(lost(one, 0, change), ["set SCRAM-SHA-512", "prove bills orders", "publish 0"], "there is no other");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
+    let day = |drift: &str| {
+        let mut day = Day::with(json!({"credentials": {"drift": drift}}));
+        day.held.slots[0].iterations += 1;
+        day.claim.spec.produces.push("more".to_owned());
+        day.held.topics.insert("more".to_owned(), topic("more", None));
+        words(&day.plan())
+    };
+    assert_eq!(day("Revert"), ["unsettle", "grant 1", "set SCRAM-SHA-512", "prove bills more orders", "publish"]);
+    assert_eq!(day("Report"), ["unsettle", "grant 1"]);
+}
+
+#[tokio::test]
+async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
+    let said = |change: fn(&mut Day)| {
+        let mut day = Day::new();
+        change(&mut day);
+        let plan = day.plan();
+        (plan.overlap.map(|overlap| overlap.settled), plan.next)
+    };
+    let soon = Some(std::time::Duration::from_secs(15));
+    let rotated = |day: &mut Day| day.seen.rotate = Some(Request::Now);
+    assert_eq!(said(rotated), (Some(false), soon));
+    let in_place = |day: &mut Day| {
+        day.seen.rotate = Some(Request::Now);
+        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    };
+    assert_eq!(said(in_place).0, None, "there is no other");
+    let lost = |day: &mut Day| day.held.secret = SecretView::Absent;
+    assert_eq!(said(lost), (Some(false), soon));
+    let due = |day: &mut Day| {
+        day.held.slots.push(slot(Mechanism::Sha256));
+        day.held.readers = Some(vec![reader(5000, true)]);
+    };
+    assert_eq!(said(due).0, None, "it goes in this very plan");
+}

@@ -1,0 +1,49 @@
+//! Rights, and what is on record of them.
+
+use super::*;
+
+#[tokio::test]
+async fn a_group_is_on_record_where_it_was_first_asked_for() {
+    let asks = |exists: bool| {
+        let mut day = Day::new();
+        day.claim.spec.groups = vec!["legacy".to_owned(), "web.own".to_owned()];
+        let view = GroupView { claims: vec![Arc::new(day.claim.clone())], exists, ..GroupView::default() };
+        day.held.groups.insert("legacy".to_owned(), view);
+        day.plan()
+    };
+    assert_eq!(asks(false).groups, ["legacy"]);
+    let refused = asks(true);
+    assert!(refused.groups.is_empty());
+    assert_eq!(refused.refused[0].reason, Reason::GroupUnclaimed.code(), "to have asked before gives nothing");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_gone_holds_up_nothing_else() {
+    let mut day = Day::new();
+    day.held.topics.insert("orders".to_owned(), topic("orders", Some(Reason::TopicMissing)));
+    day.claim.spec.produces.push("more".to_owned());
+    day.held.topics.insert("more".to_owned(), topic("more", None));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["unsettle", "grant 1", "prove bills more", "publish"]);
+    assert_eq!(plan.obstacle.unwrap().reason, Reason::TopicMissing);
+}
+
+#[tokio::test]
+async fn rules_are_off_the_record_while_they_change() {
+    let mut day = Day::new();
+    day.held.rules.pop_first();
+    day.claim.status.as_mut().unwrap().rules = None;
+    assert_eq!(words(&day.plan()), ["grant 1", "prove bills orders"], "nothing is on record");
+
+    // What a grant that was cut short has left, where the wish is withdrawn again.
+    let left = rule(USER, Right::Produce, "more");
+    let day = |on_record: bool| {
+        let mut day = Day::with(json!({"credentials": {"drift": "Report"}}));
+        day.held.rules.insert(left.clone());
+        let status = day.claim.status.as_mut().unwrap();
+        status.rules = status.rules.take().filter(|_| on_record);
+        words(&day.plan())
+    };
+    assert!(day(true).is_empty(), "somebody added it");
+    assert_eq!(day(false), ["revoke 1"]);
+}

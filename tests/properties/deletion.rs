@@ -6,6 +6,7 @@ use std::time::Duration;
 use admittance::api::resources::{Deletion, PendingDeletion};
 use admittance::topics::deletion::books::Books;
 use admittance::topics::deletion::brake::word;
+use admittance::topics::deletion::definition::Definition;
 use admittance::topics::deletion::departures::Departure;
 use admittance::topics::deletion::plan::{Evidence, Sight, decide};
 use admittance::topics::deletion::policy::Policy;
@@ -128,7 +129,17 @@ proptest! {
                         (facts[topic].named, facts[topic].claimed) = (false, false);
                         let (topic, topic_id) = (format!("t{topic}"), facts[topic].id(topic));
                         let (cluster, namespace, claim) = ("k/c".into(), "ns".into(), "c".into());
-                        gone.push(Departure { cluster, topic, topic_id, namespace, claim, deletion, ready: true });
+                        let created = at;
+                        gone.push(Departure {
+                            cluster,
+                            topic,
+                            topic_id,
+                            namespace,
+                            claim,
+                            created,
+                            deletion,
+                            ready: true,
+                        });
                     }
                 }
                 Act::Fact { topic, which, on } => facts[topic].set(which, on, now),
@@ -138,7 +149,8 @@ proptest! {
             }
             let uid = definition.map(|uid| uid.to_string());
             books.heed(release.as_deref());
-            books.enter(&gone, uid.as_deref(), &policy, at);
+            let stands = uid.clone().map(|uid| Definition { uid, created: Timestamp::UNIX_EPOCH });
+            books.enter(&gone, stands.as_ref(), &policy, at);
             books.revise(uid.as_deref(), &standing(&facts), &policy, at);
             let due = books.due(&policy, at);
             let evidence = Evidence { definition: uid.clone(), standing: standing(&facts), sights: sights(&facts, &due) };
@@ -180,11 +192,13 @@ fn the_story_has_deletions() {
         topic_id: "id-0-0".into(),
         namespace: "ns".into(),
         claim: "c".into(),
+        created: at,
         deletion: Deletion::Delete,
         ready: true,
     };
     let mut books = Books::default();
-    books.enter(&[departure], Some("0"), &policy, at);
+    let definition = Definition { uid: "0".into(), created: Timestamp::UNIX_EPOCH };
+    books.enter(&[departure], Some(&definition), &policy, at);
     let facts = vec![Fact::default(); TOPICS];
     let due = books.due(&policy, at);
     let evidence =

@@ -6,7 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::brake::{crowded, word};
+use super::definition::Definition;
 use super::departures::Departure;
+use super::note::Note;
 use super::policy::{HOUR, Policy, later, waited};
 use super::standing::{Claimed, Standing};
 use crate::api::reasons::Reason;
@@ -23,38 +25,6 @@ pub struct Books {
     pub deletions: Vec<PendingDeletion>,
     /// Topics that stayed.
     pub released: Vec<ReleasedTopic>,
-}
-
-/// Something to be told, once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The stable code.
-    pub reason: Reason,
-    /// The topic.
-    pub topic: String,
-    /// The namespace of the claim that it is about.
-    pub namespace: String,
-    /// The claim's name.
-    pub claim: String,
-    /// Its uid, where it lives.
-    pub uid: Option<String>,
-    /// What is said of the topic, to stand behind its name.
-    pub message: String,
-}
-
-impl Note {
-    /// Something about a topic on record.
-    #[must_use]
-    pub fn about(record: &PendingDeletion, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            topic: record.topic.clone(),
-            namespace: record.namespace.clone(),
-            claim: record.claim.clone(),
-            uid: None,
-            message: message.into(),
-        }
-    }
 }
 
 impl Books {
@@ -81,18 +51,26 @@ impl Books {
     }
 
     /// Enters claims that were deleted, each in the place of what was on record of its topic: the latest word counts. `definition` is
-    /// the uid of the definition of TopicClaims; without one that stands, nobody has deleted anything but the definition.
+    /// that of TopicClaims; without one that stands, and stood before the claim, nobody has deleted anything but the definition.
     pub fn enter(
         &mut self,
         gone: &[Departure],
-        definition: Option<&str>,
+        definition: Option<&Definition>,
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Note> {
         gone.iter().map(|gone| self.enter_one(gone, definition, policy, now)).collect()
     }
 
-    fn enter_one(&mut self, gone: &Departure, definition: Option<&str>, policy: &Policy, now: Timestamp) -> Note {
+    fn enter_one(
+        &mut self,
+        gone: &Departure,
+        definition: Option<&Definition>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Note {
+        // One that is as old as the definition, or older, went with another that stood before.
+        let definition = definition.filter(|definition| definition.created < gone.created);
         self.deletions.retain(|record| record.topic_id != gone.topic_id);
         self.released.retain(|record| record.topic_id != gone.topic_id);
         let record = PendingDeletion {
@@ -100,7 +78,7 @@ impl Books {
             topic_id: gone.topic_id.clone(),
             namespace: gone.namespace.clone(),
             claim: gone.claim.clone(),
-            definition: definition.unwrap_or_default().to_owned(),
+            definition: definition.map(|definition| definition.uid.clone()).unwrap_or_default(),
             since: Time(now),
             due: Time(later(now, policy.undo)),
             held: None,
@@ -274,13 +252,17 @@ mod tests {
     fn gone(topic: &str, deletion: Deletion) -> Departure {
         let (cluster, namespace) = ("kafka/main".into(), "shop".into());
         let (topic, topic_id, claim) = (topic.into(), format!("id-{topic}"), format!("the-{topic}"));
-        Departure { cluster, topic, topic_id, namespace, claim, deletion, ready: true }
+        Departure { cluster, topic, topic_id, namespace, claim, created: at(-5), deletion, ready: true }
+    }
+
+    fn definition() -> Definition {
+        Definition { uid: "crd".into(), created: at(-9) }
     }
 
     fn entered(topics: &[&str]) -> Books {
         let mut books = Books::default();
         let gone: Vec<_> = topics.iter().map(|topic| gone(topic, Deletion::Delete)).collect();
-        let notes = books.enter(&gone, Some("crd"), &POLICY, at(0));
+        let notes = books.enter(&gone, Some(&definition()), &POLICY, at(0));
         assert!(notes.iter().all(|note| note.reason == Reason::DeletionAnnounced));
         books
     }
@@ -293,14 +275,18 @@ mod tests {
     #[test]
     fn only_a_ready_claim_that_said_delete_while_its_definition_stood_is_put_on_record() {
         let delete = gone("a", Deletion::Delete);
+        let made_anew = |second| Some(Definition { uid: "another".into(), created: at(second) });
         for (gone, definition, pending, reason) in [
-            (delete.clone(), Some("crd"), 1, Reason::DeletionAnnounced),
+            (delete.clone(), Some(definition()), 1, Reason::DeletionAnnounced),
             (delete.clone(), None, 0, Reason::DefinitionRemoved),
-            (Departure { ready: false, ..delete }, Some("crd"), 0, Reason::TopicReleased),
-            (gone("a", Deletion::Keep), Some("crd"), 0, Reason::TopicReleased),
+            (delete.clone(), made_anew(-6), 1, Reason::DeletionAnnounced),
+            (delete.clone(), made_anew(-5), 0, Reason::DefinitionRemoved),
+            (delete.clone(), made_anew(-4), 0, Reason::DefinitionRemoved),
+            (Departure { ready: false, ..delete }, Some(definition()), 0, Reason::TopicReleased),
+            (gone("a", Deletion::Keep), Some(definition()), 0, Reason::TopicReleased),
         ] {
             let mut books = Books::default();
-            let notes = books.enter(&[gone], definition, &POLICY, at(0));
+            let notes = books.enter(&[gone], definition.as_ref(), &POLICY, at(0));
             assert_eq!((books.deletions.len(), books.released.len()), (pending, 1 - pending), "{reason}");
             assert_eq!(notes[0].reason, reason);
         }
@@ -309,9 +295,9 @@ mod tests {
     #[test]
     fn the_latest_word_counts() {
         let mut books = entered(&["a"]);
-        books.enter(&[gone("a", Deletion::Keep)], Some("crd"), &POLICY, at(5));
+        books.enter(&[gone("a", Deletion::Keep)], Some(&definition()), &POLICY, at(5));
         assert_eq!((books.deletions.len(), books.released.len()), (0, 1));
-        books.enter(&[gone("a", Deletion::Delete)], Some("crd"), &POLICY, at(9));
+        books.enter(&[gone("a", Deletion::Delete)], Some(&definition()), &POLICY, at(9));
         assert_eq!((books.deletions[0].due.0, books.released.len()), (at(69), 0));
     }
 
@@ -319,7 +305,7 @@ mod tests {
     fn lists_are_bounded_and_what_is_beyond_stays() {
         let mut books = Books::default();
         for n in 0..PENDING + RELEASED + 9 {
-            books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some("crd"), &POLICY, at(0));
+            books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some(&definition()), &POLICY, at(0));
         }
         assert_eq!((books.deletions.len(), books.released.len()), (PENDING, RELEASED));
         assert_eq!(books.released[0].topic, (PENDING + 9).to_string(), "the oldest are forgotten");
@@ -369,7 +355,7 @@ mod tests {
         assert!(books.due(&POLICY, at(60)).is_empty());
         let right = word(&books.deletions);
         books.heed(Some("another"));
-        books.enter(&[gone("d", Deletion::Delete)], Some("crd"), &POLICY, at(2));
+        books.enter(&[gone("d", Deletion::Delete)], Some(&definition()), &POLICY, at(2));
         let (mut more, _) = revised(books.clone(), Some("crd"), &Standing::default(), 2);
         more.heed(right.as_deref());
         assert!(more.due(&POLICY, at(99)).is_empty(), "one more is another question");

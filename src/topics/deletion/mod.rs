@@ -8,7 +8,9 @@
 pub mod apply;
 pub mod books;
 pub mod brake;
+pub mod definition;
 pub mod departures;
+pub mod note;
 pub mod observe;
 pub mod plan;
 pub mod policy;
@@ -193,7 +195,8 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
     let definition = observe::definition(&context.client).await?;
     let mut books = Books::of(&cluster);
     books.heed(release_of(&cluster).as_deref());
-    let mut notes = books.enter(gone, definition.as_deref(), &policy, now);
+    let mut notes = books.enter(gone, definition.as_ref(), &policy, now);
+    let definition = definition.map(|definition| definition.uid);
     let standing = observe::watched(&context.world, &id, &books);
     notes.extend(books.revise(definition.as_deref(), &standing, &policy, now));
     let cluster = report::write(context, cluster, &books, &policy).await?;
@@ -208,7 +211,7 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
     if !plan.delete.is_empty() {
         // What is watched may lag, or have been cut off: before anything is deleted, everything is read afresh.
         evidence.standing = observe::live(context, &id, &books).await?;
-        evidence.definition = observe::definition(&context.client).await?;
+        evidence.definition = observe::definition(&context.client).await?.map(|definition| definition.uid);
         plan = plan::decide(books, &evidence, &policy, now);
     }
     let outcomes = apply::apply(&connection, &plan).await;

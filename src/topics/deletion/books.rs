@@ -10,6 +10,7 @@ use super::definition::Definition;
 use super::departures::Departure;
 use super::note::Note;
 use super::policy::{HOUR, Policy, later, waited};
+use super::seen::Seen;
 use super::standing::{Claimed, Standing};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Deletion, PendingDeletion, ReleasedTopic};
@@ -126,11 +127,13 @@ impl Books {
     }
 
     /// Brings the records up to date: drops those that are claimed again, that went with their definition, and that are an hour past
-    /// their end; and applies the brake to those that would be deleted within an hour of each other.
+    /// their end; announces those anew that are overdue and were not seen; and applies the brake to those that would be deleted within
+    /// an hour of each other.
     pub fn revise(
         &mut self,
         definition: Option<&str>,
         standing: &Standing,
+        seen: &Seen,
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Note> {
@@ -156,9 +159,11 @@ impl Books {
                 notes.push(Note::about(&record, Reason::DefinitionRemoved, definition_removed()));
                 self.release(record);
             } else {
-                // What nobody could look at for an hour is old news to people, and after a restore perhaps no news of theirs at all.
-                if record.held.is_none() && !record.released && waited(record.due.0, now) > HOUR {
+                // What nobody could look at for an hour is old news to people, and after a restore perhaps no news of theirs at all. So
+                // is what held it then, and that somebody released it.
+                if waited(record.due.0, now) > HOUR && !seen.lately(&record.topic_id, now) {
                     record.due = Time(later(now, policy.undo));
+                    record.held = None;
                     notes.push(Note::about(&record, Reason::DeletionAnnounced, announced(&record)));
                 }
                 self.deletions.push(record);
@@ -268,7 +273,7 @@ mod tests {
     }
 
     fn revised(mut books: Books, definition: Option<&str>, standing: &Standing, second: i64) -> (Books, Vec<Reason>) {
-        let notes = books.revise(definition, standing, &POLICY, at(second));
+        let notes = books.revise(definition, standing, &Seen::default(), &POLICY, at(second));
         (books, notes.into_iter().map(|note| note.reason).collect())
     }
 
@@ -343,9 +348,24 @@ mod tests {
         assert_eq!((books.due(&POLICY, at(3660)).len(), told.len()), (1, 0));
         let (books, told) = revised(entered(&["a"]), Some("crd"), &Standing::default(), 60 + 3601);
         assert_eq!((books.deletions[0].due.0, told), (at(3661 + 60), vec![Reason::DeletionAnnounced]));
-        let mut held = entered(&["a"]);
-        held.deletions[0].held = Some("GroupActive: g".into());
-        assert_eq!(revised(held, Some("crd"), &Standing::default(), 9999).1, []);
+        let anew = (at(9999 + 60), None, vec![Reason::DeletionAnnounced]);
+        let group = Some("GroupActive: g".to_owned());
+        for (held, released, looked_at, expected) in [
+            (None, true, None, anew.clone()),
+            (group.clone(), false, None, anew.clone()),
+            (group.clone(), false, Some(9999 - 3601), anew),
+            (group.clone(), false, Some(9999 - 3600), (at(60), group, vec![])),
+        ] {
+            let (mut books, mut seen) = (entered(&["a"]), Seen::default());
+            (books.deletions[0].held, books.deletions[0].released) = (held, released);
+            if let Some(second) = looked_at {
+                seen.note([&"id-a".to_owned()], &books, at(second));
+            }
+            let notes = books.revise(Some("crd"), &Standing::default(), &seen, &POLICY, at(9999));
+            let notes = notes.into_iter().map(|note| note.reason).collect();
+            let PendingDeletion { due, held, .. } = books.deletions.remove(0);
+            assert_eq!((due.0, held, notes), expected, "looked at {looked_at:?}");
+        }
     }
 
     #[test]

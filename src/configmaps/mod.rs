@@ -25,6 +25,8 @@ use plan::Said;
 
 /// How often a claim is looked for that Kubernetes is about to collect.
 const WAIT: Duration = Duration::from_secs(5);
+/// How often a claim is offered again that the API server refused: what it says changes with a policy, if the ConfigMap does not.
+const REFUSED: Duration = Duration::from_secs(600);
 
 /// What a reconciliation needs.
 #[derive(Clone)]
@@ -45,6 +47,11 @@ fn refusal(error: &CallError) -> Option<Said> {
     refused.then(|| Said { reason: Reason::InvalidValue, message: error.to_string(), by_reason: false })
 }
 
+/// When a claim is offered again after an error, if nothing happens before.
+fn again(error: &CallError) -> Next {
+    if refusal(error).is_some() { Next::After(REFUSED) } else { Next::Failed }
+}
+
 impl Controller for Context {
     type Halt = CallError;
     const KIND: &'static str = plan::KIND;
@@ -53,6 +60,10 @@ impl Controller for Context {
 
     async fn look(&self, name: &Name) -> Result<Next, CallError> {
         reconcile(self, name).await
+    }
+
+    async fn halted(&self, _: &Name, halt: CallError) -> Next {
+        again(&halt)
     }
 }
 
@@ -76,4 +87,30 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     report::tell(context, &seen, &plan.said).await;
     applied?;
     Ok(if plan.waits { Next::After(WAIT) } else { Next::Idle })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn what_the_api_server_refuses_is_offered_again_seldom() {
+        let answered = |code| {
+            let source = Box::new(kube::Error::Api(Box::new(Status { code, ..Status::default() })));
+            CallError::Failed { what: "create the TopicClaim", source }
+        };
+        for (error, next) in [
+            (answered(400), Next::After(REFUSED)),
+            (answered(403), Next::After(REFUSED)),
+            (answered(422), Next::After(REFUSED)),
+            (answered(404), Next::Failed),
+            (answered(409), Next::Failed),
+            (answered(500), Next::Failed),
+            (CallError::Overdue { what: "create the TopicClaim", limit: WAIT }, Next::Failed),
+        ] {
+            assert_eq!(again(&error), next, "{error}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use prometheus_client::metrics::MetricType;
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::api::resources::READY;
-use crate::runtime::metrics::{CONDITIONS, LEADS, Metric, QUEUE_DEPTH, TOPIC_DIFFERENCES};
+use crate::runtime::metrics::{CONDITIONS, LEADS, Metric, NAMESPACES_UNREADABLE, QUEUE_DEPTH, TOPIC_DIFFERENCES};
 use crate::runtime::queue::Queue;
 use crate::watch::reach::Reach;
 use crate::watch::table::Name;
@@ -140,6 +140,7 @@ impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let leads = self.leads.load(Ordering::Relaxed);
         number(&mut encoder, &LEADS, usize::from(leads))?;
+        number(&mut encoder, &NAMESPACES_UNREADABLE, self.world.unreadable().len())?;
         // Who does not lead sees nothing, and who has not listed everything sees too little: no number is better than a wrong one.
         if !leads || !self.world.is_complete() {
             return Ok(());
@@ -259,7 +260,7 @@ mod tests {
         }
         let mut registry = registry();
         registry.register_collector(Box::new(state));
-        assert_shows(&registry, &[LEADS, QUEUE_DEPTH, CONDITIONS, TOPIC_DIFFERENCES]);
+        assert_shows(&registry, &[LEADS, NAMESPACES_UNREADABLE, QUEUE_DEPTH, CONDITIONS, TOPIC_DIFFERENCES]);
         assert!(!text.contains("shop") && !text.contains("made-up"), "{text}");
     }
 
@@ -271,6 +272,11 @@ mod tests {
         assert!(!scraped(&state).contains("queue_depth"), "another replica leads");
         let state = state_of();
         state.leads.store(true, Ordering::Relaxed);
+        assert!(scraped(&state).contains("admittance_namespaces_unreadable 0\n"));
+        let shop = Some("shop".to_owned());
+        state.world.pods.is_forbidden(&shop);
+        state.world.topics.is_forbidden(&shop);
+        assert!(scraped(&state).contains("admittance_namespaces_unreadable 1\n"), "one namespace, however much of it");
         assert!(!scraped(&state).contains("queue_depth"), "the lists are not complete");
     }
 }

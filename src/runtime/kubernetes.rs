@@ -95,6 +95,28 @@ pub fn merge(before: &Value, mut after: Value) -> Value {
     after
 }
 
+/// A client of an API server that answers so: by method and path, with a status and what stands in the body.
+#[cfg(test)]
+pub(crate) fn answering<A>(answer: impl Fn(String, String) -> A + Clone + Send + 'static) -> Client
+where
+    A: Future<Output = (u16, Value)> + Send + 'static,
+{
+    let service = tower::service_fn(move |request: hyper::Request<kube::client::Body>| {
+        let answer = answer(request.method().to_string(), request.uri().path().to_owned());
+        async move {
+            let (code, body) = answer.await;
+            // What is not found is known by the word, and not by the code.
+            let reason = if code == 404 { "NotFound" } else { "" };
+            let refusal = serde_json::json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
+            });
+            let body = if code < 300 { body } else { refusal };
+            hyper::Response::builder().status(code).body(kube::client::Body::from(body.to_string().into_bytes()))
+        }
+    });
+    Client::new(service, "default")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -10,7 +10,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::kubernetes::{CallError, call};
 use super::writes;
@@ -53,18 +53,19 @@ impl Leadership {
     /// [`Lost`]; the process should end, so that nothing of its state outlives its leadership.
     pub async fn lead<T>(&self, work: impl Future<Output = T>) -> Result<T, Lost> {
         let mut observed = Observed::default();
-        loop {
+        let taken = loop {
+            let began = Instant::now();
             match self.turn(&mut observed).await {
-                Ok(Turn::Ours) => break,
+                Ok(Turn::Ours) => break began,
                 Ok(Turn::Anothers | Turn::Past) => {}
                 Err(error) => tracing::warn!(lease = self.name, %error, "cannot look at the Lease"),
             }
             sleep(RENEWAL).await;
-        }
+        };
         tracing::info!(lease = self.name, identity = self.identity, "leading");
         let result = tokio::select! {
             done = work => Ok(done),
-            lost = self.keep(&mut observed) => Err(lost),
+            lost = self.keep(&mut observed, taken) => Err(lost),
         };
         if result.is_ok() {
             self.release().await;
@@ -72,16 +73,30 @@ impl Leadership {
         result
     }
 
-    async fn keep(&self, observed: &mut Observed) -> Lost {
+    /// Keeps the Lease that was taken by a turn which began then, until it is lost. Others count from when they see a renewal, which is after
+    /// its turn began: so do we, and whatever that turn or the next waits for, the end is not put off.
+    async fn keep(&self, observed: &mut Observed, taken: Instant) -> Lost {
         let lost = |why: String| Lost { name: self.name.clone(), why };
-        let mut renewed = Instant::now();
+        let mut renewed = taken;
         loop {
-            sleep(RENEWAL).await;
+            match timeout_at(renewed + GIVE_UP, self.renew(observed, renewed)).await {
+                Ok(Ok(began)) => renewed = began,
+                Ok(Err(why)) => return lost(why.to_owned()),
+                Err(_) => return lost(format!("it could not be renewed for {GIVE_UP:?}")),
+            }
+        }
+    }
+
+    /// Tries until the Lease is renewed, for the first time so long after the turn that began then; returns when the turn began that did it,
+    /// or why there is no use in trying.
+    async fn renew(&self, observed: &mut Observed, mut began: Instant) -> Result<Instant, &'static str> {
+        loop {
+            sleep_until(began + RENEWAL).await;
+            began = Instant::now();
             match self.turn(observed).await {
-                Ok(Turn::Ours) => renewed = Instant::now(),
-                Ok(Turn::Anothers) => return lost("another replica holds it".to_owned()),
-                Ok(Turn::Past) => return lost("the API server was restored from before".to_owned()),
-                Err(error) if renewed.elapsed() > GIVE_UP => return lost(error.to_string()),
+                Ok(Turn::Ours) => return Ok(began),
+                Ok(Turn::Anothers) => return Err("another replica holds it"),
+                Ok(Turn::Past) => return Err("the API server was restored from before"),
                 Err(error) => tracing::warn!(lease = self.name, %error, "cannot renew the Lease"),
             }
         }
@@ -190,7 +205,54 @@ impl Observed {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+
     use super::*;
+    use crate::runtime::kubernetes::answering;
+
+    /// How long a replica leads with an API server that takes so long for each answer, and gives none after so many turns.
+    async fn led(slow: Duration, turns: usize) -> Duration {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let client = answering(move |_, _| {
+            let call = asked.fetch_add(1, Ordering::Relaxed);
+            async move {
+                // A turn is two calls: it reads, and it writes.
+                if call >= 2 * turns {
+                    pending::<()>().await;
+                }
+                sleep(slow).await;
+                let metadata = json!({"name": "it", "resourceVersion": (call + 1).to_string()});
+                let spec = json!({"holderIdentity": "me"});
+                (
+                    200,
+                    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}),
+                )
+            }
+        });
+        let start = Instant::now();
+        let lost = Leadership::new(Api::namespaced(client, "ops"), "it", "me").lead(pending::<()>()).await.unwrap_err();
+        assert!(lost.to_string().contains("could not be renewed"), "{lost}");
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_stops_so_long_after_its_last_renewal_began_whatever_it_waits_for() {
+        let second = Duration::from_secs(1);
+        for (slow, turns, last_began) in [
+            (Duration::ZERO, 1, Duration::ZERO),
+            (second, 1, Duration::ZERO),
+            (second, 2, 2 * second),
+            (second * 7 / 5, 2, second * 14 / 5),
+        ] {
+            let end = last_began + GIVE_UP;
+            let led = led(slow, turns).await;
+            assert!((end..end + second / 10).contains(&led), "{slow:?} an answer, {turns} turns: {led:?}");
+        }
+    }
 
     fn held_by(holder: &str, renewed: i64) -> LeaseSpec {
         LeaseSpec {

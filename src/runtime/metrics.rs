@@ -68,6 +68,15 @@ pub const LEADS: Metric = Metric {
     labels: &[],
     meaning: "1 where this replica leads, else 0",
 };
+/// Where something may not be read.
+pub const NAMESPACES_UNREADABLE: Metric = Metric {
+    name: "namespaces_unreadable",
+    kind: "gauge",
+    program: Program::Operator,
+    labels: &[],
+    meaning: "Namespaces that are to be looked after and in which the operator may not list something: their RoleBinding is \
+              missing, and the log names them; 0 where another replica leads",
+};
 /// What is written.
 pub const WRITES: Metric = Metric {
     name: "writes",
@@ -125,6 +134,7 @@ pub const ALL: &[Metric] = &[
     REVIEW_DURATION,
     CERTIFICATE_EXPIRY,
     LEADS,
+    NAMESPACES_UNREADABLE,
     WRITES,
     DRIFT,
     TOPIC_DRIFT,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::Client;
 use kube::api::{Api, DeleteParams, Preconditions};
 use kube::core::PartialObjectMeta;
 
@@ -14,8 +15,9 @@ use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER};
 use crate::clusters::{Connection, Halt, verify_claim};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
-use crate::runtime::kubernetes::call;
+use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::writes;
+use crate::watch::reach::is_gone;
 
 const CALL: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ async fn sweep(
         writes::done("quotas_alter");
     }
     let name = secret_name.cloned().unwrap_or_else(|| observe::secret_name(access));
-    secret(context, (namespace, &name), access).await?;
+    secret(&context.client, (namespace, &name), access).await?;
     for slot in &holding.slots {
         let change = UserChange::Delete { user: user.to_owned(), mechanism: slot.mechanism };
         connection.batcher.alter_user(change).await?;
@@ -69,10 +71,14 @@ async fn sweep(
 }
 
 /// Deletes the Secret that went with an access, where the namespace still has it and it is ours.
-async fn secret(context: &Context, (namespace, name): (&str, &str), access: &str) -> Result<(), Halt> {
-    let api = Api::<KubeSecret>::namespaced(context.client.clone(), namespace);
+async fn secret(client: &Client, (namespace, name): (&str, &str), access: &str) -> Result<(), CallError> {
+    let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
     let found: Option<PartialObjectMeta<KubeSecret>> =
-        call(CALL, "read a credential Secret", api.get_metadata_opt(name)).await?;
+        match call(CALL, "read a credential Secret", api.get_metadata_opt(name)).await {
+            // With a namespace goes the right to look into it, and all that it held.
+            Err(error) if error.code() == Some(403) && is_gone(client, &Some(namespace.to_owned())).await => None,
+            found => found?,
+        };
     let ours = |found: &PartialObjectMeta<KubeSecret>| {
         let labels = found.metadata.labels.as_ref();
         let label = |key: &str| labels.and_then(|labels| labels.get(key));
@@ -82,10 +88,38 @@ async fn secret(context: &Context, (namespace, name): (&str, &str), access: &str
     let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match call(CALL, "delete a credential Secret", api.delete(name, &params)).await {
-        Err(error) if error.code() != Some(404) => Err(error.into()),
+        Err(error) if error.code() != Some(404) => Err(error),
         _ => {
             writes::done("secret_delete");
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::kubernetes::answering;
+
+    #[tokio::test]
+    async fn a_secret_went_with_its_namespace_and_the_right_to_read_it() {
+        for (secrets, namespace, done) in [
+            (403, 404, true),
+            (403, 200, false),
+            (403, 403, false),
+            (403, 500, false),
+            (500, 404, false),
+            (404, 200, true),
+            (200, 200, true),
+        ] {
+            let client = answering(move |_, path| async move {
+                let meta = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {}});
+                (if path.contains("/secrets/") { secrets } else { namespace }, meta)
+            });
+            let swept = secret(&client, ("shop", "app-kafka-credentials"), "app").await;
+            assert_eq!(swept.is_ok(), done, "a Secret {secrets}, its namespace {namespace}: {swept:?}");
         }
     }
 }

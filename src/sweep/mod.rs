@@ -77,6 +77,9 @@ async fn look(context: &Context, name: &Name, memory: &mut Memory) -> Result<(),
     memory.secrets.extend(observe::long_names(&claims));
     let seen = observe::observe(context, &cluster, &connection, holdings, &memory.secrets).await?;
     let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
-    apply::apply(context, &connection, &seen, &plan).await?;
-    report::report(context, name, &cluster, &plan).await
+    let swept = apply::apply(context, &connection, &seen, &plan).await;
+    if swept.is_ok() || !plan.is_released() {
+        report::report(context, name, &cluster, &plan).await?;
+    }
+    swept
 }

@@ -42,6 +42,15 @@ pub struct Held {
     pub named: String,
 }
 
+impl Plan {
+    /// Whether a person has released who is taken away: until all of them are gone, what was held is not to be told as over, for the word
+    /// would have to be said again.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.absent.is_empty() && !self.sweep.is_empty()
+    }
+}
+
 /// Decides.
 #[must_use]
 pub fn plan(seen: &Observation, absent_after: Duration, now: Timestamp) -> Plan {
@@ -106,7 +115,8 @@ mod tests {
         assert_eq!((first.absent.len(), first.sweep.len()), (1, 0));
         seen.on_record = first.absent;
         assert!(plan(&seen, HOUR, at(4599)).sweep.is_empty());
-        assert_eq!(plan(&seen, HOUR, at(4600)).sweep, ["k.ns.app0"]);
+        let due = plan(&seen, HOUR, at(4600));
+        assert_eq!((&*due.sweep[0], due.sweep.len(), due.is_released()), ("k.ns.app0", 1, false));
     }
 
     #[test]
@@ -131,7 +141,8 @@ mod tests {
         seen.release = Some(held.word);
         seen.held_since = Some(at(0));
         assert!(plan(&seen, HOUR, at(10)).held.is_some(), "the time has to pass all the same");
-        assert_eq!(plan(&seen, HOUR, at(3600)).sweep.len(), 11);
+        let released = plan(&seen, HOUR, at(3600));
+        assert_eq!((released.sweep.len(), released.is_released()), (11, true));
         seen.missing.insert("k.ns.late".into(), Holding::default());
         assert!(plan(&seen, HOUR, at(3600)).held.is_some(), "one more is another question");
     }

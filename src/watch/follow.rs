@@ -68,7 +68,7 @@ pub async fn follow<K, T, G>(
     row: impl Fn(K) -> Option<T>,
     changed: impl Fn(&Name, Vec<G>),
 ) where
-    K: Resource + Debug,
+    K: Resource<DynamicType: Default> + Debug,
     T: PartialEq,
     G: Clone + Eq + Hash,
 {
@@ -95,12 +95,44 @@ pub async fn follow<K, T, G>(
                     put(table, &name, None, &changed);
                 }
             }
+            Err(error) if is_forbidden(&error) => {
+                table.is_forbidden(&place.scope);
+                tracing::warn!(
+                    "{}",
+                    refusal(&K::plural(&K::DynamicType::default()), &place.scope, table.is_complete())
+                );
+            }
             Err(error) => {
                 let namespace = place.scope.as_deref().unwrap_or_default();
                 tracing::warn!(namespace, %error, "a watch was interrupted; it goes on by itself");
             }
         }
     }
+}
+
+/// Whether the API server answered that we may not do this.
+fn is_forbidden(error: &Error) -> bool {
+    let code = match error {
+        Error::InitialListFailed(kube::Error::Api(status)) | Error::WatchStartFailed(kube::Error::Api(status)) => {
+            status.code
+        }
+        Error::WatchError(status) => status.code,
+        _ => return false,
+    };
+    code == 403
+}
+
+fn refusal(resources: &str, scope: &Scope, complete: bool) -> String {
+    let (place, binding) = match scope {
+        Some(namespace) => (format!("in namespace {namespace}"), "RoleBinding there"),
+        None => ("in all namespaces".to_owned(), "ClusterRoleBinding"),
+    };
+    let consequence = if complete {
+        "what is known of them is kept, and nothing new is seen"
+    } else {
+        "nothing is done in any namespace until they are listed"
+    };
+    format!("no right to list and watch {resources} {place}: restore the operator's {binding}; {consequence}")
 }
 
 fn put<T: PartialEq, G: Clone + Eq + Hash>(
@@ -121,4 +153,37 @@ fn put<T: PartialEq, G: Clone + Eq + Hash>(
 fn name_of<K: Resource>(object: &K) -> Name {
     let meta = object.meta();
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_told_by_what_it_is_about_and_how_it_is_mended() {
+        let api = |code| kube::Error::Api(Box::new(Status { code, ..Status::default() }));
+        for (error, forbidden) in [
+            (Error::InitialListFailed(api(403)), true),
+            (Error::WatchStartFailed(api(403)), true),
+            (Error::WatchError(Box::new(Status { code: 403, ..Status::default() })), true),
+            (Error::InitialListFailed(api(404)), false),
+            (Error::WatchError(Box::new(Status { code: 410, ..Status::default() })), false),
+            (Error::NoResourceVersion, false),
+        ] {
+            assert_eq!(is_forbidden(&error), forbidden, "{error}");
+        }
+        for (scope, complete, words) in [
+            (
+                Some("shop".to_owned()),
+                false,
+                ["list and watch pods in namespace shop", "RoleBinding", "nothing is done"],
+            ),
+            (None, true, ["list and watch pods in all namespaces", "ClusterRoleBinding", "is kept"]),
+        ] {
+            let told = refusal("pods", &scope, complete);
+            assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        }
+    }
 }

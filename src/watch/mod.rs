@@ -9,10 +9,12 @@ pub mod reach;
 pub mod table;
 pub mod unnamed;
 
+use std::collections::BTreeSet;
+
 pub use config_maps::ConfigMapFacts;
 pub use deployments::DeploymentFacts;
 pub use pods::PodFacts;
-use reach::Reach;
+use reach::{Reach, Scope};
 pub use table::Table;
 pub use unnamed::Unnamed;
 
@@ -151,6 +153,19 @@ impl World {
             && self.topics.is_complete()
             && self.clusters.is_complete()
             && self.namespaces.is_complete()
+    }
+
+    /// The scopes in which something may not be read that is to be watched: their RoleBinding is gone, or was never there.
+    #[must_use]
+    pub fn unreadable(&self) -> BTreeSet<Scope> {
+        let mut scopes = self.pods.unreadable();
+        scopes.extend(self.deployments.unreadable());
+        scopes.extend(self.config_maps.unreadable());
+        scopes.extend(self.accesses.unreadable());
+        scopes.extend(self.topics.unreadable());
+        scopes.extend(self.clusters.unreadable());
+        scopes.extend(self.namespaces.unreadable());
+        scopes
     }
 
     /// The labels of a namespace that is opted in.

@@ -4,13 +4,18 @@ use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::reach::Scope;
 
 /// Namespace and name; the namespace is empty for what has none.
 pub type Name = (String, String);
+
+/// How long a refusal to be listed is believed: longer than a watch takes to try again, for one that goes on says nothing of itself.
+const REFUSED_FOR: Duration = Duration::from_secs(120);
 
 /// Objects by name, and by the groups that each belongs to.
 pub struct Table<T, G> {
@@ -26,6 +31,8 @@ struct Rows<T, G> {
     unseen: HashMap<Scope, BTreeSet<Name>>,
     /// The scopes that have never been listed to their end.
     pending: BTreeSet<Scope>,
+    /// The scopes that may not be read, and when that was said last.
+    forbidden: HashMap<Scope, Instant>,
 }
 
 /// Lets a table be asked with borrowed names.
@@ -76,7 +83,8 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
     #[must_use]
     pub fn fed_by(scopes: &[Scope], groups_of: fn(&T) -> Vec<G>) -> Self {
         let pending = scopes.iter().cloned().collect();
-        let rows = Rows { objects: HashMap::new(), groups: HashMap::new(), unseen: HashMap::new(), pending };
+        let (unseen, forbidden) = (HashMap::new(), HashMap::new());
+        let rows = Rows { objects: HashMap::new(), groups: HashMap::new(), unseen, pending, forbidden };
         Self { groups_of, rows: RwLock::new(rows), complete: watch::Sender::new(false) }
     }
 
@@ -151,10 +159,24 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         let mut rows = self.write();
         let gone = rows.unseen.remove(scope).unwrap_or_default();
         rows.pending.remove(scope);
+        rows.forbidden.remove(scope);
         if rows.pending.is_empty() {
             self.complete.send_replace(true);
         }
         gone.into_iter().collect()
+    }
+
+    /// A scope may not be read: what is known of it stays, and what is not known is waited for.
+    pub fn is_forbidden(&self, scope: &Scope) {
+        self.write().forbidden.insert(scope.clone(), Instant::now());
+    }
+
+    /// The scopes that may not be read, as far as was said of late.
+    #[must_use]
+    pub fn unreadable(&self) -> BTreeSet<Scope> {
+        let rows = self.read();
+        let lately = rows.forbidden.iter().filter(|(_, said)| said.elapsed() < REFUSED_FOR);
+        lately.map(|(scope, _)| scope.clone()).collect()
     }
 
     /// Whether the first listing of each scope is complete.
@@ -263,5 +285,20 @@ mod tests {
         assert!(table.is_complete());
         table.listing_begins(&scopes[0]);
         assert!(table.is_complete(), "a listing anew is no beginning");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scope_that_may_not_be_read_is_waited_for_and_told() {
+        let scopes = ["ns", "other"].map(|namespace| Some(namespace.to_owned()));
+        let table: Table<u8, u8> = Table::fed_by(&scopes, |_| Vec::new());
+        table.listing_ends(&scopes[0]);
+        table.is_forbidden(&scopes[1]);
+        assert!(!table.is_complete(), "nobody knows what is in it");
+        assert_eq!(table.unreadable(), [scopes[1].clone()].into());
+        table.listing_ends(&scopes[1]);
+        assert!(table.is_complete() && table.unreadable().is_empty());
+        table.is_forbidden(&scopes[0]);
+        tokio::time::advance(REFUSED_FOR).await;
+        assert!(table.unreadable().is_empty(), "a watch that goes on does not say so");
     }
 }

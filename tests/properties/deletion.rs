@@ -6,9 +6,11 @@ use std::time::Duration;
 use admittance::api::resources::{Deletion, PendingDeletion};
 use admittance::topics::deletion::books::Books;
 use admittance::topics::deletion::brake::word;
+use admittance::topics::deletion::definition::Definition;
 use admittance::topics::deletion::departures::Departure;
 use admittance::topics::deletion::plan::{Evidence, Sight, decide};
 use admittance::topics::deletion::policy::Policy;
+use admittance::topics::deletion::seen::Seen;
 use admittance::topics::deletion::standing::{Claimed, Standing};
 use k8s_openapi::jiff::Timestamp;
 use proptest::collection::vec;
@@ -58,6 +60,7 @@ enum Act {
     Fact { topic: usize, which: u8, on: bool },
     Definition(Option<u8>),
     Release,
+    Restart,
     Nothing,
 }
 
@@ -68,6 +71,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0..TOPICS, 0..8_u8, any::<bool>()).prop_map(|(topic, which, on)| Act::Fact { topic, which, on }),
         1 => prop_oneof![1 => Just(None), 6 => Just(Some(0)), 1 => Just(Some(1))].prop_map(Act::Definition),
         1 => Just(Act::Release),
+        1 => Just(Act::Restart),
         6 => Just(Act::Nothing),
     ]
 }
@@ -117,7 +121,7 @@ proptest! {
             Policy { undo: Duration::from_secs(undo), min_record_age: Duration::from_secs(age), max_an_hour };
         let mut facts = vec![Fact::default(); TOPICS];
         let (mut books, mut now, mut definition) = (Books::default(), 1_000_000_i64, Some(0_u8));
-        let mut unasked: Vec<i64> = Vec::new();
+        let (mut unasked, mut seen) = (Vec::<i64>::new(), Seen::default());
         for (minutes, act) in story {
             now += minutes * 60;
             let at = Timestamp::from_second(now).unwrap();
@@ -128,18 +132,31 @@ proptest! {
                         (facts[topic].named, facts[topic].claimed) = (false, false);
                         let (topic, topic_id) = (format!("t{topic}"), facts[topic].id(topic));
                         let (cluster, namespace, claim) = ("k/c".into(), "ns".into(), "c".into());
-                        gone.push(Departure { cluster, topic, topic_id, namespace, claim, deletion, ready: true });
+                        let created = at;
+                        gone.push(Departure {
+                            cluster,
+                            topic,
+                            topic_id,
+                            namespace,
+                            claim,
+                            created,
+                            deletion,
+                            ready: true,
+                        });
                     }
                 }
                 Act::Fact { topic, which, on } => facts[topic].set(which, on, now),
                 Act::Definition(uid) => definition = uid,
+                Act::Restart => seen = Seen::default(),
                 Act::Release => release = word(&books.deletions),
                 Act::Nothing => {}
             }
             let uid = definition.map(|uid| uid.to_string());
             books.heed(release.as_deref());
-            books.enter(&gone, uid.as_deref(), &policy, at);
-            books.revise(uid.as_deref(), &standing(&facts), &policy, at);
+            let stands = uid.clone().map(|uid| Definition { uid, created: Timestamp::UNIX_EPOCH });
+            books.enter(&gone, stands.as_ref(), &policy, at);
+            books.revise(uid.as_deref(), &standing(&facts), &seen, &policy, at);
+            seen.note([], &books, at);
             let due = books.due(&policy, at);
             let evidence = Evidence { definition: uid.clone(), standing: standing(&facts), sights: sights(&facts, &due) };
             let plan = decide(books, &evidence, &policy, at);
@@ -151,6 +168,8 @@ proptest! {
                 prop_assert!(!(fact.unseen || fact.replaced), "{:?}", fact);
                 prop_assert!(fact.youngest.is_none_or(|youngest| now - youngest >= i64::try_from(age).unwrap()));
                 prop_assert!(record.due.0 <= at && record.since.0 <= at);
+                let overdue = at.duration_since(record.due.0).as_secs();
+                prop_assert!(overdue <= HOUR || seen.lately(&record.topic_id, at), "overdue, and nobody looked");
                 prop_assert_eq!(uid.as_deref(), Some(record.definition.as_str()));
                 if !record.released {
                     unasked.push(now);
@@ -162,6 +181,7 @@ proptest! {
                 facts[topic] = Fact { made: facts[topic].made + 1, ..Fact::default() };
             }
             books = plan.settle(deleted, at).0;
+            seen.note(evidence.sights.keys(), &books, at);
             for (first, begin) in unasked.iter().enumerate() {
                 let hour = unasked[first..].iter().filter(|moment| *moment - begin < HOUR).count();
                 prop_assert!(hour <= max_an_hour, "{} within an hour from {}", hour, begin);
@@ -180,11 +200,13 @@ fn the_story_has_deletions() {
         topic_id: "id-0-0".into(),
         namespace: "ns".into(),
         claim: "c".into(),
+        created: at,
         deletion: Deletion::Delete,
         ready: true,
     };
     let mut books = Books::default();
-    books.enter(&[departure], Some("0"), &policy, at);
+    let definition = Definition { uid: "0".into(), created: Timestamp::UNIX_EPOCH };
+    books.enter(&[departure], Some(&definition), &policy, at);
     let facts = vec![Fact::default(); TOPICS];
     let due = books.due(&policy, at);
     let evidence =

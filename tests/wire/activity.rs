@@ -14,7 +14,7 @@ use kafka_protocol::messages::ApiKey;
 use crate::{
     admin,
     fake::{Fake, Script},
-    group_broker::Group,
+    group_broker::{Group, VANISHING},
 };
 
 fn group(topic: &'static str) -> Group {
@@ -61,8 +61,6 @@ async fn groups_of_every_protocol_tell_what_they_read() {
             ("new", Group { new_protocol: true, ..group("payments") }),
             ("share", of("Share")),
             ("other", group("orders")),
-            ("moving", Group { state: "PreparingRebalance", ..group("orders") }),
-            ("streams", of("Streams")),
             ("empty", Group { state: "Empty", ..group("orders") }),
         ],
         &[],
@@ -71,7 +69,42 @@ async fn groups_of_every_protocol_tell_what_they_read() {
     let activity = admin(&fake).activity().await.unwrap();
     assert_eq!(activity.groups_of["payments"], names(&["classic", "new", "share"]));
     assert_eq!(activity.groups_of["orders"], names(&["other"]));
-    assert_eq!(activity.unclear, names(&["moving", "streams"]));
+    assert_eq!(activity.unclear, names(&[]));
+}
+
+#[tokio::test]
+async fn groups_that_do_not_tell_are_known_by_what_they_have_committed() {
+    let moving = Group { state: "PreparingRebalance", ..group("orders") };
+    let streams = Group { kind: Some("Streams"), ..group("payments") };
+    for (case, one, versions, committed) in [
+        ("a rebalance", moving.clone(), &[][..], true),
+        ("a protocol that we cannot read", streams.clone(), &[], true),
+        ("no commit yet", Group { committed: -1, ..moving.clone() }, &[], false),
+        ("it does not tell that either", Group { refused: 14, ..streams }, &[], false),
+        ("a broker that is asked about one group at a time", moving, &[(ApiKey::OffsetFetch, (1, 7))], false),
+    ] {
+        let topic = one.topic;
+        let fake = coordinating(&[("one", one), ("steady", group("other"))], versions).await;
+        let activity = admin(&fake).activity().await.unwrap();
+        assert_eq!(activity.groups_of["other"], names(&["steady"]), "{case}");
+        assert_eq!(activity.groups_of.contains_key(topic), committed, "{case}");
+        assert_eq!(activity.unclear, if committed { names(&[]) } else { names(&["one"]) }, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_nobody_knows_any_more_has_no_members_unless_it_is_listed_again() {
+    let gone = Group { state: VANISHING, ..group("payments") };
+    // Listed as one of the old protocol, and of the new one when it is asked about.
+    let converted = Group { new_protocol: true, kind: Some("Classic"), ..group("orders") };
+    for new_protocol in [false, true] {
+        let gone = Group { new_protocol, ..gone.clone() };
+        let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], &[]).await;
+        let activity = admin(&fake).activity().await.unwrap();
+        assert_eq!(activity.groups_of.get("payments"), None);
+        assert_eq!(activity.groups_of["orders"], names(&["converted"]));
+        assert!(activity.unclear.is_empty());
+    }
 }
 
 #[tokio::test]

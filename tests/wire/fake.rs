@@ -352,7 +352,7 @@ fn answer(
             let response = DescribeUserScramCredentialsResponse::default().with_results(results.collect());
             reply::<DescribeUserScramCredentialsRequest>(header, &response)
         }
-        other => group_broker::answer(other, header, &mut body, &script.groups, own),
+        other => group_broker::answer(other, header, &mut body, &mut script.groups, own),
     };
     script.seen.entry(api).or_default().push(members);
     reply

@@ -16,6 +16,7 @@ use kafka_protocol::{
         list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition},
+        offset_fetch_request::OffsetFetchRequestTopics,
         offset_fetch_response::{OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics},
         share_group_describe_response,
     },
@@ -31,7 +32,7 @@ pub(crate) struct Group {
     pub(crate) new_protocol: bool,
     /// What its kind is called instead, where it is neither of the old nor of the new protocol.
     pub(crate) kind: Option<&'static str>,
-    /// `Stable`, or anything else.
+    /// `Stable`, or anything else; [`VANISHING`].
     pub(crate) state: &'static str,
     /// Where the members come from.
     pub(crate) hosts: Vec<&'static str>,
@@ -47,6 +48,8 @@ pub(crate) struct Group {
     pub(crate) refused: i16,
 }
 
+/// The state of a group that is gone once somebody asks about it.
+pub(crate) const VANISHING: &str = "Vanishing";
 const GROUP_ID_NOT_FOUND: i16 = 69;
 
 fn text(text: &str) -> StrBytes {
@@ -112,7 +115,7 @@ pub(crate) fn answer(
     api: ApiKey,
     header: &RequestHeader,
     body: &mut Bytes,
-    groups: &HashMap<String, Group>,
+    groups: &mut HashMap<String, Group>,
     own: &Endpoint,
 ) -> Bytes {
     let version = header.request_api_version;
@@ -157,11 +160,13 @@ pub(crate) fn answer(
         }
         ApiKey::DescribeGroups => {
             let request = DescribeGroupsRequest::decode(body, version).unwrap();
+            groups.retain(|_, group| group.state != VANISHING);
             let described = request.groups.into_iter().map(|id| classic(&id, groups));
             reply::<DescribeGroupsRequest>(header, &DescribeGroupsResponse::default().with_groups(described.collect()))
         }
         ApiKey::ConsumerGroupDescribe => {
             let request = ConsumerGroupDescribeRequest::decode(body, version).unwrap();
+            groups.retain(|_, group| group.state != VANISHING);
             let described = request.group_ids.into_iter().map(|id| of_the_new_protocol(&id, groups));
             let response = ConsumerGroupDescribeResponse::default().with_groups(described.collect());
             reply::<ConsumerGroupDescribeRequest>(header, &response)
@@ -169,8 +174,13 @@ pub(crate) fn answer(
         ApiKey::OffsetFetch => {
             let request = OffsetFetchRequest::decode(body, version).unwrap();
             let found = request.groups.into_iter().map(|asked| {
-                let committed = groups[asked.group_id.as_str()].committed;
-                let topics = asked.topics.unwrap().into_iter().map(|topic| {
+                let Group { committed, topic, refused, .. } = groups[asked.group_id.as_str()];
+                // Without topics, every topic is asked for of which there are offsets.
+                let all = || {
+                    let there = OffsetFetchRequestTopics::default().with_name(TopicName(text(topic)));
+                    if committed < 0 { vec![] } else { vec![there.with_partition_indexes(vec![0])] }
+                };
+                let topics = asked.topics.unwrap_or_else(all).into_iter().map(|topic| {
                     let partition = |index| {
                         OffsetFetchResponsePartitions::default()
                             .with_partition_index(index)
@@ -180,7 +190,8 @@ pub(crate) fn answer(
                         .with_name(topic.name)
                         .with_partitions(topic.partition_indexes.into_iter().map(partition).collect())
                 });
-                OffsetFetchResponseGroup::default().with_topics(topics.collect()).with_group_id(asked.group_id)
+                let found = OffsetFetchResponseGroup::default().with_topics(topics.collect());
+                found.with_group_id(asked.group_id).with_error_code(refused)
             });
             reply::<OffsetFetchRequest>(header, &OffsetFetchResponse::default().with_groups(found.collect()))
         }

@@ -6,8 +6,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::brake::{crowded, word};
+use super::definition::Definition;
 use super::departures::Departure;
+use super::note::Note;
 use super::policy::{HOUR, Policy, later, waited};
+use super::seen::Seen;
 use super::standing::{Claimed, Standing};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Deletion, PendingDeletion, ReleasedTopic};
@@ -23,38 +26,6 @@ pub struct Books {
     pub deletions: Vec<PendingDeletion>,
     /// Topics that stayed.
     pub released: Vec<ReleasedTopic>,
-}
-
-/// Something to be told, once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The stable code.
-    pub reason: Reason,
-    /// The topic.
-    pub topic: String,
-    /// The namespace of the claim that it is about.
-    pub namespace: String,
-    /// The claim's name.
-    pub claim: String,
-    /// Its uid, where it lives.
-    pub uid: Option<String>,
-    /// What is said of the topic, to stand behind its name.
-    pub message: String,
-}
-
-impl Note {
-    /// Something about a topic on record.
-    #[must_use]
-    pub fn about(record: &PendingDeletion, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            topic: record.topic.clone(),
-            namespace: record.namespace.clone(),
-            claim: record.claim.clone(),
-            uid: None,
-            message: message.into(),
-        }
-    }
 }
 
 impl Books {
@@ -81,18 +52,26 @@ impl Books {
     }
 
     /// Enters claims that were deleted, each in the place of what was on record of its topic: the latest word counts. `definition` is
-    /// the uid of the definition of TopicClaims; without one that stands, nobody has deleted anything but the definition.
+    /// that of TopicClaims; without one that stands, and stood before the claim, nobody has deleted anything but the definition.
     pub fn enter(
         &mut self,
         gone: &[Departure],
-        definition: Option<&str>,
+        definition: Option<&Definition>,
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Note> {
         gone.iter().map(|gone| self.enter_one(gone, definition, policy, now)).collect()
     }
 
-    fn enter_one(&mut self, gone: &Departure, definition: Option<&str>, policy: &Policy, now: Timestamp) -> Note {
+    fn enter_one(
+        &mut self,
+        gone: &Departure,
+        definition: Option<&Definition>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Note {
+        // One that is as old as the definition, or older, went with another that stood before.
+        let definition = definition.filter(|definition| definition.created < gone.created);
         self.deletions.retain(|record| record.topic_id != gone.topic_id);
         self.released.retain(|record| record.topic_id != gone.topic_id);
         let record = PendingDeletion {
@@ -100,7 +79,7 @@ impl Books {
             topic_id: gone.topic_id.clone(),
             namespace: gone.namespace.clone(),
             claim: gone.claim.clone(),
-            definition: definition.unwrap_or_default().to_owned(),
+            definition: definition.map(|definition| definition.uid.clone()).unwrap_or_default(),
             since: Time(now),
             due: Time(later(now, policy.undo)),
             held: None,
@@ -148,11 +127,13 @@ impl Books {
     }
 
     /// Brings the records up to date: drops those that are claimed again, that went with their definition, and that are an hour past
-    /// their end; and applies the brake to those that would be deleted within an hour of each other.
+    /// their end; announces those anew that are overdue and were not seen; and applies the brake to those that would be deleted within
+    /// an hour of each other.
     pub fn revise(
         &mut self,
         definition: Option<&str>,
         standing: &Standing,
+        seen: &Seen,
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Note> {
@@ -178,9 +159,11 @@ impl Books {
                 notes.push(Note::about(&record, Reason::DefinitionRemoved, definition_removed()));
                 self.release(record);
             } else {
-                // What nobody could look at for an hour is old news to people, and after a restore perhaps no news of theirs at all.
-                if record.held.is_none() && !record.released && waited(record.due.0, now) > HOUR {
+                // What nobody could look at for an hour is old news to people, and after a restore perhaps no news of theirs at all. So
+                // is what held it then, and that somebody released it.
+                if waited(record.due.0, now) > HOUR && !seen.lately(&record.topic_id, now) {
                     record.due = Time(later(now, policy.undo));
+                    record.held = None;
                     notes.push(Note::about(&record, Reason::DeletionAnnounced, announced(&record)));
                 }
                 self.deletions.push(record);
@@ -274,33 +257,41 @@ mod tests {
     fn gone(topic: &str, deletion: Deletion) -> Departure {
         let (cluster, namespace) = ("kafka/main".into(), "shop".into());
         let (topic, topic_id, claim) = (topic.into(), format!("id-{topic}"), format!("the-{topic}"));
-        Departure { cluster, topic, topic_id, namespace, claim, deletion, ready: true }
+        Departure { cluster, topic, topic_id, namespace, claim, created: at(-5), deletion, ready: true }
+    }
+
+    fn definition() -> Definition {
+        Definition { uid: "crd".into(), created: at(-9) }
     }
 
     fn entered(topics: &[&str]) -> Books {
         let mut books = Books::default();
         let gone: Vec<_> = topics.iter().map(|topic| gone(topic, Deletion::Delete)).collect();
-        let notes = books.enter(&gone, Some("crd"), &POLICY, at(0));
+        let notes = books.enter(&gone, Some(&definition()), &POLICY, at(0));
         assert!(notes.iter().all(|note| note.reason == Reason::DeletionAnnounced));
         books
     }
 
     fn revised(mut books: Books, definition: Option<&str>, standing: &Standing, second: i64) -> (Books, Vec<Reason>) {
-        let notes = books.revise(definition, standing, &POLICY, at(second));
+        let notes = books.revise(definition, standing, &Seen::default(), &POLICY, at(second));
         (books, notes.into_iter().map(|note| note.reason).collect())
     }
 
     #[test]
     fn only_a_ready_claim_that_said_delete_while_its_definition_stood_is_put_on_record() {
         let delete = gone("a", Deletion::Delete);
+        let made_anew = |second| Some(Definition { uid: "another".into(), created: at(second) });
         for (gone, definition, pending, reason) in [
-            (delete.clone(), Some("crd"), 1, Reason::DeletionAnnounced),
+            (delete.clone(), Some(definition()), 1, Reason::DeletionAnnounced),
             (delete.clone(), None, 0, Reason::DefinitionRemoved),
-            (Departure { ready: false, ..delete }, Some("crd"), 0, Reason::TopicReleased),
-            (gone("a", Deletion::Keep), Some("crd"), 0, Reason::TopicReleased),
+            (delete.clone(), made_anew(-6), 1, Reason::DeletionAnnounced),
+            (delete.clone(), made_anew(-5), 0, Reason::DefinitionRemoved),
+            (delete.clone(), made_anew(-4), 0, Reason::DefinitionRemoved),
+            (Departure { ready: false, ..delete }, Some(definition()), 0, Reason::TopicReleased),
+            (gone("a", Deletion::Keep), Some(definition()), 0, Reason::TopicReleased),
         ] {
             let mut books = Books::default();
-            let notes = books.enter(&[gone], definition, &POLICY, at(0));
+            let notes = books.enter(&[gone], definition.as_ref(), &POLICY, at(0));
             assert_eq!((books.deletions.len(), books.released.len()), (pending, 1 - pending), "{reason}");
             assert_eq!(notes[0].reason, reason);
         }
@@ -309,9 +300,9 @@ mod tests {
     #[test]
     fn the_latest_word_counts() {
         let mut books = entered(&["a"]);
-        books.enter(&[gone("a", Deletion::Keep)], Some("crd"), &POLICY, at(5));
+        books.enter(&[gone("a", Deletion::Keep)], Some(&definition()), &POLICY, at(5));
         assert_eq!((books.deletions.len(), books.released.len()), (0, 1));
-        books.enter(&[gone("a", Deletion::Delete)], Some("crd"), &POLICY, at(9));
+        books.enter(&[gone("a", Deletion::Delete)], Some(&definition()), &POLICY, at(9));
         assert_eq!((books.deletions[0].due.0, books.released.len()), (at(69), 0));
     }
 
@@ -319,7 +310,7 @@ mod tests {
     fn lists_are_bounded_and_what_is_beyond_stays() {
         let mut books = Books::default();
         for n in 0..PENDING + RELEASED + 9 {
-            books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some("crd"), &POLICY, at(0));
+            books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some(&definition()), &POLICY, at(0));
         }
         assert_eq!((books.deletions.len(), books.released.len()), (PENDING, RELEASED));
         assert_eq!(books.released[0].topic, (PENDING + 9).to_string(), "the oldest are forgotten");
@@ -357,9 +348,24 @@ mod tests {
         assert_eq!((books.due(&POLICY, at(3660)).len(), told.len()), (1, 0));
         let (books, told) = revised(entered(&["a"]), Some("crd"), &Standing::default(), 60 + 3601);
         assert_eq!((books.deletions[0].due.0, told), (at(3661 + 60), vec![Reason::DeletionAnnounced]));
-        let mut held = entered(&["a"]);
-        held.deletions[0].held = Some("GroupActive: g".into());
-        assert_eq!(revised(held, Some("crd"), &Standing::default(), 9999).1, []);
+        let anew = (at(9999 + 60), None, vec![Reason::DeletionAnnounced]);
+        let group = Some("GroupActive: g".to_owned());
+        for (held, released, looked_at, expected) in [
+            (None, true, None, anew.clone()),
+            (group.clone(), false, None, anew.clone()),
+            (group.clone(), false, Some(9999 - 3601), anew),
+            (group.clone(), false, Some(9999 - 3600), (at(60), group, vec![])),
+        ] {
+            let (mut books, mut seen) = (entered(&["a"]), Seen::default());
+            (books.deletions[0].held, books.deletions[0].released) = (held, released);
+            if let Some(second) = looked_at {
+                seen.note([&"id-a".to_owned()], &books, at(second));
+            }
+            let notes = books.revise(Some("crd"), &Standing::default(), &seen, &POLICY, at(9999));
+            let notes = notes.into_iter().map(|note| note.reason).collect();
+            let PendingDeletion { due, held, .. } = books.deletions.remove(0);
+            assert_eq!((due.0, held, notes), expected, "looked at {looked_at:?}");
+        }
     }
 
     #[test]
@@ -369,7 +375,7 @@ mod tests {
         assert!(books.due(&POLICY, at(60)).is_empty());
         let right = word(&books.deletions);
         books.heed(Some("another"));
-        books.enter(&[gone("d", Deletion::Delete)], Some("crd"), &POLICY, at(2));
+        books.enter(&[gone("d", Deletion::Delete)], Some(&definition()), &POLICY, at(2));
         let (mut more, _) = revised(books.clone(), Some("crd"), &Standing::default(), 2);
         more.heed(right.as_deref());
         assert!(more.due(&POLICY, at(99)).is_empty(), "one more is another question");

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::api::resources::{Deletion, READY, TopicClaim, holds};
@@ -22,6 +23,8 @@ pub struct Departure {
     pub namespace: String,
     /// The claim's name.
     pub claim: String,
+    /// When the claim was made, in whole seconds.
+    pub created: Timestamp,
     /// What the claim said should become of its topic.
     pub deletion: Deletion,
     /// Whether the topic was the claim's beyond doubt.
@@ -41,6 +44,8 @@ impl Departure {
             topic_id: status.topic_id.clone()?,
             namespace: claim.metadata.namespace.clone()?,
             claim: claim.metadata.name.clone()?,
+            // One that does not say is taken for older than everything: its topic stays.
+            created: claim.metadata.creation_timestamp.as_ref().map_or(Timestamp::MIN, |created| created.0),
             deletion: claim.spec.deletion,
             ready: holds(&status.conditions, READY),
         })
@@ -92,7 +97,6 @@ impl Departures {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    use k8s_openapi::jiff::Timestamp;
 
     use super::*;
     use crate::api::reasons::Reason;
@@ -101,6 +105,7 @@ mod tests {
     fn claim(id: Option<&str>, ready: bool) -> TopicClaim {
         let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("shop.orders", "", TopicSource::Declared));
         claim.metadata.namespace = Some("shop".into());
+        claim.metadata.creation_timestamp = ready.then_some(Time(Timestamp::UNIX_EPOCH));
         let (topic_id, cluster) = (id.map(str::to_owned), Some("kafka/main".to_owned()));
         let mut status = TopicClaimStatus { topic_id, cluster, ..TopicClaimStatus::default() };
         let now = Time(Timestamp::UNIX_EPOCH);
@@ -117,6 +122,12 @@ mod tests {
         let found = departures.take();
         assert_eq!((found.len(), found[0].cluster.as_str(), found[0].ready), (1, "kafka/main", false));
         assert!(departures.take().is_empty());
+    }
+
+    #[test]
+    fn a_claim_that_does_not_say_how_old_it_is_is_the_oldest() {
+        let created = |ready| Departure::of(&claim(Some("id"), ready)).unwrap().created;
+        assert_eq!((created(true), created(false)), (Timestamp::UNIX_EPOCH, Timestamp::MIN));
     }
 
     #[test]

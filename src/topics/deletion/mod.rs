@@ -8,11 +8,14 @@
 pub mod apply;
 pub mod books;
 pub mod brake;
+pub mod definition;
 pub mod departures;
+pub mod note;
 pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod seen;
 pub mod standing;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +29,7 @@ use self::books::Books;
 use self::departures::{Departure, Departures};
 use self::plan::Evidence;
 use self::policy::{HOUR, Policy, waited, whole};
+use self::seen::Seen;
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
@@ -90,6 +94,7 @@ struct Looked {
 /// Looks after the clusters until the future is dropped.
 pub async fn run(context: Context) {
     let (mut looks, mut nudged) = (HashMap::<Name, Looked>::new(), HashSet::new());
+    let mut seen = HashMap::<Name, Seen>::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
@@ -113,7 +118,8 @@ pub async fn run(context: Context) {
                 context.departures.put_back(gone);
                 continue;
             }
-            let looked = look(&context, &name, &mut gone);
+            let seen = seen.entry(name.clone()).or_default();
+            let looked = look(&context, &name, &mut gone, seen);
             let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, looked).await.is_none();
             context.departures.put_back(gone);
             looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
@@ -180,8 +186,8 @@ fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>
             && (books.deletions.iter().any(over) || records.any(|(topic, topic_id)| has_again(topic, topic_id))))
 }
 
-/// Looks at one cluster. What has gone is on record once `gone` is empty.
-async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Result<(), Halt> {
+/// Looks at one cluster. What has gone is on record once `gone` is empty; what the look came to its end about is `seen`.
+async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &mut Seen) -> Result<(), Halt> {
     let id = format!("{}/{}", name.0, name.1);
     let Some(cluster) = observe::cluster(&context.client, name).await? else {
         gone.clear();
@@ -193,11 +199,13 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
     let definition = observe::definition(&context.client).await?;
     let mut books = Books::of(&cluster);
     books.heed(release_of(&cluster).as_deref());
-    let mut notes = books.enter(gone, definition.as_deref(), &policy, now);
+    let mut notes = books.enter(gone, definition.as_ref(), &policy, now);
+    let definition = definition.map(|definition| definition.uid);
     let standing = observe::watched(&context.world, &id, &books);
-    notes.extend(books.revise(definition.as_deref(), &standing, &policy, now));
+    notes.extend(books.revise(definition.as_deref(), &standing, seen, &policy, now));
     let cluster = report::write(context, cluster, &books, &policy).await?;
     gone.clear();
+    seen.note([], &books, now);
     report::tell(context, &cluster, notes).await;
 
     let due = books.due(&policy, now);
@@ -208,12 +216,14 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>) -> Resu
     if !plan.delete.is_empty() {
         // What is watched may lag, or have been cut off: before anything is deleted, everything is read afresh.
         evidence.standing = observe::live(context, &id, &books).await?;
-        evidence.definition = observe::definition(&context.client).await?;
+        evidence.definition = observe::definition(&context.client).await?.map(|definition| definition.uid);
         plan = plan::decide(books, &evidence, &policy, now);
     }
     let outcomes = apply::apply(&connection, &plan).await;
     let (books, notes) = plan.settle(outcomes, whole(Timestamp::now()));
     let cluster = report::write(context, cluster, &books, &policy).await?;
+    let looked_at = evidence.sights.iter().filter(|(_, sight)| sight.is_ok());
+    seen.note(looked_at.map(|(id, _)| id), &books, now);
     report::tell(context, &cluster, notes).await;
     Ok(())
 }

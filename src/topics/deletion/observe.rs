@@ -8,12 +8,13 @@ use futures::future::join_all;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, ObjectMeta};
 use kube::{Client, CustomResourceExt, Resource};
 use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::books::Books;
+use super::definition::Definition;
 use super::plan::Sight;
 use super::standing::{Claimed, Standing};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
@@ -45,16 +46,17 @@ pub async fn cluster(client: &Client, name: &Name) -> Result<Option<BrokerCluste
     }
 }
 
-/// Reads the uid of the definition of TopicClaims live; nothing where it is gone, or going with all claims.
+/// Reads the definition of TopicClaims live; nothing where it is gone, or going with all claims.
 ///
 /// # Errors
 /// The API server refused or was not reached.
-pub async fn definition(client: &Client) -> Result<Option<String>, CallError> {
+pub async fn definition(client: &Client) -> Result<Option<Definition>, CallError> {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     let found = api.get_metadata_opt(TopicClaim::crd_name());
     let found = call(CALL, "read the definition of TopicClaims", found).await?;
     let stands = found.filter(|found| found.metadata.deletion_timestamp.is_none());
-    Ok(stands.and_then(|found| found.metadata.uid))
+    let of = |meta: ObjectMeta| Some(Definition { uid: meta.uid?, created: meta.creation_timestamp?.0 });
+    Ok(stands.and_then(|found| of(found.metadata)))
 }
 
 /// Who names the topics on record, as far as the watches tell.

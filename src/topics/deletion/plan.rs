@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::books::{Books, Note, braked, reason_of};
+use super::books::{Books, braked, reason_of};
+use super::note::Note;
 use super::policy::{Policy, waited};
 use super::standing::Standing;
 use crate::api::reasons::Reason;

@@ -26,19 +26,34 @@ fn stopped_after_any_write_of_a_change_a_rotation_and_the_end_nothing_is_left() 
 }
 
 /// An operator that is started anew, undisturbed, once it has stopped.
-struct Mortal {
+pub(super) struct Mortal {
     operator: Operator,
     stopped: bool,
 }
 
 impl Mortal {
-    fn wait_for<T>(&mut self, what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+    /// One that stops after so many writes.
+    pub(super) fn until(stop_after: usize) -> Self {
+        Self { operator: ours(Some(stop_after)), stopped: false }
+    }
+
+    /// Whether it has not stopped yet, as far as anybody waited for something.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.stopped
+    }
+
+    pub(super) fn wait_for<T>(&mut self, what: &str, mut ask: impl FnMut() -> Result<T, String>) -> T {
+        self.wait_for_knowing(what, |_| ask())
+    }
+
+    /// Waits; who is asked knows whether the operator has stopped.
+    pub(super) fn wait_for_knowing<T>(&mut self, what: &str, mut ask: impl FnMut(bool) -> Result<T, String>) -> T {
         wait_for(what, || {
             if !self.stopped && self.operator.has_stopped() {
                 self.stopped = true;
                 self.operator = ours(None);
             }
-            ask()
+            ask(self.stopped)
         })
     }
 }
@@ -53,7 +68,7 @@ fn later_life(stop_after: usize) -> bool {
     let user = wait_ready("accessclaim", &space.0, "app")["status"]["username"].as_str().unwrap().to_owned();
     drop(born);
 
-    let mut mortal = Mortal { operator: ours(Some(stop_after)), stopped: false };
+    let mut mortal = Mortal::until(stop_after);
     apply(&idle_pod(&space.0, "two", &asks(&second)));
     mortal.wait_for("the user has the rights of both Pods", || {
         let rules = rules_of(&user);
@@ -83,5 +98,5 @@ fn later_life(stop_after: usize) -> bool {
     });
     kubectl(&["delete", "pod", "one", "two", "--namespace", &space.0]);
     mortal.wait_for("nothing is left of the access", || left_of(&space.0, "app", &user));
-    mortal.stopped
+    !mortal.is_whole()
 }

@@ -10,3 +10,4 @@ mod later;
 mod leaders;
 mod moves;
 mod restored;
+mod topic_life;

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::asks::{self, Asked};
 use super::exit::{Exit, Try};
 use super::install::Install;
 use super::manifest::documents;
@@ -20,7 +21,6 @@ use super::print::{self, Format, Paint, Sign, tame};
 use super::source;
 use crate::admission::decide::Settings;
 use crate::api::names::Scope;
-use crate::intent::Intent;
 use crate::runtime::kubernetes;
 use live::Cluster;
 use story::{Namespace, Step, Story};
@@ -95,9 +95,9 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let mut stories = Vec::new();
     for site in sites(&node) {
         let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
-        if let Some(mut intent) = tell::intent(&site, &namespace, settings)? {
-            settle(&cluster, &site, &mut story, &mut intent, settings).await;
-            story.continue_with(&Box::pin(cluster.look(&namespace, &intent, Some(&node))).await);
+        if let Some(mut asked) = asks::of_pods(&site, &namespace, settings)? {
+            settle(&cluster, &mut story, &mut asked, settings).await;
+            story.continue_with(&Box::pin(cluster.look(&namespace, &asked.intent, Some(&node))).await);
         }
         stories.push(story);
     }
@@ -105,12 +105,12 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
 }
 
 /// Has a Pod that names no cluster go where the live cluster sends it.
-async fn settle(cluster: &Cluster, site: &Site, story: &mut Story, intent: &mut Intent, settings: &Settings) {
-    if home::names_cluster(site) {
+async fn settle(cluster: &Cluster, story: &mut Story, asked: &mut Asked, settings: &Settings) {
+    if asked.names_cluster {
         return;
     }
-    if let Some(home) = cluster.home(&story.namespace, &intent.access_name()).await {
-        story.settle(&home, &settings.default_cluster, intent);
+    if let Some(home) = cluster.home(&story.namespace, &asked.intent.access_name()).await {
+        story.settle(&home, &settings.default_cluster, &mut asked.intent);
     }
 }
 
@@ -176,9 +176,9 @@ impl Asked {
         let mut story = told.with_context(|| about)?;
         if let Some(why) = &self.silent {
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
-        } else if let (Some(cluster), Some(mut intent)) = (&self.cluster, tell::intent(site, namespace, settings)?) {
-            settle(cluster, site, &mut story, &mut intent, settings).await;
-            story.continue_with(&Box::pin(cluster.look(namespace, &intent, None)).await);
+        } else if let (Some(cluster), Some(mut asked)) = (&self.cluster, asks::of_pods(site, namespace, settings)?) {
+            settle(cluster, &mut story, &mut asked, settings).await;
+            story.continue_with(&Box::pin(cluster.look(namespace, &asked.intent, None)).await);
         }
         Ok(story)
     }

@@ -18,16 +18,6 @@ const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
 /// Stands for what only the cluster knows.
 const SCOPE: &str = "<scope>";
 
-/// What a Pod asks for, if it asks and can be understood.
-///
-/// # Errors
-/// The Pod has not the shape of one.
-pub fn intent(site: &Site, namespace: &str, settings: &Settings) -> Result<Option<Intent>, Unanswered> {
-    let json = site.pod.to_json();
-    let pod: Pod<'_> = serde_json::from_str(&json)?;
-    Ok(intent::request::read(&pod.meta(namespace), &settings.default_cluster).ok().flatten())
-}
-
 /// Tells what would happen. `scope` is the prefix of Kafka users, where it is known.
 ///
 /// # Errors

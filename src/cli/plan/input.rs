@@ -8,14 +8,13 @@ use crate::admission::decide::{Outcome, Settings};
 use crate::api::annotations::GROUP;
 use crate::api::names::{ClusterRef, MAX_OBJECT};
 use crate::api::resources::{AccessClaim, AccessSource, TopicClaim, TopicClaimSpec, TopicSource};
-use crate::cli::explain::tell;
+use crate::cli::asks::{self, Asked};
 use crate::cli::import::claims::Found;
 use crate::cli::import::configmaps;
 use crate::cli::injection::ask;
 use crate::cli::install::NAMESPACE;
 use crate::cli::manifest::node::Node;
 use crate::cli::manifest::pods::{Site, sites};
-use crate::intent::Intent;
 
 /// A claim, and where it was written.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Written<K> {
     pub claim: K,
     /// Of which object it is, where it is not one itself.
     pub of: Option<String>,
-    /// Whether it names no cluster: then it stays on the one that it is on.
+    /// Whether it names no cluster: then it carries the installation's default until it is placed.
     pub unnamed: bool,
 }
 
@@ -38,7 +37,7 @@ pub struct Workload {
     /// What it is: `Deployment checkout`.
     pub what: Vec<String>,
     /// What each Pod or template asks for.
-    pub intents: Vec<Intent>,
+    pub asked: Vec<Asked>,
     /// The service account of its Pods.
     pub account: String,
 }
@@ -149,42 +148,43 @@ impl Input {
             self.fault(place, &site.kind, namespace, &site.name, Some(reason.code().to_owned()), verdict.message);
             return Ok(());
         }
-        let Some(intent) = tell::intent(site, namespace, settings)? else {
+        let Some(asked) = asks::of_pods(site, namespace, settings)? else {
             self.passed_over += 1;
             return Ok(());
         };
         let account = site.pod.at(&["spec", "serviceAccountName"]).and_then(Node::as_text).unwrap_or("default");
-        let key = (namespace.to_owned(), intent.access_name());
+        let key = (namespace.to_owned(), asked.intent.access_name());
         let workload = self.workloads.entry(key).or_insert_with(|| Workload {
             place: place.to_owned(),
             what: Vec::new(),
-            intents: Vec::new(),
+            asked: Vec::new(),
             account: account.to_owned(),
         });
         workload.what.push(format!("{} {}", site.kind, site.name));
-        workload.intents.push(intent);
+        workload.asked.push(asked);
         Ok(())
     }
 
-    fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
+    pub(super) fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
         let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         self.faults.push(Fault { place: place.to_owned(), object, reason, message });
     }
 
-    /// The topics that are spoken of, by cluster.
+    /// Every cluster that is spoken of, with the topics that are: an access may ask for none.
     #[must_use]
     pub fn topics_by_cluster(&self) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut add = |cluster: &str, topic: &str| found.entry(cluster.to_owned()).or_default().push(topic.to_owned());
+        let mut on = |cluster: String| found.entry(cluster).or_default();
         for Written { claim, .. } in &self.topics {
-            add(&claim.spec.cluster, &claim.spec.topic_name);
+            on(claim.spec.cluster.clone()).push(claim.spec.topic_name.clone());
         }
         for Written { claim, .. } in &self.accesses {
-            claim.spec.consumes.iter().chain(&claim.spec.produces).for_each(|topic| add(&claim.spec.cluster, topic));
+            let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
+            on(claim.spec.cluster.clone()).extend(topics.cloned());
         }
-        for intent in self.workloads.values().flat_map(|workload| &workload.intents) {
+        for Asked { intent, .. } in self.workloads.values().flat_map(|workload| &workload.asked) {
             let topics = intent.consumes.iter().chain(&intent.produces);
-            topics.for_each(|topic| add(&intent.cluster.to_string(), topic.as_ref()));
+            on(intent.cluster.to_string()).extend(topics.map(ToString::to_string));
         }
         for names in found.values_mut() {
             names.sort();
@@ -201,7 +201,7 @@ impl Input {
             let metadata = &written.claim.metadata;
             (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
         });
-        let on_it = |workload: &Workload| workload.intents.iter().any(|intent| intent.cluster.to_string() == cluster);
+        let on_it = |workload: &Workload| workload.asked.iter().any(|asked| asked.intent.cluster.to_string() == cluster);
         let workloads = self.workloads.iter().filter(|(_, workload)| on_it(workload)).map(|(key, _)| key.clone());
         manual.chain(workloads).collect()
     }

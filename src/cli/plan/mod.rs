@@ -5,6 +5,7 @@ pub mod input;
 pub mod item;
 pub mod judge;
 pub mod observe;
+pub mod place;
 pub mod topics;
 pub mod view;
 
@@ -121,7 +122,7 @@ pub async fn run(args: PlanArgs) -> anyhow::Result<Exit> {
             none.context(Try("admittance explain -f FILE, of a workload whose annotations are not seen".to_owned()))
         );
     }
-    let looked = observe::observe(&client, &input, &args.way, !args.without_kafka, &settings.default_cluster);
+    let looked = observe::observe(&client, &mut input, &args.way, !args.without_kafka, &settings.default_cluster);
     let seen = Box::pin(looked).await.with_context(hint)?;
     let items = judge::judge(&input, &seen, &settings.default_cluster, Timestamp::now());
     let summary = Summary::of(&items);

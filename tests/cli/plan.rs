@@ -210,6 +210,18 @@ fn what_is_new_and_names_no_cluster_goes_to_the_default_of_its_namespace() {
 }
 
 #[test]
+fn a_claims_cluster_has_no_short_form() {
+    for manifest in [
+        claim("shop", "orders", "").replace("admittance/default", "default"),
+        MANUAL.replace("source: Manual", "cluster: default, source: Manual"),
+    ] {
+        let ended = plan(world(&[], &[]), &manifest, &[]);
+        let told = "! InvalidValue: spec.cluster: \"default\" must be namespace/name, such as \"admittance/default\"\n";
+        assert!(ended.code == 1 && ended.out.contains(told), "{ended:?}");
+    }
+}
+
+#[test]
 fn an_access_without_topics_is_planned_too() {
     let streams = MANUAL.replace("consumes: [orders]", "streams: [shop.totals]");
     let ended = plan(world(&[], &[]), &streams, &[]);

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
 use crate::admission::decide::{Outcome, Settings};
 use crate::api::annotations::GROUP;
-use crate::api::names::{ClusterRef, MAX_OBJECT};
+use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, TopicClaim, TopicClaimSpec, TopicSource};
 use crate::cli::asks::{self, Asked};
 use crate::cli::import::claims::Found;
 use crate::cli::import::configmaps;
 use crate::cli::injection::ask;
-use crate::cli::install::NAMESPACE;
 use crate::cli::manifest::node::Node;
 use crate::cli::manifest::pods::{Site, sites};
+use crate::intent::{Problem, manual};
 
 /// A claim, and where it was written.
 #[derive(Debug)]
@@ -83,20 +84,29 @@ impl Input {
                 let mut claim: TopicClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
                 let unnamed = claim.spec.cluster.is_empty();
-                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
-                self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                match manual::cluster(&claim.spec.cluster, &settings.default_cluster) {
+                    Ok(cluster) => {
+                        claim.spec.cluster = cluster.to_string();
+                        self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                    }
+                    Err(rule) => self.no_cluster(place, "TopicClaim", &claim, &claim.spec.cluster, rule),
+                }
             }
             "AccessClaim" if ours => {
                 let mut claim: AccessClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
                 let unnamed = claim.spec.cluster.is_empty();
-                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
-                if claim.spec.source == AccessSource::Pods {
-                    let message =
-                        "an AccessClaim of Pods follows from their annotations: apply the workload".to_owned();
-                    self.fault(place, "AccessClaim", namespace, text(&["metadata", "name"]), None, message);
-                } else {
-                    self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                match manual::cluster(&claim.spec.cluster, &settings.default_cluster) {
+                    _ if claim.spec.source == AccessSource::Pods => {
+                        let message = "an AccessClaim of Pods follows from their annotations: apply the workload";
+                        let namespace = claim.namespace().unwrap_or_default();
+                        self.fault(place, "AccessClaim", &namespace, &claim.name_any(), None, message.to_owned());
+                    }
+                    Ok(cluster) => {
+                        claim.spec.cluster = cluster.to_string();
+                        self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                    }
+                    Err(rule) => self.no_cluster(place, "AccessClaim", &claim, &claim.spec.cluster, rule),
                 }
             }
             _ => {
@@ -165,6 +175,14 @@ impl Input {
         Ok(())
     }
 
+    /// A claim whose cluster's name is none, as the webhook says it.
+    fn no_cluster(&mut self, place: &str, kind: &str, claim: &impl ResourceExt, named: &str, rule: String) {
+        let problem = Problem::new(Reason::InvalidValue, "spec.cluster", named, rule);
+        let message = format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule);
+        let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+        self.fault(place, kind, &namespace, &name, Some(problem.reason.code().to_owned()), message);
+    }
+
     pub(super) fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
         let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         self.faults.push(Fault { place: place.to_owned(), object, reason, message });
@@ -221,14 +239,4 @@ impl Input {
 
 fn parse<K: DeserializeOwned>(object: &Node) -> anyhow::Result<K> {
     Ok(serde_json::from_str(&object.to_json())?)
-}
-
-/// The cluster that a claim means.
-fn full_name(cluster: &str, settings: &Settings) -> String {
-    if cluster.is_empty() {
-        return settings.default_cluster.to_string();
-    }
-    // What is no name stays as it is, and is not found.
-    ClusterRef::parse(cluster.get(..MAX_OBJECT * 2 + 1).unwrap_or(cluster), NAMESPACE)
-        .map_or_else(|_| cluster.to_owned(), |name| name.to_string())
 }

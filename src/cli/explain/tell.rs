@@ -4,8 +4,9 @@ use super::gains::gains;
 use super::story::{Names, Namespace, Step, Story};
 use crate::admission::decide::{Outcome, Settings, decide};
 use crate::admission::pod::Pod;
-use crate::api::annotations::{CONSUMES, INJECTION, MIRROR, PRODUCES, WORKLOAD, short};
-use crate::api::names::Scope;
+use crate::api::annotations::{CONSUMES, INJECTED, INJECTION, MIRROR, PRODUCES, WORKLOAD, short};
+use crate::api::names::{ClusterRef, Scope};
+use crate::api::reasons::Reason;
 use crate::cli::injection::{Unanswered, ask};
 use crate::cli::manifest::pods::{HASH, MINUTE, Site};
 use crate::cli::print::Sign;
@@ -94,6 +95,13 @@ impl Story {
             )
         } else if asks {
             (Sign::Notice, format!("it asks for Kafka, but its label {INJECTION}=disabled opts it out"))
+        } else if let Some(faults) = faults(meta) {
+            self.advise("correct the annotations of the Pod or its template, then: admittance explain -f FILE");
+            self.steps.push(
+                Step::new("Request", Sign::Problem, "it asks for nothing, and has annotations of ours all the same")
+                    .with(faults),
+            );
+            return;
         } else if misplaced.is_empty() {
             (Sign::Notice, format!("it asks for nothing: it has neither {CONSUMES} nor {PRODUCES}"))
         } else {
@@ -139,7 +147,7 @@ impl Story {
 
     fn annotations(&mut self, meta: &PodMeta<'_>, problems: &[Problem]) {
         for (key, value) in &meta.annotations {
-            let Some(name) = short(key).filter(|_| crate::api::annotations::INJECTED != *key) else { continue };
+            let Some(name) = short(key).filter(|_| INJECTED != *key) else { continue };
             let sign = if problems.iter().any(|problem| problem.place == shown(key)) {
                 Sign::Problem
             } else if problems.len() >= MAX_PROBLEMS {
@@ -201,6 +209,25 @@ impl Story {
     }
 }
 
+/// What is wrong with the keys of a Pod that asks for nothing, and is sent to no webhook that would say so; nothing where it has none, or
+/// has opted out.
+fn faults(meta: &PodMeta<'_>) -> Option<Vec<String>> {
+    let mut ours = meta.annotations.keys().filter(|key| short(key).is_some() && **key != INJECTED);
+    let first = shown(short(ours.next()?)?);
+    if meta.labels.get(INJECTION) == Some(&"disabled") {
+        return None;
+    }
+    // What would be said of its keys if it asked; its other values count for nothing while it does not.
+    let mut asking = meta.clone();
+    asking.annotations.insert(CONSUMES, "");
+    let nowhere = ClusterRef { namespace: String::new(), name: String::new() };
+    let problems = intent::request::read(&asking, &nowhere).err().unwrap_or_default();
+    let unknown = problems.iter().filter(|problem| problem.reason == Reason::UnknownAnnotation);
+    let told: Vec<String> = unknown.map(ToString::to_string).collect();
+    let idle = || vec![format!("{first} says nothing without consumes, produces or streams")];
+    Some(if told.is_empty() { idle() } else { told })
+}
+
 /// How an identity follows from a Pod.
 fn derivation(meta: &PodMeta<'_>) -> String {
     if meta.annotations.contains_key(WORKLOAD) {
@@ -225,7 +252,6 @@ fn derivation(meta: &PodMeta<'_>) -> String {
 mod tests {
     use super::*;
     use crate::admission::decide::OnInvalid;
-    use crate::api::names::ClusterRef;
     use crate::cli::manifest::{pods, read};
 
     fn told(text: &str, known: Namespace, on_invalid: OnInvalid) -> Story {
@@ -270,6 +296,28 @@ mod tests {
         assert_eq!(identity("Job", ", kafka.admittance.dev/workload: other"), "other: as the annotation workload says");
         let names = told("Deployment", ", kafka.admittance.dev/cluster: eu").access.unwrap();
         assert_eq!((names.cluster.as_str(), names.access_claim.as_str()), ("admittance/eu", "web-eu"));
+    }
+
+    #[test]
+    fn a_key_that_leads_to_nothing_is_a_problem() {
+        let pod = |metadata: &str| {
+            let text = format!("{{kind: Pod, metadata: {{name: web, {metadata}}}, spec: {{containers: [{{name: app}}]}}}}");
+            let story = told(&text, Namespace::OptedIn, OnInvalid::Deny);
+            assert_eq!(story.outcome, "notRequested");
+            (story.is_troubled(), story.steps[0].details.clone())
+        };
+        let (troubled, details) = pod("annotations: {kafka.admittance.dev/comsumes: payments}");
+        assert!(troubled && details[0].ends_with("is not a key of a Pod's; did you mean \"consumes\"?"), "{details:?}");
+        let (troubled, details) = pod("annotations: {kafka.admittance.dev/groups: '*'}");
+        assert!(troubled, "{details:?}");
+        assert_eq!(details, ["groups says nothing without consumes, produces or streams"]);
+        for idle in [
+            "annotations: {other/groups: g}",
+            "annotations: {kafka.admittance.dev/injected: '1'}",
+            "labels: {kafka.admittance.dev/injection: disabled}, annotations: {kafka.admittance.dev/groups: g}",
+        ] {
+            assert_eq!(pod(idle), (false, Vec::new()), "{idle}");
+        }
     }
 
     #[test]

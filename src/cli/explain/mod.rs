@@ -94,10 +94,12 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let scope = cluster.scope().await;
     let mut stories = Vec::new();
     for site in sites(&node) {
-        let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
+        let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known)?;
         if let Some(mut asked) = asks::of_pods(&site, &namespace, settings)? {
             settle(&cluster, &mut story, &mut asked, settings).await;
-            story.continue_with(&Box::pin(cluster.look(&namespace, &asked.intent, Some(&node))).await);
+            let seen = Box::pin(cluster.look(&namespace, &asked.intent, Some(&node))).await;
+            story.names(seen.user(&namespace, &asked.intent.access_name(), scope.as_ref()));
+            story.continue_with(&seen);
         }
         stories.push(story);
     }
@@ -172,13 +174,18 @@ impl Asked {
             },
         };
         let about = format!("{place}: {} {namespace}/{}", site.kind, site.name);
-        let told = tell::tell(place, site, namespace, settings, known, self.scope.as_ref());
+        let told = tell::tell(place, site, namespace, settings, known);
         let mut story = told.with_context(|| about)?;
         if let Some(why) = &self.silent {
+            story.names(None);
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
         } else if let (Some(cluster), Some(mut asked)) = (&self.cluster, asks::of_pods(site, namespace, settings)?) {
             settle(cluster, &mut story, &mut asked, settings).await;
-            story.continue_with(&Box::pin(cluster.look(namespace, &asked.intent, None)).await);
+            let seen = Box::pin(cluster.look(namespace, &asked.intent, None)).await;
+            story.names(seen.user(namespace, &asked.intent.access_name(), self.scope.as_ref()));
+            story.continue_with(&seen);
+        } else {
+            story.names(None);
         }
         Ok(story)
     }

@@ -5,7 +5,7 @@ use super::story::{Names, Namespace, Step, Story};
 use crate::admission::decide::{Outcome, Settings, decide};
 use crate::admission::pod::Pod;
 use crate::api::annotations::{CONSUMES, INJECTED, INJECTION, MIRROR, PRODUCES, WORKLOAD, short};
-use crate::api::names::{ClusterRef, Scope};
+use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::cli::injection::{Unanswered, ask};
 use crate::cli::manifest::pods::{HASH, MINUTE, Site};
@@ -19,7 +19,7 @@ const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
 /// Stands for what only the cluster knows.
 const SCOPE: &str = "<scope>";
 
-/// Tells what would happen. `scope` is the prefix of Kafka users, where it is known.
+/// Tells what would happen, but for the names of the access: whose Kafka user it is may hang on the cluster.
 ///
 /// # Errors
 /// The Pod has not the shape of one.
@@ -29,7 +29,6 @@ pub fn tell(
     namespace: &str,
     settings: &Settings,
     known: Namespace,
-    scope: Option<&Scope>,
 ) -> Result<Story, Unanswered> {
     let json = site.pod.to_json();
     let pod: Pod<'_> = serde_json::from_str(&json)?;
@@ -60,7 +59,7 @@ pub fn tell(
     story.namespace_step(known);
     story.annotations(&meta, &problems);
     if let Ok(Some(intent)) = intent::request::read(&meta, &settings.default_cluster) {
-        story.identity(&meta, &intent, scope);
+        story.identity(&meta, &intent);
     }
     story.webhook(&problems, verdict.outcome);
     if !verdict.additions.is_empty() {
@@ -162,34 +161,39 @@ impl Story {
         }
     }
 
-    fn identity(&mut self, meta: &PodMeta<'_>, intent: &Intent, scope: Option<&Scope>) {
+    fn identity(&mut self, meta: &PodMeta<'_>, intent: &Intent) {
         let (workload, access) = (intent.workload.to_string(), intent.access_name());
         self.steps.push(Step::new("Identity", Sign::Fine, format!("{workload}: {}", derivation(meta))));
         let origin =
             if intent.default_cluster { "the installation's default" } else { "as the annotation cluster says" };
         self.steps.push(Step::new("Cluster", Sign::Fine, format!("BrokerCluster {}, {origin}", intent.cluster)));
-        let namespace = &self.namespace;
-        let user =
-            scope.map_or_else(|| format!("{SCOPE}.{namespace}.{access}"), |scope| scope.username(namespace, &access));
-        let names = Names {
+        self.access = Some(Names {
             workload,
             cluster: intent.cluster.to_string(),
-            access_claim: access,
             secret: intent.secret_name(),
-            user,
+            user: format!("{SCOPE}.{}.{access}", self.namespace),
+            access_claim: access,
             consumes: intent.consumes.iter().map(ToString::to_string).collect(),
             produces: intent.produces.iter().map(ToString::to_string).collect(),
-        };
+        });
+    }
+
+    /// Tells by which names the access is found. `user` is the Kafka user, where it is known.
+    pub fn names(&mut self, user: Option<String>) {
+        let Some(names) = &mut self.access else { return };
+        let unknown = user.is_none();
+        names.user = user.unwrap_or_else(|| names.user.clone());
         let mut details = vec![
             format!("AccessClaim {}", names.access_claim),
             format!("Secret {}", names.secret),
             format!("Kafka user {}", names.user),
         ];
-        if scope.is_none() {
-            details.push(format!("{SCOPE} follows from the uid of the cluster's namespace kube-system"));
+        if unknown {
+            details.push(format!(
+                "{SCOPE} is the BrokerCluster's scope; where it names none, it follows from the uid of the namespace kube-system"
+            ));
         }
         self.steps.push(Step::new("Names", Sign::Fine, "by which it will be found").with(details));
-        self.access = Some(names);
     }
 
     fn webhook(&mut self, problems: &[Problem], outcome: Outcome) {
@@ -269,7 +273,7 @@ mod tests {
             version: "0",
         };
         let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);
-        tell("x".into(), &site, namespace, &settings, known, None).unwrap()
+        tell("x".into(), &site, namespace, &settings, known).unwrap()
     }
 
     fn object(kind: &str, annotations: &str) -> String {

@@ -21,7 +21,7 @@ use crate::cli::kafka::{self, CALL, Way};
 use crate::cli::print;
 use crate::clusters::claim::Claim;
 use crate::clusters::observe::{mechanism, terms};
-use crate::clusters::{Connection, Unusable, scope_of};
+use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At};
@@ -206,8 +206,8 @@ async fn look(
     seen: &Seen,
 ) -> anyhow::Result<View> {
     let status = resource.status.as_ref();
-    let said = status.and_then(|status| status.scope.as_deref()).and_then(|scope| Scope::parse(scope).ok());
-    let scope = said.unwrap_or_else(|| scope_of(Some(resource), &Scope::from_cluster_uid(uid)));
+    let default = Scope::from_cluster_uid(uid);
+    let scope = kafka::scope(resource, Some(&default)).unwrap_or(default);
     let mut terms =
         terms(resource, None).map_err(|unusable| anyhow::anyhow!("{}: {}", unusable.reason, unusable.message))?;
     let neighbours = status.into_iter().flat_map(|status| &status.neighbours);

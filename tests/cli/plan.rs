@@ -221,6 +221,49 @@ fn a_claims_cluster_has_no_short_form() {
     }
 }
 
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/2017");
+
+#[test]
+fn a_deployment_of_2017_asks_for_itself() {
+    let deployment = std::fs::read_to_string(format!("{EXAMPLES}/deployment.yaml")).unwrap();
+    let deployment = deployment.replace("    spec:\n      containers", "    spec:\n      serviceAccountName: relay\n      containers");
+    let theirs = there("payments", "my-kafka-topic", &json!({}), 1);
+    let ended = plan(world(&[theirs], &[]), &deployment, &["-n", "shop"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    for told in [
+        "AccessClaim shop/relay of Deployment relay  ",
+        "  + AccessClaim relay\n",
+        "  + right: Write on topic Underscore_Kafka_Topic\n",
+        "  ? consume my-kafka-topic: ",
+        "--as=system:serviceaccount:shop:relay",
+    ] {
+        assert!(ended.out.contains(told), "{told}: {}", ended.out);
+    }
+    assert!(ended.err.contains("contract2017.deployments"), "{}", ended.err);
+    let ended = plan(world(&[], &[]), &deployment, &["-n", "shop"]);
+    let secrets = ["and Secret relay-kafka-credentials\n", "  + Secret relay-kafka, which holds the same as relay-kafka-credentials\n"];
+    assert!(secrets.iter().all(|told| ended.out.contains(told)), "{}", ended.out);
+    let wrong = deployment.replace("consumes-topics: my-kafka-topic", "consumes-topics: '*'");
+    let ended = plan(world(&[], &[]), &wrong, &["-n", "shop"]);
+    let told = "! InvalidTopicName: topic.kafka.nb/consumes-topics: \"*\" ";
+    assert!(ended.code == 1 && ended.out.contains(told), "{ended:?}");
+}
+
+#[test]
+fn config_maps_are_topics_where_their_namespace_says_so() {
+    let topics = std::fs::read_to_string(format!("{EXAMPLES}/topics.yaml")).unwrap();
+    let ended = plan(world(&[], &[]), &topics, &["-n", "shop"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.out.contains("ConfigMap shop/my-kafka-topic") && ended.out.contains("= it makes no topic: "), "{}", ended.out);
+    let mut objects = world(&[], &[]);
+    let shop = &mut objects.get_mut("/api/v1/namespaces").unwrap()["items"][0];
+    shop["metadata"]["labels"]["kafka.admittance.dev/topics"] = json!("configmaps");
+    let ended = plan(objects, &topics, &["-n", "shop"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.out.contains("+ create topic Underscore_Kafka_Topic: 20 partitions, 3 replicas\n"), "{}", ended.out);
+    assert!(ended.err.contains("contract2017.configMaps"), "{}", ended.err);
+}
+
 #[test]
 fn an_access_without_topics_is_planned_too() {
     let streams = MANUAL.replace("consumes: [orders]", "streams: [shop.totals]");

@@ -3,6 +3,7 @@
 pub mod gains;
 pub mod home;
 pub mod live;
+mod request;
 pub mod state;
 pub mod story;
 pub mod tell;
@@ -14,6 +15,7 @@ use clap::Args;
 
 use super::asks::{self, Asked};
 use super::exit::{Exit, Try};
+use super::injection::Unanswered;
 use super::install::Install;
 use super::manifest::documents;
 use super::manifest::pods::{Site, sites};
@@ -95,7 +97,7 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let mut stories = Vec::new();
     for site in sites(&node) {
         let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known)?;
-        if let Some(mut asked) = asks::of_pods(&site, &namespace, settings)? {
+        if let Some(mut asked) = asked(&story, &site, settings)? {
             settle(&cluster, &mut story, &mut asked, settings).await;
             let seen = Box::pin(cluster.look(&namespace, &asked.intent, Some(&node))).await;
             story.names(seen.user(&namespace, &asked.intent.access_name(), scope.as_ref()));
@@ -104,6 +106,14 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
         stories.push(story);
     }
     Ok(stories)
+}
+
+/// What is asked for: by the Pods, else by a Deployment of the contract of 2017.
+fn asked(story: &Story, site: &Site, settings: &Settings) -> Result<Option<Asked>, Unanswered> {
+    let of_pods = asks::of_pods(site, &story.namespace, settings)?;
+    let asked = of_pods.or_else(|| asks::of_deployment(site, &story.namespace, settings).ok().flatten());
+    // Where there is no access in the story, something is in its way.
+    Ok(asked.filter(|_| story.access.is_some()))
 }
 
 /// Has a Pod that names no cluster go where the live cluster sends it.
@@ -179,7 +189,7 @@ impl Asked {
         if let Some(why) = &self.silent {
             story.names(None);
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
-        } else if let (Some(cluster), Some(mut asked)) = (&self.cluster, asks::of_pods(site, namespace, settings)?) {
+        } else if let (Some(cluster), Some(mut asked)) = (&self.cluster, asked(&story, site, settings)?) {
             settle(cluster, &mut story, &mut asked, settings).await;
             let seen = Box::pin(cluster.look(namespace, &asked.intent, None)).await;
             story.names(seen.user(namespace, &asked.intent.access_name(), self.scope.as_ref()));

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::story::{Step, Story};
+use super::tell::NOT_REQUESTED;
 use crate::api::annotations::ACCESS;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
@@ -89,9 +90,10 @@ impl Story {
             self.advise("kubectl get brokerclusters --all-namespaces");
         }
         match (&seen.claim, &seen.pod) {
-            // It is made when the first Pod is.
             (Look::Missing, None) => {
-                let says = format!("{} is not there yet: the operator makes it with the first Pod", names.access_claim);
+                // Without a request of its Pods, it is the Deployment that asks.
+                let when = if self.outcome == NOT_REQUESTED { "once it hears the Deployment" } else { "with the first Pod" };
+                let says = format!("{} is not there yet: the operator makes it {when}", names.access_claim);
                 self.steps.push(Step::new("AccessClaim", Sign::Notice, says));
             }
             (Look::Missing, Some(_)) if injected => {
@@ -226,6 +228,7 @@ mod tests {
             cluster: "admittance/default".into(),
             access_claim: "web".into(),
             secret: "web-kafka-credentials".into(),
+            further_secret: None,
             user: "k.shop.web".into(),
             consumes: vec!["orders".into()],
             produces: vec!["orders".into()],

@@ -4,9 +4,8 @@ use super::gains::gains;
 use super::story::{Names, Namespace, Step, Story};
 use crate::admission::decide::{Outcome, Settings, decide};
 use crate::admission::pod::Pod;
-use crate::api::annotations::{CONSUMES, INJECTED, INJECTION, MIRROR, PRODUCES, WORKLOAD, short};
-use crate::api::names::ClusterRef;
-use crate::api::reasons::Reason;
+use crate::api::annotations::{INJECTED, INJECTION, WORKLOAD, short};
+use crate::cli::asks;
 use crate::cli::injection::{Unanswered, ask};
 use crate::cli::manifest::pods::{HASH, MINUTE, Site};
 use crate::cli::print::Sign;
@@ -16,6 +15,8 @@ use crate::intent::{self, Intent, PodMeta, Problem};
 
 /// Namespaces by which a cluster lives: the webhook's selector leaves them out, whatever their labels say.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
+/// The outcome of what asks for nothing that the webhook hears.
+pub(super) const NOT_REQUESTED: &str = "notRequested";
 /// Stands for what only the cluster knows.
 const SCOPE: &str = "<scope>";
 
@@ -43,7 +44,7 @@ pub fn tell(
         outcome: match verdict.outcome {
             Outcome::Injected => "injected",
             Outcome::AlreadyInjected => "complete",
-            Outcome::NotRequested => "notRequested",
+            Outcome::NotRequested => NOT_REQUESTED,
             Outcome::Denied(_) => "refused",
             Outcome::Admitted(_) => "admitted",
         },
@@ -52,10 +53,11 @@ pub fn tell(
         patch: Vec::new(),
         next: Vec::new(),
     };
-    story.request(site, &meta, verdict.outcome == Outcome::NotRequested);
     if verdict.outcome == Outcome::NotRequested {
+        story.not_requested(site, &meta, settings, known);
         return Ok(story);
     }
+    story.requested();
     story.namespace_step(known);
     story.annotations(&meta, &problems);
     if let Ok(Some(intent)) = intent::request::read(&meta, &settings.default_cluster) {
@@ -80,43 +82,20 @@ pub fn tell(
 }
 
 impl Story {
-    fn request(&mut self, site: &Site, meta: &PodMeta<'_>, idle: bool) {
-        if !idle {
-            self.steps.push(Step::new("Request", Sign::Fine, "it asks for Kafka"));
-            return;
+    /// What the webhook leaves alone, the operator may hear.
+    fn not_requested(&mut self, site: &Site, meta: &PodMeta<'_>, settings: &Settings, known: Namespace) {
+        let namespace = self.namespace.clone();
+        match asks::of_deployment(site, &namespace, settings) {
+            Ok(None) => self.idle(site, meta),
+            Err(problems) => self.deployment_at_fault(&problems),
+            Ok(Some(asked)) => {
+                self.requested_by_deployment();
+                self.namespace_step(known);
+                if let Some(own) = asks::deployment(site, &namespace) {
+                    self.identity(&own, &asked.intent);
+                }
+            }
         }
-        let asks = intent::request::asks(meta);
-        let misplaced: Vec<&str> = site.own_keys.iter().filter_map(|key| short(key)).collect();
-        let (sign, says) = if meta.annotations.contains_key(MIRROR) {
-            (
-                Sign::Notice,
-                "it is the mirror of a static Pod, which may not refer to Secrets: it is left alone".to_owned(),
-            )
-        } else if asks {
-            (Sign::Notice, format!("it asks for Kafka, but its label {INJECTION}=disabled opts it out"))
-        } else if let Some(faults) = faults(meta) {
-            self.advise("correct the annotations of the Pod or its template, then: admittance explain -f FILE");
-            self.steps.push(
-                Step::new("Request", Sign::Problem, "it asks for nothing, and has annotations of ours all the same")
-                    .with(faults),
-            );
-            return;
-        } else if misplaced.is_empty() {
-            (Sign::Notice, format!("it asks for nothing: it has neither {CONSUMES} nor {PRODUCES}"))
-        } else {
-            let way = site.path.iter().filter(|key| key.parse::<usize>().is_err() && *key != "items");
-            let way: Vec<&str> = way.map(String::as_str).collect();
-            self.advise(format!(
-                "move the annotations to {}.metadata.annotations, then: admittance explain -f FILE",
-                way.join(".")
-            ));
-            let keys = misplaced.join(", ");
-            (
-                Sign::Problem,
-                format!("its Pods ask for nothing: {keys} stand on the {} itself, not on its Pod template", site.kind),
-            )
-        };
-        self.steps.push(Step::new("Request", sign, says));
     }
 
     fn namespace_step(&mut self, known: Namespace) {
@@ -129,10 +108,12 @@ impl Story {
             Namespace::OptedIn => (Sign::Fine, format!("{name} is opted in")),
             Namespace::NotOptedIn => {
                 self.advise(format!("kubectl label namespace {name} {INJECTION}=enabled"));
-                (
-                    Sign::Problem,
-                    format!("{name} is not opted in: its Pods are never sent to the webhook, and start without Kafka"),
-                )
+                let says = if self.outcome == NOT_REQUESTED {
+                    format!("{name} is not opted in: the operator does not look at its Deployments")
+                } else {
+                    format!("{name} is not opted in: its Pods are never sent to the webhook, and start without Kafka")
+                };
+                (Sign::Problem, says)
             }
             Namespace::Missing => {
                 self.advise(format!(
@@ -171,6 +152,7 @@ impl Story {
             workload,
             cluster: intent.cluster.to_string(),
             secret: intent.secret_name(),
+            further_secret: intent.secret.clone(),
             user: format!("{SCOPE}.{}.{access}", self.namespace),
             access_claim: access,
             consumes: intent.consumes.iter().map(ToString::to_string).collect(),
@@ -188,6 +170,9 @@ impl Story {
             format!("Secret {}", names.secret),
             format!("Kafka user {}", names.user),
         ];
+        if let Some(further) = &names.further_secret {
+            details.insert(2, format!("Secret {further}, which holds the same"));
+        }
         if unknown {
             details.push(format!(
                 "{SCOPE} is the BrokerCluster's scope; where it names none, it follows from the uid of the namespace kube-system"
@@ -211,25 +196,6 @@ impl Story {
         self.steps.push(Step::new("Webhook", Sign::Problem, says).with(faults.collect()));
         self.advise("correct the Pod or its template, then: admittance explain -f FILE");
     }
-}
-
-/// What is wrong with the keys of a Pod that asks for nothing, and is sent to no webhook that would say so; nothing where it has none, or
-/// has opted out.
-fn faults(meta: &PodMeta<'_>) -> Option<Vec<String>> {
-    let mut ours = meta.annotations.keys().filter(|key| short(key).is_some() && **key != INJECTED);
-    let first = shown(short(ours.next()?)?);
-    if meta.labels.get(INJECTION) == Some(&"disabled") {
-        return None;
-    }
-    // What would be said of its keys if it asked; its other values count for nothing while it does not.
-    let mut asking = meta.clone();
-    asking.annotations.insert(CONSUMES, "");
-    let nowhere = ClusterRef { namespace: String::new(), name: String::new() };
-    let problems = intent::request::read(&asking, &nowhere).err().unwrap_or_default();
-    let unknown = problems.iter().filter(|problem| problem.reason == Reason::UnknownAnnotation);
-    let told: Vec<String> = unknown.map(ToString::to_string).collect();
-    let idle = || vec![format!("{first} says nothing without consumes, produces or streams")];
-    Some(if told.is_empty() { idle() } else { told })
 }
 
 /// How an identity follows from a Pod.
@@ -256,6 +222,7 @@ fn derivation(meta: &PodMeta<'_>) -> String {
 mod tests {
     use super::*;
     use crate::admission::decide::OnInvalid;
+    use crate::api::names::ClusterRef;
     use crate::cli::manifest::{pods, read};
 
     fn told(text: &str, known: Namespace, on_invalid: OnInvalid) -> Story {
@@ -322,6 +289,36 @@ mod tests {
         ] {
             assert_eq!(pod(idle), (false, Vec::new()), "{idle}");
         }
+    }
+
+    #[test]
+    fn a_deployment_of_2017_is_the_operators_to_hear() {
+        let of = |annotations: &str, known| {
+            let labels = "labels: {kafka-operator: inject-creds}";
+            let metadata = format!("{{name: relay, {labels}, annotations: {{{annotations}}}}}");
+            told(
+                &format!(
+                    "{{kind: Deployment, metadata: {metadata}, spec: {{template: {{spec: {{containers: [{{name: app}}]}}}}}}}}"
+                ),
+                known,
+                OnInvalid::Deny,
+            )
+        };
+        let mut story = of("consumes: orders, topic.kafka.nb/topic-secret: mine", Namespace::OptedIn);
+        story.names(Some("k.shop.relay".into()));
+        assert!(!story.is_troubled() && says(&story, "Request").contains("nothing is mounted"), "{story:?}");
+        let names = story.steps.last().unwrap();
+        let wanted = [
+            "AccessClaim relay",
+            "Secret relay-kafka-credentials",
+            "Secret mine, which holds the same",
+            "Kafka user k.shop.relay",
+        ];
+        assert_eq!(names.details, wanted);
+        assert!(says(&of("consumes: orders", Namespace::NotOptedIn), "Namespace").ends_with("look at its Deployments"));
+        let wrong = of("consumes: '*'", Namespace::OptedIn);
+        assert!(wrong.is_troubled() && wrong.access.is_none(), "{wrong:?}");
+        assert!(wrong.steps[0].details[0].starts_with("InvalidTopicName: "), "{wrong:?}");
     }
 
     #[test]

@@ -108,6 +108,10 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
     let mut outcome = Outcome::default();
     if let Some(plan) = plan(&observation) {
         outcome.tell(&plan, wanted, &subject, status.username.is_none());
+        let had = live.map(|claim| claim.spec.secrets.as_slice()).unwrap_or_default();
+        let further = wanted.spec.secrets.iter().filter(|name| plan.obstacle.is_none() && !had.contains(name));
+        let copies = further.map(|name| format!("Secret {name}, which holds the same as {}", subject.secret_name));
+        outcome.lines.extend(copies.map(|says| Line::new(Mark::Add, says)));
     }
     outcome
 }

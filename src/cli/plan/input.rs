@@ -1,6 +1,6 @@
 //! What manifests ask of us. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
@@ -69,7 +69,15 @@ pub struct Input {
     pub faults: Vec<Fault>,
     /// Objects that are of no concern to us.
     pub passed_over: usize,
+    /// What the plan rests on and cannot see, a sentence each.
+    pub notes: BTreeSet<&'static str>,
 }
+
+/// What serves Deployments of the contract of 2017.
+const DEPLOYMENTS_2017: &str =
+    "Deployments that ask by the contract of 2017 are served where contract2017.deployments is on: it is taken to be";
+/// What makes topics of ConfigMaps.
+const CONFIG_MAPS_2017: &str = "ConfigMaps are topics where contract2017.configMaps is on: it is taken to be";
 
 impl Input {
     /// Takes in one object. `namespace` is that of objects that name none.
@@ -139,6 +147,7 @@ impl Input {
     ) {
         let text = |key: &str| object.at(&["metadata", key]).and_then(Node::as_text);
         let name = text("name").unwrap_or_default();
+        self.notes.insert(CONFIG_MAPS_2017);
         spec.cluster = settings.default_cluster.to_string();
         spec.source = TopicSource::Declared;
         let mut claim = TopicClaim::new(name, spec);
@@ -158,10 +167,29 @@ impl Input {
             self.fault(place, &site.kind, namespace, &site.name, Some(reason.code().to_owned()), verdict.message);
             return Ok(());
         }
-        let Some(asked) = asks::of_pods(site, namespace, settings)? else {
-            self.passed_over += 1;
-            return Ok(());
+        let of_pods = asks::of_pods(site, namespace, settings)?;
+        let of_2017 = match asks::of_deployment(site, namespace, settings) {
+            Ok(found) => found,
+            Err(problems) => {
+                let reason = problems.first().map(|problem| problem.reason.code().to_owned());
+                let message: Vec<_> = problems.iter().map(|fault| format!("{}: \"{}\" {}", fault.place, fault.value, fault.rule)).collect();
+                self.fault(place, &site.kind, namespace, &site.name, reason, message.join("; "));
+                None
+            }
         };
+        if of_2017.is_some() {
+            self.notes.insert(DEPLOYMENTS_2017);
+        }
+        if of_pods.is_none() && of_2017.is_none() {
+            self.passed_over += 1;
+        }
+        for asked in of_pods.into_iter().chain(of_2017) {
+            self.workload(site, place, namespace, asked);
+        }
+        Ok(())
+    }
+
+    fn workload(&mut self, site: &Site, place: &str, namespace: &str, asked: Asked) {
         let account = site.pod.at(&["spec", "serviceAccountName"]).and_then(Node::as_text).unwrap_or("default");
         let key = (namespace.to_owned(), asked.intent.access_name());
         let workload = self.workloads.entry(key).or_insert_with(|| Workload {
@@ -170,9 +198,11 @@ impl Input {
             asked: Vec::new(),
             account: account.to_owned(),
         });
-        workload.what.push(format!("{} {}", site.kind, site.name));
+        let what = format!("{} {}", site.kind, site.name);
+        if workload.what.last() != Some(&what) {
+            workload.what.push(what);
+        }
         workload.asked.push(asked);
-        Ok(())
     }
 
     /// A claim whose cluster's name is none, as the webhook says it.

@@ -14,11 +14,15 @@ use super::item::{Item, Line, Mark};
 use super::observe::Seen;
 use super::topics;
 use crate::access::wishes::Wishes;
+use crate::api::annotations::{TOPICS, TOPICS_CONFIG_MAPS};
 use crate::api::names::{ClusterRef, TopicName};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, TopicClaim, TopicClaimSpec};
 use crate::cli::claims::manifest::changes;
 use crate::intent::Intent;
+
+/// What is said of a ConfigMap in a namespace without both labels.
+const NO_TOPIC: &str = "it makes no topic: the namespace needs the labels injection=enabled and topics=configmaps, both under kafka.admittance.dev/";
 
 /// Namespace and name.
 type Key = (String, String);
@@ -46,7 +50,10 @@ pub fn judge(input: &Input, seen: &Seen, default_cluster: &ClusterRef, now: Time
     // All claims stand beside each other before any is judged: whose a topic is depends on all of them.
     let mut standing = Vec::new();
     for written in &input.topics {
-        standing.push((written, judge.stand(&written.claim)));
+        match written.of.as_ref().filter(|_| !heeds_config_maps(seen, &key(&written.claim).0)) {
+            Some(_) => standing.push((written, Stood::Refused(vec![Line::new(Mark::Kept, NO_TOPIC)]))),
+            None => standing.push((written, judge.stand(&written.claim))),
+        }
     }
     for (written, lines) in standing {
         judge.topic(written, lines);
@@ -73,7 +80,7 @@ struct Judge<'s> {
 enum Stood {
     /// It stands, with these changes.
     Stands(Vec<Line>),
-    /// The API server would not take it.
+    /// The API server would not take it, or nobody makes it.
     Refused(Vec<Line>),
 }
 
@@ -199,6 +206,14 @@ impl<'s> Judge<'s> {
         }
         lines.extend(outcome.lines);
         self.items.push(Item { object, source, cluster, changes: lines });
+    }
+}
+
+/// Whether the ConfigMaps of a namespace are topics there, as far as its labels are known.
+fn heeds_config_maps(seen: &Seen, namespace: &str) -> bool {
+    match seen.spaces.get(namespace) {
+        Some(facts) => facts.labels.get(TOPICS).is_some_and(|value| value == TOPICS_CONFIG_MAPS),
+        None => seen.opted_in.is_none(),
     }
 }
 

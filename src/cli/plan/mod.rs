@@ -34,8 +34,8 @@ Examples:
   admittance plan -f claims.yaml --config client.properties
   admittance plan -f manifests/ --output json | jq -e '.summary.refused == 0'
 
-It reads TopicClaims, manual AccessClaims, ConfigMaps of 2017, and everything with annotations on a Pod
-or Pod template; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
+It reads TopicClaims, manual AccessClaims, everything with annotations on a Pod or Pod template, and
+Deployments and ConfigMaps of 2017; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
 reason and remedy, = differs and is left so, ? is not known here. What is missing from the manifests
 is not deleted by applying them, and so is no part of a plan.
 

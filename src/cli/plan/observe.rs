@@ -63,7 +63,7 @@ pub async fn observe(
     ask_kafka: bool,
     default_cluster: &ClusterRef,
 ) -> anyhow::Result<Seen> {
-    let mut seen = Seen::default();
+    let mut seen = Seen { notes: input.notes.iter().map(ToString::to_string).collect(), ..Seen::default() };
     let namespaces = input.namespaces();
     print::progress("reading the claims");
     seen.topics = everywhere::<TopicClaim>(client, &namespaces, "list the TopicClaims", &mut seen.notes).await?;

@@ -272,29 +272,6 @@ impl Judge {
         }
     }
 
-    fn accesses(&mut self, seen: &Seen) {
-        const AREA: &str = "Accesses";
-        let Some(accesses) = self.read(AREA, &seen.accesses) else { return };
-        let conditions = |one: &crate::api::resources::AccessClaim| {
-            one.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
-        };
-        let troubled: Vec<_> =
-            accesses.iter().filter_map(|one| Some((full_name(one), unready(&conditions(one))?))).collect();
-        for (name, (says, remedy)) in troubled.iter().take(NAMED) {
-            self.problem(AREA, name, says, remedy);
-        }
-        if troubled.len() > NAMED {
-            let says = format!("{} more are not ready", troubled.len() - NAMED);
-            self.problem(AREA, "", says, "kubectl get accessclaims --all-namespaces");
-        }
-        let (ready, all) = (accesses.len() - troubled.len(), accesses.len());
-        if ready == all {
-            self.fine(AREA, "", format!("{ready} of {all} ready"));
-        } else {
-            self.notice(AREA, "", format!("{ready} of {all} ready"), None);
-        }
-    }
-
     fn nodes(&mut self, seen: &Seen) {
         const AREA: &str = "Nodes";
         let Some(nodes) = self.read(AREA, &seen.nodes) else { return };

@@ -1,9 +1,9 @@
 //! `admittance check`: whether an installation is sound.
 
+mod claims;
 pub mod findings;
 pub mod nodes;
 pub mod observe;
-mod topics;
 
 use anyhow::Context;
 use clap::Args;

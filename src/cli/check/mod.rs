@@ -4,6 +4,7 @@ mod claims;
 pub mod findings;
 pub mod nodes;
 pub mod observe;
+mod webhooks;
 
 use anyhow::Context;
 use clap::Args;

@@ -1,9 +1,11 @@
-//! What a claim's share of the disks comes to. I/O; the rules are in [`super::disk`].
+//! What a claim's share of the disks comes to, and whether there is room for it. I/O; the rules are in [`super::disk`].
+
+use std::sync::Arc;
 
 use super::disk::{Promise, SEGMENT_BYTES, Shape, Share, fits, retention};
 use super::{Context, Halt};
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicClaimSpec};
+use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicLimits};
 use crate::clusters::{Connection, Unusable};
 use crate::intent::claim::RETENTION_BYTES;
 use crate::kafka::admin::settings::Configured;
@@ -41,19 +43,29 @@ pub async fn of(
     Ok(Some(retention(share, disks, shape, number(RETENTION_BYTES))))
 }
 
-/// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves. A claim that yields
-/// its topic to another promises nothing.
+/// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves.
 #[must_use]
 pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -> Option<Unusable> {
-    let most = Share::parse(connection.terms.topics.limits.max_disk_use.as_deref()?)?;
+    let topics = &context.world.topics;
+    let all = topics.names().into_iter().filter_map(|(namespace, name)| topics.get(&(&namespace, &name)));
+    let rivals = |other: &TopicClaim| topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
+    no_room_among(all, rivals, claim, &connection.terms.topics.limits)
+}
+
+/// The same among any claims: `all` of them, and those on the topic of one. A claim that yields its topic to another promises nothing. Pure.
+pub fn no_room_among(
+    all: impl Iterator<Item = Arc<TopicClaim>>,
+    rivals: impl Fn(&TopicClaim) -> Vec<Arc<TopicClaim>>,
+    claim: &TopicClaim,
+    limits: &TopicLimits,
+) -> Option<Unusable> {
+    let most = Share::parse(limits.max_disk_use.as_deref()?)?;
     named(&claim.spec)?;
     let mut promises = Vec::new();
-    for (namespace, name) in context.world.topics.names() {
-        let Some(other) = context.world.topics.get(&(&namespace, &name)) else { continue };
-        let Some(share) = named(&other.spec).filter(|_| other.spec.cluster == claim.spec.cluster) else { continue };
-        let rivals = context.world.topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
+    for other in all.filter(|other| other.spec.cluster == claim.spec.cluster) {
+        let Some(share) = named(&other.spec) else { continue };
         let uid = other.metadata.uid.clone().unwrap_or_default();
-        if owner(&rivals).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) {
+        if owner(&rivals(&other)).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) {
             promises.push(Promise { since: other.metadata.creation_timestamp.clone(), uid, share });
         }
     }

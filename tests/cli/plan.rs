@@ -265,6 +265,24 @@ fn config_maps_are_topics_where_their_namespace_says_so() {
 }
 
 #[test]
+fn a_share_of_the_disks_that_does_not_fit_is_refused() {
+    let share = |fraction: &str| json!({"retention": {"diskFraction": fraction}});
+    let mut objects = world(&[there("payments", "ledger", &share("0.3"), 1), there("web", "clicks", &share("0.4"), 1)], &[]);
+    let path = format!("{OURS}/namespaces/admittance/brokerclusters/default");
+    objects.get_mut(&path).unwrap()["spec"]["topics"] = json!({"limits": {"maxDiskUse": "0.8"}});
+    let asked = |fraction: &str| claim("shop", "orders", &format!(", retention: {{diskFraction: '{fraction}'}}"));
+    let ended = plan(objects.clone(), &asked("0.2"), &[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.out.contains("! DiskSharesExceeded: retention.diskFraction 0.2 does not fit"), "{}", ended.out);
+    let ended = plan(objects.clone(), &asked("0.1"), &[]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    // Who yields the topic to another promises nothing, and is told whose it is.
+    let yielding = claim("shop", "clicks", ", retention: {diskFraction: '0.2'}");
+    let ended = plan(objects, &yielding, &[]);
+    assert!(ended.out.contains("! TopicOwnedElsewhere: ") && !ended.out.contains("DiskShares"), "{}", ended.out);
+}
+
+#[test]
 fn an_access_without_topics_is_planned_too() {
     let streams = MANUAL.replace("consumes: [orders]", "streams: [shop.totals]");
     let ended = plan(world(&[], &[]), &streams, &[]);

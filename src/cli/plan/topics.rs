@@ -18,6 +18,7 @@ use crate::topics::deletion::ids_on_record;
 use crate::topics::holders::Holders;
 use crate::topics::observe::{Found, Observation};
 use crate::topics::plan::{Plan, plan};
+use crate::topics::shares::no_room_among;
 use crate::topics::step::Step;
 use crate::topics::users::Users;
 
@@ -29,21 +30,26 @@ pub fn decide(
     seen: &Seen,
     now: Timestamp,
 ) -> (Vec<Line>, TopicClaimStatus) {
-    let same = |other: &&Arc<TopicClaim>| {
-        (&other.spec.cluster, &other.spec.topic_name) == (&claim.spec.cluster, &claim.spec.topic_name)
+    let rivals = |claim: &TopicClaim| -> Vec<Arc<TopicClaim>> {
+        let same = |other: &&Arc<TopicClaim>| {
+            (&other.spec.cluster, &other.spec.topic_name) == (&claim.spec.cluster, &claim.spec.topic_name)
+        };
+        world.iter().filter(same).cloned().collect()
     };
-    let claims: Vec<Arc<TopicClaim>> = world.iter().filter(same).cloned().collect();
+    let claims = rivals(claim);
     let view = seen.clusters.get(&claim.spec.cluster);
+    let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim));
+    let limits = view.and_then(|view| view.as_ref().ok()).map(|view| &view.connection.terms.topics.limits);
+    let limits = limits.filter(|_| owner.metadata.uid == claim.metadata.uid);
     let observation = Observation {
         claim: Arc::clone(claim),
-        owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
+        owner,
         known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
-        // Who uses the topic decides nothing, and the disks are not looked at: a share that is not known changes nothing, and is not
-        // refused.
+        // Who uses the topic decides nothing, and the disks are not looked at: a share whose bytes are not known changes nothing.
         users: Users::default(),
         share: None,
-        no_room: None,
+        no_room: limits.and_then(|limits| no_room_among(world.iter().cloned(), rivals, claim, limits)),
         kafka: match view {
             Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
             Some(Err(unusable)) => Err(unusable.clone()),

@@ -53,6 +53,7 @@ pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -
 }
 
 /// The same among any claims: `all` of them, and those on the topic of one. A claim that yields its topic to another promises nothing. Pure.
+#[must_use]
 pub fn no_room_among(
     all: impl Iterator<Item = Arc<TopicClaim>>,
     rivals: impl Fn(&TopicClaim) -> Vec<Arc<TopicClaim>>,

@@ -141,22 +141,22 @@ async fn written(args: &ExplainArgs, settings: &Settings) -> anyhow::Result<Vec<
     let cluster = if args.offline { None } else { kubernetes::client().await.ok().map(Cluster::new) };
     let named = args.namespace.clone();
     let fallback = named.unwrap_or_else(|| cluster.as_ref().map_or("default", Cluster::default_namespace).to_owned());
-    let mut asked = Asked { cluster, scope: None, silent: None };
+    let mut reached = Reached { cluster, scope: None, silent: None };
     let mut stories = Vec::new();
     for (place, site) in found {
-        stories.push(asked.explain(place, &site, &fallback, settings).await?);
+        stories.push(reached.explain(place, &site, &fallback, settings).await?);
     }
     Ok(stories)
 }
 
 /// A cluster that may be away: after its first silence it is not asked again.
-struct Asked {
+struct Reached {
     cluster: Option<Cluster>,
     scope: Option<Scope>,
     silent: Option<String>,
 }
 
-impl Asked {
+impl Reached {
     async fn explain(
         &mut self,
         place: String,

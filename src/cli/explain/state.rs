@@ -92,7 +92,8 @@ impl Story {
         match (&seen.claim, &seen.pod) {
             (Look::Missing, None) => {
                 // Without a request of its Pods, it is the Deployment that asks.
-                let when = if self.outcome == NOT_REQUESTED { "once it hears the Deployment" } else { "with the first Pod" };
+                let when =
+                    if self.outcome == NOT_REQUESTED { "once it hears the Deployment" } else { "with the first Pod" };
                 let says = format!("{} is not there yet: the operator makes it {when}", names.access_claim);
                 self.steps.push(Step::new("AccessClaim", Sign::Notice, says));
             }
@@ -271,7 +272,8 @@ mod tests {
         let claim = |username: Option<&str>| -> Look<AccessClaim> {
             let spec = json!({"source": "Pods", "workload": "web"});
             Look::Found(
-                serde_json::from_value(json!({"metadata": {}, "spec": spec, "status": {"username": username}})).unwrap(),
+                serde_json::from_value(json!({"metadata": {}, "spec": spec, "status": {"username": username}}))
+                    .unwrap(),
             )
         };
         let default = Scope::parse("kdefault").unwrap();

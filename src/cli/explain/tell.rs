@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn a_key_that_leads_to_nothing_is_a_problem() {
         let pod = |metadata: &str| {
-            let text = format!("{{kind: Pod, metadata: {{name: web, {metadata}}}, spec: {{containers: [{{name: app}}]}}}}");
+            let text =
+                format!("{{kind: Pod, metadata: {{name: web, {metadata}}}, spec: {{containers: [{{name: app}}]}}}}");
             let story = told(&text, Namespace::OptedIn, OnInvalid::Deny);
             assert_eq!(story.outcome, "notRequested");
             (story.is_troubled(), story.steps[0].details.clone())

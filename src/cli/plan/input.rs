@@ -172,7 +172,10 @@ impl Input {
             Ok(found) => found,
             Err(problems) => {
                 let reason = problems.first().map(|problem| problem.reason.code().to_owned());
-                let message: Vec<_> = problems.iter().map(|fault| format!("{}: \"{}\" {}", fault.place, fault.value, fault.rule)).collect();
+                let message: Vec<_> = problems
+                    .iter()
+                    .map(|fault| format!("{}: \"{}\" {}", fault.place, fault.value, fault.rule))
+                    .collect();
                 self.fault(place, &site.kind, namespace, &site.name, reason, message.join("; "));
                 None
             }
@@ -213,7 +216,15 @@ impl Input {
         self.fault(place, kind, &namespace, &name, Some(problem.reason.code().to_owned()), message);
     }
 
-    pub(super) fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
+    pub(super) fn fault(
+        &mut self,
+        place: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        reason: Option<String>,
+        message: String,
+    ) {
         let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         self.faults.push(Fault { place: place.to_owned(), object, reason, message });
     }
@@ -222,17 +233,17 @@ impl Input {
     #[must_use]
     pub fn topics_by_cluster(&self) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut on = |cluster: String| found.entry(cluster).or_default();
+        let mut add = |cluster: String, topics: Vec<String>| found.entry(cluster).or_default().extend(topics);
         for Written { claim, .. } in &self.topics {
-            on(claim.spec.cluster.clone()).push(claim.spec.topic_name.clone());
+            add(claim.spec.cluster.clone(), vec![claim.spec.topic_name.clone()]);
         }
         for Written { claim, .. } in &self.accesses {
             let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
-            on(claim.spec.cluster.clone()).extend(topics.cloned());
+            add(claim.spec.cluster.clone(), topics.cloned().collect());
         }
         for Asked { intent, .. } in self.workloads.values().flat_map(|workload| &workload.asked) {
             let topics = intent.consumes.iter().chain(&intent.produces);
-            on(intent.cluster.to_string()).extend(topics.map(ToString::to_string));
+            add(intent.cluster.to_string(), topics.map(ToString::to_string).collect());
         }
         for names in found.values_mut() {
             names.sort();
@@ -249,7 +260,8 @@ impl Input {
             let metadata = &written.claim.metadata;
             (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
         });
-        let on_it = |workload: &Workload| workload.asked.iter().any(|asked| asked.intent.cluster.to_string() == cluster);
+        let on_it =
+            |workload: &Workload| workload.asked.iter().any(|asked| asked.intent.cluster.to_string() == cluster);
         let workloads = self.workloads.iter().filter(|(_, workload)| on_it(workload)).map(|(key, _)| key.clone());
         manual.chain(workloads).collect()
     }

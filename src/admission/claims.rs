@@ -173,8 +173,8 @@ impl Judgement {
     /// Looks for the cluster that a claim names, and notes what is wrong with the name.
     fn cluster(&mut self, text: &str, terms: &Terms) -> Option<Found> {
         match manual::cluster(text, &terms.default_cluster) {
-            Err(error) => {
-                self.problems.push(Problem::new(Reason::InvalidValue, "spec.cluster", text, error.to_string()));
+            Err(rule) => {
+                self.problems.push(Problem::new(Reason::InvalidValue, "spec.cluster", text, rule));
                 None
             }
             Ok(cluster) => {

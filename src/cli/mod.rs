@@ -1,5 +1,6 @@
 //! The command line, a file a subcommand. Each runs what the cluster runs: it calls the same functions.
 
+pub mod asks;
 pub mod check;
 pub mod claims;
 pub mod completion;

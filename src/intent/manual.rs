@@ -2,7 +2,7 @@
 //! judges claims call the same functions.
 
 use super::naming::{access_name, application};
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 use crate::api::names::{ClusterRef, GroupName, NameError, TopicName, WorkloadName};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaimSpec, Right};
@@ -31,10 +31,11 @@ pub fn judge(spec: &AccessClaimSpec, name: Option<&str>, namespace: &str, defaul
 }
 
 fn identity(spec: &AccessClaimSpec, name: Option<&str>, default: &ClusterRef, found: &mut Vec<Problem>) {
-    let workload = WorkloadName::parse(&spec.workload).map_err(|error| ("spec.workload", &spec.workload, error));
-    let cluster = cluster(&spec.cluster, default).map_err(|error| ("spec.cluster", &spec.cluster, error));
-    for (place, value, error) in workload.as_ref().err().into_iter().chain(cluster.as_ref().err()) {
-        found.push(Problem::new(Reason::InvalidValue, place, value, error.to_string()));
+    let workload = WorkloadName::parse(&spec.workload);
+    let workload = workload.map_err(|error| ("spec.workload", &spec.workload, error.to_string()));
+    let cluster = cluster(&spec.cluster, default).map_err(|rule| ("spec.cluster", &spec.cluster, rule));
+    for (place, value, rule) in workload.as_ref().err().into_iter().chain(cluster.as_ref().err()) {
+        found.push(Problem::new(Reason::InvalidValue, place, value, rule.as_str()));
     }
     let (Ok(workload), Ok(cluster), Some(name)) = (workload, cluster, name) else { return };
     let wanted = access_name(&workload, &cluster, default);
@@ -45,12 +46,17 @@ fn identity(spec: &AccessClaimSpec, name: Option<&str>, default: &ClusterRef, fo
     }
 }
 
-/// The cluster that a claim names, or the default.
+/// The cluster that a claim names, or the default. A claim's cluster is looked for by its text, so there is no short form as in a Pod's
+/// annotation.
 ///
 /// # Errors
-/// The rule that the name breaks.
-pub fn cluster(text: &str, default: &ClusterRef) -> Result<ClusterRef, NameError> {
-    if text.is_empty() { Ok(default.clone()) } else { ClusterRef::parse(text, &default.namespace) }
+/// The rule that the name breaks, as the end of a sentence that begins with it.
+pub fn cluster(text: &str, default: &ClusterRef) -> Result<ClusterRef, String> {
+    match text.split_once('/') {
+        None if text.is_empty() => Ok(default.clone()),
+        None => Err(format!("must be namespace/name, such as \"{}/{}\"", default.namespace, shown(text))),
+        Some(_) => ClusterRef::parse(text, "").map_err(|error| error.to_string()),
+    }
 }
 
 fn check(name: &str, right: Right) -> Option<(Reason, NameError)> {
@@ -117,6 +123,11 @@ mod tests {
             (said(|spec| spec.streams = list("web.totals")), "InvalidGroupName: spec.streams: \"web.totals\""),
             (said(|spec| spec.workload = "A".to_owned()), "InvalidValue: spec.workload: \"A\""),
             (said(|spec| spec.cluster = "a/B".to_owned()), "InvalidValue: spec.cluster: \"a/B\""),
+            (said(|spec| spec.cluster = "a/b/c".to_owned()), "InvalidValue: spec.cluster: \"a/b/c\""),
+            (
+                said(|spec| spec.cluster = "second".to_owned()),
+                "InvalidValue: spec.cluster: \"second\" must be namespace/name, such as \"admittance/second\"",
+            ),
             (
                 said(|spec| spec.workload = "other".to_owned()),
                 "AccessTaken: metadata.name: \"batch\" must be \"other\"",

@@ -1,4 +1,6 @@
-//! What a claim's share of the disks comes to. I/O; the rules are in [`super::disk`].
+//! What a claim's share of the disks comes to, and whether there is room for it. I/O; the rules are in [`super::disk`].
+
+use std::sync::Arc;
 
 use super::Context;
 use super::create::shape_of;
@@ -6,7 +8,7 @@ use super::disk::{Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention
 use super::observe::{Observation, is_admitted};
 use super::plan::holds_share;
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicClaimSpec};
+use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::intent::claim::RETENTION_BYTES;
 use crate::kafka::admin::At;
@@ -64,24 +66,34 @@ pub async fn to_be(context: &Context, connection: &Connection, seen: &Observatio
     Ok(Some(retention(share, disks, shape, None)))
 }
 
-/// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves. A claim that yields
-/// its topic to another promises nothing, nor does one that is refused.
+/// Why a claim has no room on the disks, where the cluster limits what all claims together may promise themselves.
 #[must_use]
 pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -> Option<Unusable> {
-    let most = Share::parse(connection.terms.topics.limits.max_disk_use.as_deref()?)?;
+    let topics = &context.world.topics;
+    let all = topics.names().into_iter().filter_map(|(namespace, name)| topics.get(&(&namespace, &name)));
+    let rivals = |other: &TopicClaim| topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
+    let admitted = |other: &TopicClaim| is_admitted(context, connection, other);
+    no_room_among(all, rivals, admitted, claim, &connection.terms.topics)
+}
+
+/// The same among any claims: `all` of them, those on the topic of one, and whether one's namespace may use the cluster. A claim that
+/// yields its topic to another promises nothing, nor does one that is refused. Pure.
+#[must_use]
+pub fn no_room_among(
+    all: impl Iterator<Item = Arc<TopicClaim>>,
+    rivals: impl Fn(&TopicClaim) -> Vec<Arc<TopicClaim>>,
+    admitted: impl Fn(&TopicClaim) -> bool,
+    claim: &TopicClaim,
+    policy: &TopicPolicy,
+) -> Option<Unusable> {
+    let most = Share::parse(policy.limits.max_disk_use.as_deref()?)?;
     named(&claim.spec)?;
     let mut promises = Vec::new();
-    for (namespace, name) in context.world.topics.names() {
-        let Some(other) = context.world.topics.get(&(&namespace, &name)) else { continue };
-        let Some(share) = named(&other.spec).filter(|_| other.spec.cluster == claim.spec.cluster) else { continue };
-        let rivals = context.world.topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
+    for other in all.filter(|other| other.spec.cluster == claim.spec.cluster) {
+        let Some(share) = named(&other.spec) else { continue };
         let uid = other.metadata.uid.clone().unwrap_or_default();
-        let policy = &connection.terms.topics;
-        let holds = || {
-            claim.metadata.uid.as_ref() == Some(&uid)
-                || holds_share(&other, policy, is_admitted(context, connection, &other))
-        };
-        if owner(&rivals).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) && holds() {
+        let holds = || claim.metadata.uid.as_ref() == Some(&uid) || holds_share(&other, policy, admitted(&other));
+        if owner(&rivals(&other)).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) && holds() {
             promises.push(Promise { since: other.metadata.creation_timestamp.clone(), uid, share });
         }
     }

@@ -49,19 +49,20 @@ impl NamespaceFacts {
     }
 }
 
+/// The cluster of whatever names none in a namespace of which this is known, where `install` is the installation's default. One that cannot
+/// be read comes as it is written: there is no such cluster, and nothing may go to another in its place.
+#[must_use]
+pub fn default_cluster(namespace: Option<&NamespaceFacts>, install: &ClusterRef) -> String {
+    let Some(text) = namespace.and_then(|facts| facts.cluster.as_ref()) else { return install.to_string() };
+    ClusterRef::parse(text.trim(), &install.namespace).map_or_else(|_| text.clone(), |cluster| cluster.to_string())
+}
+
 impl World {
-    /// The cluster of whatever names none in a namespace. A default that cannot be read comes as it is written: there is no such
-    /// cluster, and nothing may go to another in its place.
+    /// The cluster of whatever names none in a namespace.
     #[must_use]
     pub fn default_of(&self, namespace: &str) -> String {
-        let own = self.namespaces.get(&("", namespace)).and_then(|facts| facts.cluster.clone());
-        match own {
-            None => self.default_cluster.to_string(),
-            Some(text) => {
-                let read = ClusterRef::parse(text.trim(), &self.default_cluster.namespace);
-                read.map_or(text, |cluster| cluster.to_string())
-            }
-        }
+        let facts = self.namespaces.get(&("", namespace));
+        default_cluster(facts.as_deref(), &self.default_cluster)
     }
 
     /// An access as it is kept: with its cluster.

@@ -134,6 +134,10 @@ pub fn sound() -> Objects {
         "name": "pods.kafka.admittance.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail",
         "clientConfig": {"caBundle": "Y2E=", "service": {"name": "admittance-webhook", "namespace": "admittance"}},
     });
+    let of_claims = json!({
+        "name": "claims.kafka.admittance.dev", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+        "clientConfig": webhook["clientConfig"],
+    });
     let endpoint = |ready: bool| json!({"addresses": ["10.0.0.1"], "conditions": {"ready": ready}});
     let slice = json!({
         "metadata": {"name": "s", "namespace": "admittance", "labels": {"kubernetes.io/service-name": "admittance-webhook"}},
@@ -151,7 +155,7 @@ pub fn sound() -> Objects {
         "kubeletVersion": "v1.35.0", "containerRuntimeVersion": "containerd://2.1.0", "architecture": "", "bootID": "",
         "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "", "systemUUID": "",
     }}});
-    let names = ["admittance-injected", "admittance-frozen"];
+    let names = ["admittance-injected", "admittance-frozen", "admittance-claims"];
     let namespace = json!({"metadata": {"name": "shop", "labels": {"kafka.admittance.dev/injection": "enabled"}}});
     let definitions: Vec<_> = definitions().into_iter().map(definition).collect();
     [
@@ -161,6 +165,7 @@ pub fn sound() -> Objects {
         })),
         ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions".into(), list(&definitions)),
         (format!("{ADMISSION}/mutatingwebhookconfigurations"), list(&[json!({"metadata": {"name": "admittance"}, "webhooks": [webhook]})])),
+        (format!("{ADMISSION}/validatingwebhookconfigurations"), list(&[json!({"metadata": {"name": "admittance"}, "webhooks": [of_claims]})])),
         (format!("{ADMISSION}/validatingadmissionpolicies"), list(&names.map(policy))),
         (format!("{ADMISSION}/validatingadmissionpolicybindings"), list(&names.map(binding))),
         ("/apis/discovery.k8s.io/v1/namespaces/admittance/endpointslices".into(), list(&[slice])),

@@ -54,6 +54,18 @@ fn each_fault_is_found() {
         found["items"][0]["webhooks"][0]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
         found
     };
+    let validating = format!("{ADMISSION}/validatingwebhookconfigurations");
+    let of_claims = |bundle: &str| {
+        let mut found = sound()[&validating].clone();
+        found["items"][0]["webhooks"][0]["clientConfig"]["caBundle"] = json!(bundle);
+        found
+    };
+    let (untrusted, elsewhere) = (of_claims(""), of_claims("b3RoZXI="));
+    let without_third = |kind: &str| {
+        let all = sound()[&format!("{ADMISSION}/{kind}")]["items"].as_array().unwrap().clone();
+        list(&all.iter().filter(|one| one["metadata"]["name"] != "admittance-claims").cloned().collect::<Vec<_>>())
+    };
+    let fewer_policies = without_third("validatingadmissionpolicies");
     let lease = "/apis/coordination.k8s.io/v1/namespaces/admittance/leases/admittance-operator".to_owned();
     let old_lease = {
         let mut found = sound()[&lease].clone();
@@ -87,7 +99,14 @@ fn each_fault_is_found() {
         (
             "/apis/discovery.k8s.io/v1/namespaces/admittance/endpointslices".into(),
             list(&[]),
-            "Webhook admittance/admittance-webhook: the Service has no endpoint",
+            "Webhook admittance/admittance-webhook: the Service has no endpoint that is ready: Pods that ask are refused",
+        ),
+        (validating.clone(), untrusted, "Webhook admittance, of claims: has no caBundle"),
+        (validating, elsewhere, "Webhook admittance, of claims: has another caBundle"),
+        (
+            format!("{ADMISSION}/validatingadmissionpolicies"),
+            fewer_policies,
+            "Policies admittance-claims: is not there",
         ),
         (format!("{ADMISSION}/validatingadmissionpolicies"), list(&[]), "Policies admittance-injected: is not there"),
         (
@@ -147,6 +166,20 @@ fn what_is_worth_to_know_is_no_problem() {
     ] {
         assert!(found.iter().any(|found| found.starts_with(wanted)), "{wanted}: {found:?}");
     }
+}
+
+#[test]
+fn a_webhook_that_may_be_left_out_is_told_so() {
+    const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+    let mut objects = sound();
+    objects.insert(format!("{ADMISSION}/validatingwebhookconfigurations"), list(&[]));
+    let configurations = objects.get_mut(&format!("{ADMISSION}/mutatingwebhookconfigurations")).unwrap();
+    configurations["items"][0]["webhooks"][0]["failurePolicy"] = json!("Ignore");
+    objects.insert("/apis/discovery.k8s.io/v1/namespaces/admittance/endpointslices".into(), list(&[]));
+    let found = findings(objects.clone(), "notice");
+    assert!(found.iter().any(|found| found.starts_with("Webhook admittance, of claims: no Validating")), "{found:?}");
+    let found = findings(objects, "problem");
+    assert!(found.iter().any(|found| found.ends_with("Pods that ask start without Kafka")), "{found:?}");
 }
 
 #[test]

@@ -103,6 +103,32 @@ fn a_manifest_is_compared_with_the_cluster() {
     assert_eq!(story["next"][0], "kubectl label namespace plain kafka.admittance.dev/injection=enabled");
 }
 
+#[test]
+fn the_user_is_the_one_that_the_cluster_has() {
+    let mut objects = sound();
+    let mut cluster = broker_cluster("Ready", "3 brokers");
+    cluster["spec"]["scope"] = json!("prod");
+    let path = "/apis/kafka.admittance.dev/v1alpha1/namespaces/admittance/brokerclusters/default";
+    objects.insert(path.into(), cluster);
+    let user = |objects: &Objects| {
+        let ended = with_cluster(objects.clone(), &["-f", PRODUCER, "--output", "json"]);
+        let story = &stories(&ended)[0];
+        let steps = story["steps"].as_array().unwrap();
+        let told = steps.iter().find(|step| step["step"] == "Names").unwrap()["details"].to_string();
+        let user = story["access"]["user"].as_str().unwrap().to_owned();
+        assert!(told.contains(&format!("Kafka user {user}")), "{told}");
+        user
+    };
+    assert_eq!(user(&objects), "prod.shop.producer");
+    let mut claim = access_claim("producer", "Ready", "proven");
+    claim["status"]["username"] = json!("before.shop.producer");
+    objects.insert(format!("{OURS}/accessclaims/producer"), claim);
+    assert_eq!(user(&objects), "before.shop.producer");
+    objects.remove(&format!("{OURS}/accessclaims/producer"));
+    objects.insert(path.into(), json!(403));
+    assert_eq!(user(&objects), "<scope>.shop.producer", "what may not be looked at may have a scope of its own");
+}
+
 fn living(labels: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",

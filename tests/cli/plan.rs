@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, Objects, access_claim, list, sound, topic_claim};
+use crate::api::{Api, Objects, access_claim, broker_cluster, list, sound, topic_claim};
 use crate::program::{Ended, run_with};
 
 const OURS: &str = "/apis/kafka.admittance.dev/v1alpha1";
@@ -129,6 +129,187 @@ fn rights_that_go_and_rights_that_others_give_are_told() {
         json!([{"right": "consume", "name": "orders", "namespace": "payments", "via": "RoleBinding x"}]);
     let ended = plan(world(&topics, &[live]), WEB, &[]);
     assert!(!ended.out.contains('?'), "{}", ended.out);
+}
+
+/// A world whose namespace `shop` has a default cluster of its own, beside the installation's.
+fn with_own_default(topics: &[Value], accesses: &[Value]) -> Objects {
+    let mut objects = world(topics, accesses);
+    let mut eu = broker_cluster("Ready", "3 brokers");
+    eu["metadata"]["name"] = json!("eu");
+    objects.insert(format!("{OURS}/namespaces/admittance/brokerclusters/eu"), eu);
+    let mut shop = objects["/api/v1/namespaces/shop"].clone();
+    shop["metadata"]["annotations"] = json!({"kafka.admittance.dev/cluster": "eu"});
+    objects.insert("/api/v1/namespaces".into(), list(std::slice::from_ref(&shop)));
+    objects.insert("/api/v1/namespaces/shop".into(), shop);
+    objects
+}
+
+const MANUAL: &str = "\
+apiVersion: kafka.admittance.dev/v1alpha1
+kind: AccessClaim
+metadata: {name: batch, namespace: shop}
+spec: {source: Manual, workload: batch, serviceAccount: batch, consumes: [orders]}
+---
+";
+
+#[test]
+fn what_names_no_cluster_stays_where_it_is_on_record() {
+    let mut orders = there("shop", "orders", &json!({"partitions": 3}), 3);
+    orders["spec"].as_object_mut().unwrap().remove("cluster");
+    orders["status"]["cluster"] = json!("admittance/eu");
+    let mut batch = access_claim("batch", "Ready", "proven");
+    batch["spec"] =
+        json!({"source": "Manual", "workload": "batch", "serviceAccount": "batch", "consumes": ["orders", "returns"]});
+    batch["status"]["cluster"] = json!("admittance/eu");
+    batch["status"]["username"] = json!("k.shop.batch");
+    batch["status"]["secretName"] = json!("batch-kafka-credentials");
+    // The namespace's default has changed since, and moves nothing.
+    let objects = || {
+        let mut objects = with_own_default(&[orders.clone()], &[batch.clone()]);
+        objects.insert("/api/v1/namespaces".into(), sound()["/api/v1/namespaces"].clone());
+        objects
+    };
+    let unnamed = claim("shop", "orders", ", partitions: 3").replace(", cluster: admittance/default", "");
+    let ended = plan(objects(), &unnamed, &[]);
+    assert_eq!((ended.code, ended.out.as_str()), (0, "nothing to do: 1 unchanged\n"), "{}", ended.err);
+    assert!(ended.err.contains("Kafka admittance/eu was not asked"), "{}", ended.err);
+    let ended = plan(objects(), MANUAL, &[]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    for told in ["on admittance/eu\n", "- right: Read on topic returns\n"] {
+        assert!(ended.out.contains(told), "{told}: {}", ended.out);
+    }
+}
+
+#[test]
+fn what_is_new_and_names_no_cluster_goes_to_the_default_of_its_namespace() {
+    let unnamed = claim("shop", "orders", ", partitions: 3").replace(", cluster: admittance/default", "");
+    let manifests = unnamed + MANUAL + WEB;
+    let told = [
+        "TopicClaim shop/orders  standard input:1 on admittance/eu\n  + TopicClaim orders\n  + create topic orders: 3 partitions",
+        "AccessClaim shop/batch  standard input:6 on admittance/eu\n  + AccessClaim batch\n",
+        "and Secret batch-kafka-credentials\n",
+        "AccessClaim shop/web of Deployment web  standard input:11 on admittance/eu\n  + AccessClaim web\n",
+        "and Secret web-kafka-credentials\n",
+        "  + right: Write on topic audit\n",
+    ];
+    let mut hidden = with_own_default(&[], &[]);
+    hidden.insert("/api/v1/namespaces".into(), json!(403));
+    for objects in [with_own_default(&[], &[]), hidden] {
+        let ended = plan(objects, &manifests, &[]);
+        assert_eq!(ended.code, 3, "{ended:?}");
+        for line in told {
+            assert!(ended.out.contains(line), "{line}: {}", ended.out);
+        }
+        assert!(!ended.out.contains("admittance/default"), "{}", ended.out);
+    }
+    // A Pod that names the installation's default bears the same name as one that names none.
+    let named = WEB.replace("consumes: orders", "consumes: orders, kafka.admittance.dev/cluster: default");
+    let ended = plan(with_own_default(&[], &[]), &format!("{WEB}---\n{named}"), &[]);
+    let taken = "! AccessTaken: access \"web\" belongs to workload \"web\" on admittance/eu, not to \"web\" on admittance/default\n";
+    assert!(ended.code == 1 && ended.out.contains(taken), "{ended:?}");
+}
+
+#[test]
+fn a_claims_cluster_has_no_short_form() {
+    for manifest in [
+        claim("shop", "orders", "").replace("admittance/default", "default"),
+        MANUAL.replace("source: Manual", "cluster: default, source: Manual"),
+    ] {
+        let ended = plan(world(&[], &[]), &manifest, &[]);
+        let told = "! InvalidValue: spec.cluster: \"default\" must be namespace/name, such as \"admittance/default\"\n";
+        assert!(ended.code == 1 && ended.out.contains(told), "{ended:?}");
+    }
+}
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/2017");
+
+#[test]
+fn a_deployment_of_2017_asks_for_itself() {
+    let deployment = std::fs::read_to_string(format!("{EXAMPLES}/deployment.yaml")).unwrap();
+    let deployment = deployment
+        .replace("    spec:\n      containers", "    spec:\n      serviceAccountName: relay\n      containers");
+    let theirs = there("payments", "my-kafka-topic", &json!({}), 1);
+    let ended = plan(world(&[theirs], &[]), &deployment, &["-n", "shop"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    for told in [
+        "AccessClaim shop/relay of Deployment relay  ",
+        "  + AccessClaim relay\n",
+        "  ? consume my-kafka-topic: ",
+        "--as=system:serviceaccount:shop:relay",
+    ] {
+        assert!(ended.out.contains(told), "{told}: {}", ended.out);
+    }
+    assert!(ended.err.contains("contract2017.deployments"), "{}", ended.err);
+    let ended = plan(world(&[], &[]), &deployment, &["-n", "shop"]);
+    let given = [
+        "and Secret relay-kafka-credentials\n",
+        "  + Secret relay-kafka, which holds the same as relay-kafka-credentials\n",
+        "  + right: Write on topic Underscore_Kafka_Topic\n",
+    ];
+    assert!(given.iter().all(|told| ended.out.contains(told)), "{}", ended.out);
+    let wrong = deployment.replace("consumes-topics: my-kafka-topic", "consumes-topics: '*'");
+    let ended = plan(world(&[], &[]), &wrong, &["-n", "shop"]);
+    let told = "! InvalidTopicName: topic.kafka.nb/consumes-topics: \"*\" ";
+    assert!(ended.code == 1 && ended.out.contains(told), "{ended:?}");
+}
+
+#[test]
+fn config_maps_are_topics_where_their_namespace_says_so() {
+    let topics = std::fs::read_to_string(format!("{EXAMPLES}/topics.yaml")).unwrap();
+    let ended = plan(world(&[], &[]), &topics, &["-n", "shop"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.out.contains("ConfigMap shop/my-kafka-topic") && ended.out.contains("= it makes no topic: "),
+        "{}",
+        ended.out
+    );
+    let mut objects = world(&[], &[]);
+    let shop = &mut objects.get_mut("/api/v1/namespaces").unwrap()["items"][0];
+    shop["metadata"]["labels"]["kafka.admittance.dev/topics"] = json!("configmaps");
+    let ended = plan(objects, &topics, &["-n", "shop"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.out.contains("+ create topic Underscore_Kafka_Topic: 20 partitions, 3 replicas\n"), "{}", ended.out);
+    assert!(ended.err.contains("contract2017.configMaps"), "{}", ended.err);
+}
+
+#[test]
+fn a_share_of_the_disks_that_does_not_fit_is_refused() {
+    let share = |fraction: &str| json!({"retention": {"diskFraction": fraction}});
+    let mut objects =
+        world(&[there("payments", "ledger", &share("0.3"), 1), there("web", "clicks", &share("0.4"), 1)], &[]);
+    let path = format!("{OURS}/namespaces/admittance/brokerclusters/default");
+    objects.get_mut(&path).unwrap()["spec"]["topics"] = json!({"limits": {"maxDiskUse": "0.8"}});
+    let asked = |fraction: &str| claim("shop", "orders", &format!(", retention: {{diskFraction: '{fraction}'}}"));
+    let ended = plan(objects.clone(), &asked("0.2"), &[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.out.contains("! DiskSharesExceeded: retention.diskFraction 0.2 does not fit"), "{}", ended.out);
+    let ended = plan(objects.clone(), &asked("0.1"), &[]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    // Who yields the topic to another promises nothing, and is told whose it is.
+    let yielding = claim("shop", "clicks", ", retention: {diskFraction: '0.2'}");
+    let ended = plan(objects, &yielding, &[]);
+    assert!(ended.out.contains("! TopicOwnedElsewhere: ") && !ended.out.contains("DiskShares"), "{}", ended.out);
+}
+
+#[test]
+fn an_access_without_topics_is_planned_too() {
+    let streams = MANUAL.replace("consumes: [orders]", "streams: [shop.totals]");
+    let ended = plan(world(&[], &[]), &streams, &[]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.out.contains("+ right: ") && ended.out.contains("shop.totals"), "{}", ended.out);
+}
+
+#[test]
+fn a_default_that_is_no_name_is_nobodys_cluster() {
+    let mut objects = with_own_default(&[], &[]);
+    let shop = &mut objects.get_mut("/api/v1/namespaces").unwrap()["items"][0];
+    shop["metadata"]["annotations"] = json!({"kafka.admittance.dev/cluster": "Not A Name"});
+    let unnamed = claim("shop", "orders", "").replace(", cluster: admittance/default", "");
+    let ended = plan(objects, &(unnamed + WEB), &[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    for told in ["! InvalidValue: the Namespace's annotation ", "! ClusterNotFound: BrokerCluster Not A Name "] {
+        assert!(ended.out.contains(told), "{told}: {}", ended.out);
+    }
 }
 
 #[test]

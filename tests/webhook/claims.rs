@@ -176,7 +176,8 @@ async fn manual_accesses_are_judged_and_those_of_pods_are_not() {
         (manual(&json!({"consumes": ["__consumer_offsets"]})), "InternalTopic"),
         (manual(&json!({"groups": ["*"]})), "InvalidGroupName"),
         (manual(&json!({"streams": ["web.totals"]})), "InvalidGroupName"),
-        (manual(&json!({"workload": "other", "cluster": "default"})), "AccessTaken"),
+        (manual(&json!({"workload": "other", "cluster": "admittance/default"})), "AccessTaken"),
+        (manual(&json!({"cluster": "default"})), "InvalidValue"),
     ] {
         let response = send(review("AccessClaim", "batch", &spec, None), strict()).await.response();
         assert_eq!(response["status"]["reason"], reason, "{spec}");

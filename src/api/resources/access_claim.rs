@@ -58,6 +58,7 @@ pub struct AccessClaimSpec {
     pub workload: String,
     /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[x_kube(validation = Rule::new("self.matches('^[^/]+/[^/]+$')").message("must be namespace/name"))]
     #[schemars(length(min = 3, max = 507))]
     pub cluster: String,
     /// Topics that it reads, sorted.

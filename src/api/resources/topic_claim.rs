@@ -59,6 +59,7 @@ pub struct TopicClaimSpec {
     pub topic_name: String,
     /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[x_kube(validation = Rule::new("self.matches('^[^/]+/[^/]+$')").message("must be namespace/name"))]
     #[schemars(length(min = 3, max = 507))]
     pub cluster: String,
     /// Partitions; absent, the cluster's default when the topic is made, and whatever it has afterwards.

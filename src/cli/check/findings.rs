@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::nodes::{Ability, ability, minor};
-use super::observe::{Read, Seen, webhook_name};
+use super::observe::{Read, Seen};
 use crate::api::annotations::INJECTION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, condition, definitions};
@@ -132,85 +132,6 @@ impl Judge {
         }
     }
 
-    fn webhook(&mut self, seen: &Seen) {
-        const AREA: &str = "Webhook";
-        let Some(configurations) = self.read(AREA, &seen.configurations) else { return };
-        if configurations.is_empty() {
-            let says =
-                format!("no MutatingWebhookConfiguration has the webhook {}: nothing is injected", webhook_name());
-            self.problem(AREA, "", says, format!("helm -n {} status admittance", seen.home));
-        }
-        for configuration in configurations {
-            let name = configuration.name_any();
-            for webhook in configuration.webhooks.iter().flatten().filter(|webhook| webhook.name == webhook_name()) {
-                let service = webhook.client_config.service.as_ref();
-                let (namespace, service) = service.map_or(("", ""), |service| (&service.namespace, &service.name));
-                if webhook.client_config.ca_bundle.as_ref().is_none_or(|bundle| bundle.0.is_empty()) {
-                    let says = "has no caBundle: the API server cannot trust the webhook";
-                    self.problem(AREA, &name, says, logs(namespace, "webhook"));
-                } else {
-                    self.fine(AREA, &name, "is there, and has a caBundle");
-                }
-                let policy = webhook.failure_policy.as_deref().unwrap_or("Fail");
-                if policy != "Fail" {
-                    let says = format!(
-                        "failurePolicy is {policy}: while no webhook answers, Pods that ask start without Kafka"
-                    );
-                    let remedy = "helm upgrade … --reuse-values --set webhook.failurePolicy=Fail".to_owned();
-                    self.notice(AREA, &name, says, Some(remedy));
-                }
-                self.endpoints(seen, namespace, service);
-            }
-        }
-    }
-
-    fn endpoints(&mut self, seen: &Seen, namespace: &str, service: &str) {
-        const AREA: &str = "Webhook";
-        let Some(slices) = self.read(AREA, &seen.endpoints) else { return };
-        let of = |labels: &std::collections::BTreeMap<String, String>| {
-            labels.get("kubernetes.io/service-name").is_some_and(|name| name == service)
-        };
-        let endpoints = slices.iter().filter(|slice| of(slice.labels())).flat_map(|slice| &slice.endpoints);
-        // Absent means ready (the API's own rule).
-        let ready = endpoints
-            .filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true))
-            .count();
-        let subject = format!("{namespace}/{service}");
-        match ready {
-            0 => {
-                let says = "the Service has no endpoint that is ready: Pods that ask are refused";
-                self.problem(AREA, &subject, says, logs(namespace, "webhook"));
-            }
-            1 => self.notice(AREA, &subject, "one endpoint is ready: two survive the loss of a node", None),
-            several => self.fine(AREA, &subject, format!("{several} endpoints are ready")),
-        }
-    }
-
-    fn policies(&mut self, seen: &Seen) {
-        const AREA: &str = "Policies";
-        let Some(policies) = self.read(AREA, &seen.policies) else { return };
-        let Some(bindings) = self.read(AREA, &seen.bindings) else { return };
-        for configuration in seen.configurations.iter().flatten() {
-            for end in ["injected", "frozen"] {
-                let name = format!("{}-{end}", configuration.name_any());
-                let remedy = format!("helm -n {} upgrade …, which applies it again", seen.home);
-                let mut bound = bindings.iter().filter_map(|binding| binding.spec.as_ref());
-                let bound = bound.find(|spec| spec.policy_name.as_deref() == Some(&name));
-                let actions = bound.and_then(|spec| spec.validation_actions.as_deref()).unwrap_or_default();
-                if !policies.iter().any(|policy| policy.name_any() == name) {
-                    self.problem(AREA, &name, "is not there", remedy);
-                } else if bound.is_none() {
-                    self.problem(AREA, &name, "is there, and bound by nothing: it has no effect", remedy);
-                } else if actions.iter().any(|action| action == "Deny") {
-                    self.fine(AREA, &name, "is bound, and denies");
-                } else {
-                    let says = format!("is bound, and does not deny: {}", actions.join(", "));
-                    self.notice(AREA, &name, says, None);
-                }
-            }
-        }
-    }
-
     fn operator(&mut self, seen: &Seen, now: Timestamp) {
         const AREA: &str = "Operator";
         let Some(lease) = self.read(AREA, &seen.lease) else { return };
@@ -272,29 +193,6 @@ impl Judge {
         }
     }
 
-    fn accesses(&mut self, seen: &Seen) {
-        const AREA: &str = "Accesses";
-        let Some(accesses) = self.read(AREA, &seen.accesses) else { return };
-        let conditions = |one: &crate::api::resources::AccessClaim| {
-            one.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
-        };
-        let troubled: Vec<_> =
-            accesses.iter().filter_map(|one| Some((full_name(one), unready(&conditions(one))?))).collect();
-        for (name, (says, remedy)) in troubled.iter().take(NAMED) {
-            self.problem(AREA, name, says, remedy);
-        }
-        if troubled.len() > NAMED {
-            let says = format!("{} more are not ready", troubled.len() - NAMED);
-            self.problem(AREA, "", says, "kubectl get accessclaims --all-namespaces");
-        }
-        let (ready, all) = (accesses.len() - troubled.len(), accesses.len());
-        if ready == all {
-            self.fine(AREA, "", format!("{ready} of {all} ready"));
-        } else {
-            self.notice(AREA, "", format!("{ready} of {all} ready"), None);
-        }
-    }
-
     fn nodes(&mut self, seen: &Seen) {
         const AREA: &str = "Nodes";
         let Some(nodes) = self.read(AREA, &seen.nodes) else { return };
@@ -323,7 +221,7 @@ impl Judge {
 }
 
 /// The command that shows what a part of the installation says; the chart's labels find it whatever the release is called.
-fn logs(namespace: &str, component: &str) -> String {
+pub(super) fn logs(namespace: &str, component: &str) -> String {
     let labels = format!("app.kubernetes.io/name=admittance,app.kubernetes.io/component={component}");
     format!("kubectl -n {namespace} get pods -l {labels}; kubectl -n {namespace} logs -l {labels}")
 }

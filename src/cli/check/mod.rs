@@ -1,9 +1,10 @@
 //! `admittance check`: whether an installation is sound.
 
+mod claims;
 pub mod findings;
 pub mod nodes;
 pub mod observe;
-mod topics;
+mod webhooks;
 
 use anyhow::Context;
 use clap::Args;

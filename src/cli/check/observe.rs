@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+    ValidatingWebhookConfiguration,
 };
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node};
@@ -33,6 +34,8 @@ pub struct Seen {
     pub definitions: Read<Vec<CustomResourceDefinition>>,
     /// The configurations that call a webhook of ours.
     pub configurations: Read<Vec<MutatingWebhookConfiguration>>,
+    /// The configurations that call it for claims.
+    pub validating: Read<Vec<ValidatingWebhookConfiguration>>,
     /// The endpoints of the Services that they name, of all namespaces of an installation.
     pub endpoints: Read<Vec<EndpointSlice>>,
     /// Where the operator's Lease must lie.
@@ -61,6 +64,12 @@ pub fn webhook_name() -> String {
     format!("pods.{GROUP}")
 }
 
+/// The name of the webhook that judges claims, in a configuration.
+#[must_use]
+pub fn claims_webhook_name() -> String {
+    format!("claims.{GROUP}")
+}
+
 /// Reads. `home` is the namespace of the installation where no configuration tells it.
 ///
 /// # Errors
@@ -79,6 +88,7 @@ pub async fn observe(client: &Client, home: &str) -> Result<Seen, CallError> {
         server: version.git_version,
         definitions: definitions.map(|found| found.into_iter().filter(|one| one.spec.group == GROUP).collect()),
         configurations,
+        validating: list(client, &ours, "list the validating webhook configurations").await,
         endpoints: call(CALL, "list the EndpointSlices", slices.list(&ours))
             .await
             .map(|list| list.items)

@@ -3,7 +3,6 @@
 use super::story::{Step, Story};
 use crate::api::annotations::CLUSTER;
 use crate::api::names::ClusterRef;
-use crate::cli::manifest::pods::Site;
 use crate::cli::print::Sign;
 use crate::intent::Intent;
 
@@ -14,12 +13,6 @@ pub enum Home {
     Access(String),
     /// The namespace says so.
     Namespace(String),
-}
-
-/// Whether a Pod names its cluster itself.
-#[must_use]
-pub fn names_cluster(site: &Site) -> bool {
-    site.pod.at(&["metadata", "annotations", CLUSTER]).is_some()
 }
 
 impl Story {

@@ -3,6 +3,7 @@
 pub mod gains;
 pub mod home;
 pub mod live;
+mod request;
 pub mod state;
 pub mod story;
 pub mod tell;
@@ -12,7 +13,9 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::asks::{self, Asked};
 use super::exit::{Exit, Try};
+use super::injection::Unanswered;
 use super::install::Install;
 use super::manifest::documents;
 use super::manifest::pods::{Site, sites};
@@ -20,7 +23,6 @@ use super::print::{self, Format, Paint, Sign, tame};
 use super::source;
 use crate::admission::decide::Settings;
 use crate::api::names::Scope;
-use crate::intent::Intent;
 use crate::runtime::kubernetes;
 use live::Cluster;
 use story::{Namespace, Step, Story};
@@ -94,23 +96,33 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let scope = cluster.scope().await;
     let mut stories = Vec::new();
     for site in sites(&node) {
-        let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known, scope.as_ref())?;
-        if let Some(mut intent) = tell::intent(&site, &namespace, settings)? {
-            settle(&cluster, &site, &mut story, &mut intent, settings).await;
-            story.continue_with(&Box::pin(cluster.look(&namespace, &intent, Some(&node))).await);
+        let mut story = tell::tell("the cluster".to_owned(), &site, &namespace, settings, known)?;
+        if let Some(mut asked) = asked(&story, &site, settings)? {
+            settle(&cluster, &mut story, &mut asked, settings).await;
+            let seen = Box::pin(cluster.look(&namespace, &asked.intent, Some(&node))).await;
+            story.names(seen.user(&namespace, &asked.intent.access_name(), scope.as_ref()));
+            story.continue_with(&seen);
         }
         stories.push(story);
     }
     Ok(stories)
 }
 
+/// What is asked for: by the Pods, else by a Deployment of the contract of 2017.
+fn asked(story: &Story, site: &Site, settings: &Settings) -> Result<Option<Asked>, Unanswered> {
+    let of_pods = asks::of_pods(site, &story.namespace, settings)?;
+    let asked = of_pods.or_else(|| asks::of_deployment(site, &story.namespace, settings).ok().flatten());
+    // Where there is no access in the story, something is in its way.
+    Ok(asked.filter(|_| story.access.is_some()))
+}
+
 /// Has a Pod that names no cluster go where the live cluster sends it.
-async fn settle(cluster: &Cluster, site: &Site, story: &mut Story, intent: &mut Intent, settings: &Settings) {
-    if home::names_cluster(site) {
+async fn settle(cluster: &Cluster, story: &mut Story, asked: &mut Asked, settings: &Settings) {
+    if asked.names_cluster {
         return;
     }
-    if let Some(home) = cluster.home(&story.namespace, &intent.access_name()).await {
-        story.settle(&home, &settings.default_cluster, intent);
+    if let Some(home) = cluster.home(&story.namespace, &asked.intent.access_name()).await {
+        story.settle(&home, &settings.default_cluster, &mut asked.intent);
     }
 }
 
@@ -129,22 +141,22 @@ async fn written(args: &ExplainArgs, settings: &Settings) -> anyhow::Result<Vec<
     let cluster = if args.offline { None } else { kubernetes::client().await.ok().map(Cluster::new) };
     let named = args.namespace.clone();
     let fallback = named.unwrap_or_else(|| cluster.as_ref().map_or("default", Cluster::default_namespace).to_owned());
-    let mut asked = Asked { cluster, scope: None, silent: None };
+    let mut reached = Reached { cluster, scope: None, silent: None };
     let mut stories = Vec::new();
     for (place, site) in found {
-        stories.push(asked.explain(place, &site, &fallback, settings).await?);
+        stories.push(reached.explain(place, &site, &fallback, settings).await?);
     }
     Ok(stories)
 }
 
 /// A cluster that may be away: after its first silence it is not asked again.
-struct Asked {
+struct Reached {
     cluster: Option<Cluster>,
     scope: Option<Scope>,
     silent: Option<String>,
 }
 
-impl Asked {
+impl Reached {
     async fn explain(
         &mut self,
         place: String,
@@ -172,13 +184,18 @@ impl Asked {
             },
         };
         let about = format!("{place}: {} {namespace}/{}", site.kind, site.name);
-        let told = tell::tell(place, site, namespace, settings, known, self.scope.as_ref());
+        let told = tell::tell(place, site, namespace, settings, known);
         let mut story = told.with_context(|| about)?;
         if let Some(why) = &self.silent {
+            story.names(None);
             story.steps.push(Step::new("Live state", Sign::Notice, format!("the cluster was not asked: {why}")));
-        } else if let (Some(cluster), Some(mut intent)) = (&self.cluster, tell::intent(site, namespace, settings)?) {
-            settle(cluster, site, &mut story, &mut intent, settings).await;
-            story.continue_with(&Box::pin(cluster.look(namespace, &intent, None)).await);
+        } else if let (Some(cluster), Some(mut asked)) = (&self.cluster, asked(&story, site, settings)?) {
+            settle(cluster, &mut story, &mut asked, settings).await;
+            let seen = Box::pin(cluster.look(namespace, &asked.intent, None)).await;
+            story.names(seen.user(namespace, &asked.intent.access_name(), self.scope.as_ref()));
+            story.continue_with(&seen);
+        } else {
+            story.names(None);
         }
         Ok(story)
     }

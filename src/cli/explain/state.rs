@@ -3,9 +3,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::story::{Step, Story};
+use super::tell::NOT_REQUESTED;
 use crate::api::annotations::ACCESS;
+use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, BrokerCluster, READY, TopicClaim, condition};
+use crate::cli::kafka;
 use crate::cli::print::Sign;
 
 /// What was read of a cluster.
@@ -52,6 +55,24 @@ pub struct PodState {
     pub waiting: Vec<String>,
 }
 
+impl Seen {
+    /// The Kafka user of an access: as its claim has it, else by the scope of its cluster, of which `default` is that of clusters that name
+    /// none. Nothing where the cluster was not seen: it may have a scope of its own.
+    #[must_use]
+    pub fn user(&self, namespace: &str, access: &str, default: Option<&Scope>) -> Option<String> {
+        let recorded = match &self.claim {
+            Look::Found(claim) => claim.status.as_ref().and_then(|status| status.username.clone()),
+            _ => None,
+        };
+        let by_scope = || match &self.cluster {
+            Look::Found(cluster) => kafka::scope(cluster, default),
+            Look::Missing => default.cloned(),
+            Look::Not | Look::Failed(_) => None,
+        };
+        recorded.or_else(|| Some(by_scope()?.username(namespace, access)))
+    }
+}
+
 impl Story {
     /// Adds what was seen of the cluster.
     pub fn continue_with(&mut self, seen: &Seen) {
@@ -69,9 +90,11 @@ impl Story {
             self.advise("kubectl get brokerclusters --all-namespaces");
         }
         match (&seen.claim, &seen.pod) {
-            // It is made when the first Pod is.
             (Look::Missing, None) => {
-                let says = format!("{} is not there yet: the operator makes it with the first Pod", names.access_claim);
+                // Without a request of its Pods, it is the Deployment that asks.
+                let when =
+                    if self.outcome == NOT_REQUESTED { "once it hears the Deployment" } else { "with the first Pod" };
+                let says = format!("{} is not there yet: the operator makes it {when}", names.access_claim);
                 self.steps.push(Step::new("AccessClaim", Sign::Notice, says));
             }
             (Look::Missing, Some(_)) if injected => {
@@ -206,6 +229,7 @@ mod tests {
             cluster: "admittance/default".into(),
             access_claim: "web".into(),
             secret: "web-kafka-credentials".into(),
+            further_secret: None,
             user: "k.shop.web".into(),
             consumes: vec!["orders".into()],
             produces: vec!["orders".into()],
@@ -234,6 +258,39 @@ mod tests {
             "spec": {"topicName": "orders", "cluster": "admittance/default"}, "status": {"conditions": [ready]},
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_user_is_named_as_it_is_or_will_be() {
+        let cluster = |spec: Option<&str>, status: Option<&str>| -> Look<BrokerCluster> {
+            let external = json!({"bootstrapServers": "k:9092", "insecure": true, "adminSecret": {"name": "a"}});
+            let cluster = json!({
+                "metadata": {}, "spec": {"scope": spec, "external": external}, "status": {"conditions": [], "scope": status},
+            });
+            Look::Found(serde_json::from_value(cluster).unwrap())
+        };
+        let claim = |username: Option<&str>| -> Look<AccessClaim> {
+            let spec = json!({"source": "Pods", "workload": "web"});
+            Look::Found(
+                serde_json::from_value(json!({"metadata": {}, "spec": spec, "status": {"username": username}}))
+                    .unwrap(),
+            )
+        };
+        let default = Scope::parse("kdefault").unwrap();
+        for (cluster, claim, wanted) in [
+            (cluster(None, None), Look::Missing, Some("kdefault.shop.web")),
+            (cluster(Some("own"), None), claim(None), Some("own.shop.web")),
+            (cluster(Some("own"), Some("old")), Look::Missing, Some("old.shop.web")),
+            (cluster(Some("own"), None), claim(Some("was.shop.web")), Some("was.shop.web")),
+            (Look::Missing, Look::Missing, Some("kdefault.shop.web")),
+            (Look::Failed(String::new()), Look::Missing, None),
+            (Look::Failed(String::new()), claim(Some("was.shop.web")), Some("was.shop.web")),
+        ] {
+            let seen = Seen { cluster, claim, ..Seen::default() };
+            assert_eq!(seen.user("shop", "web", Some(&default)).as_deref(), wanted, "{seen:?}");
+        }
+        let unknown = Seen { cluster: cluster(None, None), ..Seen::default() };
+        assert_eq!(unknown.user("shop", "web", None), None);
     }
 
     #[test]

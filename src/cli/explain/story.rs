@@ -59,6 +59,9 @@ pub struct Names {
     pub access_claim: String,
     /// The Secret.
     pub secret: String,
+    /// A further Secret that holds the same, where a Deployment of the contract of 2017 names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub further_secret: Option<String>,
     /// The Kafka user.
     pub user: String,
     /// The topics that it reads.

@@ -4,8 +4,8 @@ use super::gains::gains;
 use super::story::{Names, Namespace, Step, Story};
 use crate::admission::decide::{Outcome, Settings, decide};
 use crate::admission::pod::Pod;
-use crate::api::annotations::{CONSUMES, INJECTION, MIRROR, PRODUCES, WORKLOAD, short};
-use crate::api::names::Scope;
+use crate::api::annotations::{INJECTED, INJECTION, WORKLOAD, short};
+use crate::cli::asks;
 use crate::cli::injection::{Unanswered, ask};
 use crate::cli::manifest::pods::{HASH, MINUTE, Site};
 use crate::cli::print::Sign;
@@ -15,20 +15,12 @@ use crate::intent::{self, Intent, PodMeta, Problem};
 
 /// Namespaces by which a cluster lives: the webhook's selector leaves them out, whatever their labels say.
 const NEVER: [&str; 2] = ["kube-system", "kube-node-lease"];
+/// The outcome of what asks for nothing that the webhook hears.
+pub(super) const NOT_REQUESTED: &str = "notRequested";
 /// Stands for what only the cluster knows.
 const SCOPE: &str = "<scope>";
 
-/// What a Pod asks for, if it asks and can be understood.
-///
-/// # Errors
-/// The Pod has not the shape of one.
-pub fn intent(site: &Site, namespace: &str, settings: &Settings) -> Result<Option<Intent>, Unanswered> {
-    let json = site.pod.to_json();
-    let pod: Pod<'_> = serde_json::from_str(&json)?;
-    Ok(intent::request::read(&pod.meta(namespace), &settings.default_cluster).ok().flatten())
-}
-
-/// Tells what would happen. `scope` is the prefix of Kafka users, where it is known.
+/// Tells what would happen, but for the names of the access: whose Kafka user it is may hang on the cluster.
 ///
 /// # Errors
 /// The Pod has not the shape of one.
@@ -38,7 +30,6 @@ pub fn tell(
     namespace: &str,
     settings: &Settings,
     known: Namespace,
-    scope: Option<&Scope>,
 ) -> Result<Story, Unanswered> {
     let json = site.pod.to_json();
     let pod: Pod<'_> = serde_json::from_str(&json)?;
@@ -53,7 +44,7 @@ pub fn tell(
         outcome: match verdict.outcome {
             Outcome::Injected => "injected",
             Outcome::AlreadyInjected => "complete",
-            Outcome::NotRequested => "notRequested",
+            Outcome::NotRequested => NOT_REQUESTED,
             Outcome::Denied(_) => "refused",
             Outcome::Admitted(_) => "admitted",
         },
@@ -62,14 +53,15 @@ pub fn tell(
         patch: Vec::new(),
         next: Vec::new(),
     };
-    story.request(site, &meta, verdict.outcome == Outcome::NotRequested);
     if verdict.outcome == Outcome::NotRequested {
+        story.not_requested(site, &meta, settings, known);
         return Ok(story);
     }
+    story.requested();
     story.namespace_step(known);
     story.annotations(&meta, &problems);
     if let Ok(Some(intent)) = intent::request::read(&meta, &settings.default_cluster) {
-        story.identity(&meta, &intent, scope);
+        story.identity(&meta, &intent);
     }
     story.webhook(&problems, verdict.outcome);
     if !verdict.additions.is_empty() {
@@ -90,36 +82,20 @@ pub fn tell(
 }
 
 impl Story {
-    fn request(&mut self, site: &Site, meta: &PodMeta<'_>, idle: bool) {
-        if !idle {
-            self.steps.push(Step::new("Request", Sign::Fine, "it asks for Kafka"));
-            return;
+    /// What the webhook leaves alone, the operator may hear.
+    fn not_requested(&mut self, site: &Site, meta: &PodMeta<'_>, settings: &Settings, known: Namespace) {
+        let namespace = self.namespace.clone();
+        match asks::of_deployment(site, &namespace, settings) {
+            Ok(None) => self.idle(site, meta),
+            Err(problems) => self.deployment_at_fault(&problems),
+            Ok(Some(asked)) => {
+                self.requested_by_deployment();
+                self.namespace_step(known);
+                if let Some(own) = asks::deployment(site, &namespace) {
+                    self.identity(&own, &asked.intent);
+                }
+            }
         }
-        let asks = intent::request::asks(meta);
-        let misplaced: Vec<&str> = site.own_keys.iter().filter_map(|key| short(key)).collect();
-        let (sign, says) = if meta.annotations.contains_key(MIRROR) {
-            (
-                Sign::Notice,
-                "it is the mirror of a static Pod, which may not refer to Secrets: it is left alone".to_owned(),
-            )
-        } else if asks {
-            (Sign::Notice, format!("it asks for Kafka, but its label {INJECTION}=disabled opts it out"))
-        } else if misplaced.is_empty() {
-            (Sign::Notice, format!("it asks for nothing: it has neither {CONSUMES} nor {PRODUCES}"))
-        } else {
-            let way = site.path.iter().filter(|key| key.parse::<usize>().is_err() && *key != "items");
-            let way: Vec<&str> = way.map(String::as_str).collect();
-            self.advise(format!(
-                "move the annotations to {}.metadata.annotations, then: admittance explain -f FILE",
-                way.join(".")
-            ));
-            let keys = misplaced.join(", ");
-            (
-                Sign::Problem,
-                format!("its Pods ask for nothing: {keys} stand on the {} itself, not on its Pod template", site.kind),
-            )
-        };
-        self.steps.push(Step::new("Request", sign, says));
     }
 
     fn namespace_step(&mut self, known: Namespace) {
@@ -132,10 +108,12 @@ impl Story {
             Namespace::OptedIn => (Sign::Fine, format!("{name} is opted in")),
             Namespace::NotOptedIn => {
                 self.advise(format!("kubectl label namespace {name} {INJECTION}=enabled"));
-                (
-                    Sign::Problem,
-                    format!("{name} is not opted in: its Pods are never sent to the webhook, and start without Kafka"),
-                )
+                let says = if self.outcome == NOT_REQUESTED {
+                    format!("{name} is not opted in: the operator does not look at its Deployments")
+                } else {
+                    format!("{name} is not opted in: its Pods are never sent to the webhook, and start without Kafka")
+                };
+                (Sign::Problem, says)
             }
             Namespace::Missing => {
                 self.advise(format!(
@@ -149,7 +127,7 @@ impl Story {
 
     fn annotations(&mut self, meta: &PodMeta<'_>, problems: &[Problem]) {
         for (key, value) in &meta.annotations {
-            let Some(name) = short(key).filter(|_| crate::api::annotations::INJECTED != *key) else { continue };
+            let Some(name) = short(key).filter(|_| INJECTED != *key) else { continue };
             let sign = if problems.iter().any(|problem| problem.place == shown(key)) {
                 Sign::Problem
             } else if problems.len() >= MAX_PROBLEMS {
@@ -164,34 +142,43 @@ impl Story {
         }
     }
 
-    fn identity(&mut self, meta: &PodMeta<'_>, intent: &Intent, scope: Option<&Scope>) {
+    fn identity(&mut self, meta: &PodMeta<'_>, intent: &Intent) {
         let (workload, access) = (intent.workload.to_string(), intent.access_name());
         self.steps.push(Step::new("Identity", Sign::Fine, format!("{workload}: {}", derivation(meta))));
         let origin =
             if intent.default_cluster { "the installation's default" } else { "as the annotation cluster says" };
         self.steps.push(Step::new("Cluster", Sign::Fine, format!("BrokerCluster {}, {origin}", intent.cluster)));
-        let namespace = &self.namespace;
-        let user =
-            scope.map_or_else(|| format!("{SCOPE}.{namespace}.{access}"), |scope| scope.username(namespace, &access));
-        let names = Names {
+        self.access = Some(Names {
             workload,
             cluster: intent.cluster.to_string(),
-            access_claim: access,
             secret: intent.secret_name(),
-            user,
+            further_secret: intent.secret.clone(),
+            user: format!("{SCOPE}.{}.{access}", self.namespace),
+            access_claim: access,
             consumes: intent.consumes.iter().map(ToString::to_string).collect(),
             produces: intent.produces.iter().map(ToString::to_string).collect(),
-        };
+        });
+    }
+
+    /// Tells by which names the access is found. `user` is the Kafka user, where it is known.
+    pub fn names(&mut self, user: Option<String>) {
+        let Some(names) = &mut self.access else { return };
+        let unknown = user.is_none();
+        names.user = user.unwrap_or_else(|| names.user.clone());
         let mut details = vec![
             format!("AccessClaim {}", names.access_claim),
             format!("Secret {}", names.secret),
             format!("Kafka user {}", names.user),
         ];
-        if scope.is_none() {
-            details.push(format!("{SCOPE} follows from the uid of the cluster's namespace kube-system"));
+        if let Some(further) = &names.further_secret {
+            details.insert(2, format!("Secret {further}, which holds the same"));
+        }
+        if unknown {
+            details.push(format!(
+                "{SCOPE} is the BrokerCluster's scope; where it names none, it follows from the uid of the namespace kube-system"
+            ));
         }
         self.steps.push(Step::new("Names", Sign::Fine, "by which it will be found").with(details));
-        self.access = Some(names);
     }
 
     fn webhook(&mut self, problems: &[Problem], outcome: Outcome) {
@@ -253,7 +240,7 @@ mod tests {
             version: "0",
         };
         let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);
-        tell("x".into(), &site, namespace, &settings, known, None).unwrap()
+        tell("x".into(), &site, namespace, &settings, known).unwrap()
     }
 
     fn object(kind: &str, annotations: &str) -> String {
@@ -280,6 +267,59 @@ mod tests {
         assert_eq!(identity("Job", ", kafka.admittance.dev/workload: other"), "other: as the annotation workload says");
         let names = told("Deployment", ", kafka.admittance.dev/cluster: eu").access.unwrap();
         assert_eq!((names.cluster.as_str(), names.access_claim.as_str()), ("admittance/eu", "web-eu"));
+    }
+
+    #[test]
+    fn a_key_that_leads_to_nothing_is_a_problem() {
+        let pod = |metadata: &str| {
+            let text =
+                format!("{{kind: Pod, metadata: {{name: web, {metadata}}}, spec: {{containers: [{{name: app}}]}}}}");
+            let story = told(&text, Namespace::OptedIn, OnInvalid::Deny);
+            assert_eq!(story.outcome, "notRequested");
+            (story.is_troubled(), story.steps[0].details.clone())
+        };
+        let (troubled, details) = pod("annotations: {kafka.admittance.dev/comsumes: payments}");
+        assert!(troubled && details[0].ends_with("is not a key of a Pod's; did you mean \"consumes\"?"), "{details:?}");
+        let (troubled, details) = pod("annotations: {kafka.admittance.dev/groups: '*'}");
+        assert!(troubled, "{details:?}");
+        assert_eq!(details, ["groups says nothing without consumes, produces or streams"]);
+        for idle in [
+            "annotations: {other/groups: g}",
+            "annotations: {kafka.admittance.dev/injected: '1'}",
+            "labels: {kafka.admittance.dev/injection: disabled}, annotations: {kafka.admittance.dev/groups: g}",
+        ] {
+            assert_eq!(pod(idle), (false, Vec::new()), "{idle}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_of_2017_is_the_operators_to_hear() {
+        let of = |annotations: &str, known| {
+            let labels = "labels: {kafka-operator: inject-creds}";
+            let metadata = format!("{{name: relay, {labels}, annotations: {{{annotations}}}}}");
+            told(
+                &format!(
+                    "{{kind: Deployment, metadata: {metadata}, spec: {{template: {{spec: {{containers: [{{name: app}}]}}}}}}}}"
+                ),
+                known,
+                OnInvalid::Deny,
+            )
+        };
+        let mut story = of("consumes: orders, topic.kafka.nb/topic-secret: mine", Namespace::OptedIn);
+        story.names(Some("k.shop.relay".into()));
+        assert!(!story.is_troubled() && says(&story, "Request").contains("nothing is mounted"), "{story:?}");
+        let names = story.steps.last().unwrap();
+        let wanted = [
+            "AccessClaim relay",
+            "Secret relay-kafka-credentials",
+            "Secret mine, which holds the same",
+            "Kafka user k.shop.relay",
+        ];
+        assert_eq!(names.details, wanted);
+        assert!(says(&of("consumes: orders", Namespace::NotOptedIn), "Namespace").ends_with("look at its Deployments"));
+        let wrong = of("consumes: '*'", Namespace::OptedIn);
+        assert!(wrong.is_troubled() && wrong.access.is_none(), "{wrong:?}");
+        assert!(wrong.steps[0].details[0].starts_with("InvalidTopicName: "), "{wrong:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kube::Client;
 use kube::api::Api;
 
 use super::exit::Try;
-use crate::api::names::ClusterRef;
+use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::BrokerCluster;
 use crate::clusters::observe::{config, reach};
 use crate::kafka::admin::Admin;
@@ -78,6 +78,14 @@ pub async fn cluster(client: &Client, name: &ClusterRef) -> anyhow::Result<Broke
     let hint = || Try("kubectl get brokerclusters --all-namespaces".to_owned());
     let found = call(CALL, "read the BrokerCluster", api.get_opt(&name.name)).await.with_context(hint)?;
     found.ok_or_else(|| anyhow!("there is no BrokerCluster {name}").context(hint()))
+}
+
+/// The prefix of every user of a `BrokerCluster`: what its operator says, what it names itself, else the default, where that is known.
+#[must_use]
+pub fn scope(cluster: &BrokerCluster, default: Option<&Scope>) -> Option<Scope> {
+    let read = |text: Option<&str>| text.and_then(|scope| Scope::parse(scope).ok());
+    let said = read(cluster.status.as_ref().and_then(|status| status.scope.as_deref()));
+    said.or_else(|| read(cluster.spec.scope.as_deref())).or_else(|| default.cloned())
 }
 
 /// A client as the operator has it, by the Secrets that the `BrokerCluster` names.

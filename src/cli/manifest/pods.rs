@@ -1,5 +1,7 @@
 //! The Pods that objects stand for: a Pod itself, or the ones that a controller will make of a template.
 
+use std::collections::BTreeMap;
+
 use super::node::{Node, Value};
 use crate::api::annotations::lookup;
 use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
@@ -20,10 +22,20 @@ pub struct Site {
     pub name: String,
     /// The namespace that the object names.
     pub namespace: Option<String>,
-    /// Keys of the contract that are annotations of the object itself although it makes Pods of a template: they count for nothing.
-    pub own_keys: Vec<String>,
+    /// The labels of the object itself.
+    pub labels: BTreeMap<String, String>,
+    /// The annotations of the object itself.
+    pub annotations: BTreeMap<String, String>,
     /// The Pod as the API server will be asked to create it.
     pub pod: Node,
+}
+
+impl Site {
+    /// Keys of the contract that are annotations of the object itself although it makes Pods of a template: they count for nothing there,
+    /// unless it is a Deployment with the label of 2017.
+    pub fn own_keys(&self) -> impl Iterator<Item = &str> {
+        self.annotations.keys().map(String::as_str).filter(|key| self.kind != "Pod" && lookup(key).is_some())
+    }
 }
 
 /// Everything in a document that Pods come from, in the order of the document.
@@ -60,18 +72,20 @@ fn gather(object: &Node, listed: Option<&str>, path: &mut Vec<String>, found: &m
         kind: kind.to_owned(),
         name: name.to_owned(),
         namespace: text("namespace").map(str::to_owned),
-        own_keys: if kind == "Pod" { Vec::new() } else { keys(object) },
+        labels: texts(object, "labels"),
+        annotations: texts(object, "annotations"),
         pod,
     });
 }
 
-/// The keys of the contract among an object's annotations.
-fn keys(object: &Node) -> Vec<String> {
-    match object.at(&["metadata", "annotations"]).map(|annotations| &annotations.value) {
+/// An object's labels, or its annotations.
+fn texts(object: &Node, map: &str) -> BTreeMap<String, String> {
+    match object.at(&["metadata", map]).map(|map| &map.value) {
         Some(Value::Map(entries)) => {
-            entries.iter().map(|(key, _)| key).filter(|key| lookup(key).is_some()).cloned().collect()
+            let texts = entries.iter().filter_map(|(key, value)| Some((key.clone(), value.as_text()?.to_owned())));
+            texts.collect()
         }
-        _ => Vec::new(),
+        _ => BTreeMap::new(),
     }
 }
 

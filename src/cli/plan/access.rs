@@ -58,7 +58,10 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
     let view = match seen.clusters.get(&wanted.spec.cluster) {
         Some(Ok(view)) => view,
         Some(Err(Unusable { reason, message })) => return Outcome::refused(*reason, message.clone()),
-        None => return Outcome::default(),
+        None => {
+            let message = format!("BrokerCluster {} was not looked at", wanted.spec.cluster);
+            return Outcome::refused(Reason::ClusterNotFound, message);
+        }
     };
     let status = live.and_then(|claim| claim.status.clone()).unwrap_or_default();
     let username = view.connection.claim.scope.username(&wanted.key.0, &wanted.key.1);
@@ -66,22 +69,25 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
     let (Ok(workload), Ok(cluster)) = named else {
         return Outcome::refused(Reason::InvalidValue, format!("workload \"{}\" is no name", wanted.spec.workload));
     };
-    let name = request::access_name(&workload, &cluster, wanted.default_cluster);
-    if name != wanted.key.1 {
+    // By its own name, or by that of a workload that names no cluster: its namespace may have another default than the installation.
+    let default = wanted.default_cluster;
+    let mut named = [&cluster, default].into_iter();
+    let Some(named) = named.find(|named| request::access_name(&workload, named, default) == wanted.key.1) else {
+        let name = request::access_name(&workload, &cluster, default);
         let message = format!("the access of workload {workload} on {} is named {name}", wanted.spec.cluster);
         return Outcome::refused(Reason::AccessTaken, message);
-    }
+    };
     let subject = Subject {
         workload: wanted.spec.workload.clone(),
         cluster: wanted.spec.cluster.clone(),
         username,
-        secret_name: request::secret_name(&workload, &cluster, wanted.default_cluster),
+        secret_name: request::secret_name(&workload, named, default),
     };
     let held = held(wanted, live, &status, &subject, view, world, seen);
     // What all Pods ask for together is as good as a claim that somebody wrote: the same rights, and no life of Pods to look at.
     let mut claim = live.cloned().unwrap_or_else(|| AccessClaim::new(&wanted.key.1, wanted.spec.clone()));
     claim.spec = AccessClaimSpec { source: AccessSource::Manual, ..wanted.spec.clone() };
-    let labels = seen.labels.get(&wanted.key.0).cloned().unwrap_or_default();
+    let labels = seen.spaces.get(&wanted.key.0).map(|facts| facts.labels.clone()).unwrap_or_default();
     let opted_in = seen.opted_in.as_ref().is_none_or(|names| names.contains(&wanted.key.0));
     let observation = Observation {
         key: wanted.key.clone(),
@@ -103,6 +109,10 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
     let mut outcome = Outcome::default();
     if let Some(plan) = plan(&observation) {
         outcome.tell(&plan, wanted, &subject, status.username.is_none());
+        let had = live.map(|claim| claim.spec.secrets.as_slice()).unwrap_or_default();
+        let further = wanted.spec.secrets.iter().filter(|name| plan.obstacle.is_none() && !had.contains(name));
+        let copies = further.map(|name| format!("Secret {name}, which holds the same as {}", subject.secret_name));
+        outcome.lines.extend(copies.map(|says| Line::new(Mark::Add, says)));
     }
     outcome
 }

@@ -1,21 +1,21 @@
 //! What manifests ask of us. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
 use crate::admission::decide::{Outcome, Settings};
 use crate::api::annotations::GROUP;
-use crate::api::names::{ClusterRef, MAX_OBJECT};
+use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, TopicClaim, TopicClaimSpec, TopicSource};
-use crate::cli::explain::tell;
+use crate::cli::asks::{self, Asked};
 use crate::cli::import::claims::Found;
 use crate::cli::import::configmaps;
 use crate::cli::injection::ask;
-use crate::cli::install::NAMESPACE;
 use crate::cli::manifest::node::Node;
 use crate::cli::manifest::pods::{Site, sites};
-use crate::intent::Intent;
+use crate::intent::{Problem, manual};
 
 /// A claim, and where it was written.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Written<K> {
     pub claim: K,
     /// Of which object it is, where it is not one itself.
     pub of: Option<String>,
-    /// Whether it names no cluster: then it stays on the one that it is on.
+    /// Whether it names no cluster: then it carries the installation's default until it is placed.
     pub unnamed: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct Workload {
     /// What it is: `Deployment checkout`.
     pub what: Vec<String>,
     /// What each Pod or template asks for.
-    pub intents: Vec<Intent>,
+    pub asked: Vec<Asked>,
     /// The service account of its Pods.
     pub account: String,
 }
@@ -69,7 +69,15 @@ pub struct Input {
     pub faults: Vec<Fault>,
     /// Objects that are of no concern to us.
     pub passed_over: usize,
+    /// What the plan rests on and cannot see, a sentence each.
+    pub notes: BTreeSet<&'static str>,
 }
+
+/// What serves Deployments of the contract of 2017.
+const DEPLOYMENTS_2017: &str =
+    "Deployments that ask by the contract of 2017 are served where contract2017.deployments is on: it is taken to be";
+/// What makes topics of ConfigMaps.
+const CONFIG_MAPS_2017: &str = "ConfigMaps are topics where contract2017.configMaps is on: it is taken to be";
 
 impl Input {
     /// Takes in one object. `namespace` is that of objects that name none.
@@ -84,20 +92,29 @@ impl Input {
                 let mut claim: TopicClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
                 let unnamed = claim.spec.cluster.is_empty();
-                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
-                self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                match manual::cluster(&claim.spec.cluster, &settings.default_cluster) {
+                    Ok(cluster) => {
+                        claim.spec.cluster = cluster.to_string();
+                        self.topics.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                    }
+                    Err(rule) => self.no_cluster(place, "TopicClaim", &claim, &claim.spec.cluster, rule),
+                }
             }
             "AccessClaim" if ours => {
                 let mut claim: AccessClaim = parse(object)?;
                 claim.metadata.namespace.get_or_insert_with(|| namespace.to_owned());
                 let unnamed = claim.spec.cluster.is_empty();
-                claim.spec.cluster = full_name(&claim.spec.cluster, settings);
-                if claim.spec.source == AccessSource::Pods {
-                    let message =
-                        "an AccessClaim of Pods follows from their annotations: apply the workload".to_owned();
-                    self.fault(place, "AccessClaim", namespace, text(&["metadata", "name"]), None, message);
-                } else {
-                    self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                match manual::cluster(&claim.spec.cluster, &settings.default_cluster) {
+                    _ if claim.spec.source == AccessSource::Pods => {
+                        let message = "an AccessClaim of Pods follows from their annotations: apply the workload";
+                        let namespace = claim.namespace().unwrap_or_default();
+                        self.fault(place, "AccessClaim", &namespace, &claim.name_any(), None, message.to_owned());
+                    }
+                    Ok(cluster) => {
+                        claim.spec.cluster = cluster.to_string();
+                        self.accesses.push(Written { place: place.to_owned(), claim, of: None, unnamed });
+                    }
+                    Err(rule) => self.no_cluster(place, "AccessClaim", &claim, &claim.spec.cluster, rule),
                 }
             }
             _ => {
@@ -130,6 +147,7 @@ impl Input {
     ) {
         let text = |key: &str| object.at(&["metadata", key]).and_then(Node::as_text);
         let name = text("name").unwrap_or_default();
+        self.notes.insert(CONFIG_MAPS_2017);
         spec.cluster = settings.default_cluster.to_string();
         spec.source = TopicSource::Declared;
         let mut claim = TopicClaim::new(name, spec);
@@ -149,42 +167,83 @@ impl Input {
             self.fault(place, &site.kind, namespace, &site.name, Some(reason.code().to_owned()), verdict.message);
             return Ok(());
         }
-        let Some(intent) = tell::intent(site, namespace, settings)? else {
-            self.passed_over += 1;
-            return Ok(());
+        let of_pods = asks::of_pods(site, namespace, settings)?;
+        let of_2017 = match asks::of_deployment(site, namespace, settings) {
+            Ok(found) => found,
+            Err(problems) => {
+                let reason = problems.first().map(|problem| problem.reason.code().to_owned());
+                let message: Vec<_> = problems
+                    .iter()
+                    .map(|fault| format!("{}: \"{}\" {}", fault.place, fault.value, fault.rule))
+                    .collect();
+                self.fault(place, &site.kind, namespace, &site.name, reason, message.join("; "));
+                None
+            }
         };
-        let account = site.pod.at(&["spec", "serviceAccountName"]).and_then(Node::as_text).unwrap_or("default");
-        let key = (namespace.to_owned(), intent.access_name());
-        let workload = self.workloads.entry(key).or_insert_with(|| Workload {
-            place: place.to_owned(),
-            what: Vec::new(),
-            intents: Vec::new(),
-            account: account.to_owned(),
-        });
-        workload.what.push(format!("{} {}", site.kind, site.name));
-        workload.intents.push(intent);
+        if of_2017.is_some() {
+            self.notes.insert(DEPLOYMENTS_2017);
+        }
+        if of_pods.is_none() && of_2017.is_none() {
+            self.passed_over += 1;
+        }
+        for asked in of_pods.into_iter().chain(of_2017) {
+            self.workload(site, place, namespace, asked);
+        }
         Ok(())
     }
 
-    fn fault(&mut self, place: &str, kind: &str, namespace: &str, name: &str, reason: Option<String>, message: String) {
+    fn workload(&mut self, site: &Site, place: &str, namespace: &str, asked: Asked) {
+        let account = site.pod.at(&["spec", "serviceAccountName"]).and_then(Node::as_text).unwrap_or("default");
+        let key = (namespace.to_owned(), asked.intent.access_name());
+        let workload = self.workloads.entry(key).or_insert_with(|| Workload {
+            place: place.to_owned(),
+            what: Vec::new(),
+            asked: Vec::new(),
+            account: account.to_owned(),
+        });
+        let what = format!("{} {}", site.kind, site.name);
+        if workload.what.last() != Some(&what) {
+            workload.what.push(what);
+        }
+        workload.asked.push(asked);
+    }
+
+    /// A claim whose cluster's name is none, as the webhook says it.
+    fn no_cluster(&mut self, place: &str, kind: &str, claim: &impl ResourceExt, named: &str, rule: String) {
+        let problem = Problem::new(Reason::InvalidValue, "spec.cluster", named, rule);
+        let message = format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule);
+        let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+        self.fault(place, kind, &namespace, &name, Some(problem.reason.code().to_owned()), message);
+    }
+
+    pub(super) fn fault(
+        &mut self,
+        place: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        reason: Option<String>,
+        message: String,
+    ) {
         let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
         self.faults.push(Fault { place: place.to_owned(), object, reason, message });
     }
 
-    /// The topics that are spoken of, by cluster.
+    /// Every cluster that is spoken of, with the topics that are: an access may ask for none.
     #[must_use]
     pub fn topics_by_cluster(&self) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut add = |cluster: &str, topic: &str| found.entry(cluster.to_owned()).or_default().push(topic.to_owned());
+        let mut add = |cluster: String, topics: Vec<String>| found.entry(cluster).or_default().extend(topics);
         for Written { claim, .. } in &self.topics {
-            add(&claim.spec.cluster, &claim.spec.topic_name);
+            add(claim.spec.cluster.clone(), vec![claim.spec.topic_name.clone()]);
         }
         for Written { claim, .. } in &self.accesses {
-            claim.spec.consumes.iter().chain(&claim.spec.produces).for_each(|topic| add(&claim.spec.cluster, topic));
+            let topics = claim.spec.consumes.iter().chain(&claim.spec.produces);
+            add(claim.spec.cluster.clone(), topics.cloned().collect());
         }
-        for intent in self.workloads.values().flat_map(|workload| &workload.intents) {
+        for Asked { intent, .. } in self.workloads.values().flat_map(|workload| &workload.asked) {
             let topics = intent.consumes.iter().chain(&intent.produces);
-            topics.for_each(|topic| add(&intent.cluster.to_string(), topic.as_ref()));
+            add(intent.cluster.to_string(), topics.map(ToString::to_string).collect());
         }
         for names in found.values_mut() {
             names.sort();
@@ -201,7 +260,8 @@ impl Input {
             let metadata = &written.claim.metadata;
             (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
         });
-        let on_it = |workload: &Workload| workload.intents.iter().any(|intent| intent.cluster.to_string() == cluster);
+        let on_it =
+            |workload: &Workload| workload.asked.iter().any(|asked| asked.intent.cluster.to_string() == cluster);
         let workloads = self.workloads.iter().filter(|(_, workload)| on_it(workload)).map(|(key, _)| key.clone());
         manual.chain(workloads).collect()
     }
@@ -221,14 +281,4 @@ impl Input {
 
 fn parse<K: DeserializeOwned>(object: &Node) -> anyhow::Result<K> {
     Ok(serde_json::from_str(&object.to_json())?)
-}
-
-/// The cluster that a claim means.
-fn full_name(cluster: &str, settings: &Settings) -> String {
-    if cluster.is_empty() {
-        return settings.default_cluster.to_string();
-    }
-    // What is no name stays as it is, and is not found.
-    ClusterRef::parse(cluster.get(..MAX_OBJECT * 2 + 1).unwrap_or(cluster), NAMESPACE)
-        .map_or_else(|_| cluster.to_owned(), |name| name.to_string())
 }

@@ -14,9 +14,15 @@ use super::item::{Item, Line, Mark};
 use super::observe::Seen;
 use super::topics;
 use crate::access::wishes::Wishes;
+use crate::api::annotations::{TOPICS, TOPICS_CONFIG_MAPS};
 use crate::api::names::{ClusterRef, TopicName};
+use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, TopicClaim, TopicClaimSpec};
 use crate::cli::claims::manifest::changes;
+use crate::intent::Intent;
+
+/// What is said of a ConfigMap in a namespace without both labels.
+const NO_TOPIC: &str = "it makes no topic: the namespace needs the labels injection=enabled and topics=configmaps, both under kafka.admittance.dev/";
 
 /// Namespace and name.
 type Key = (String, String);
@@ -44,11 +50,10 @@ pub fn judge(input: &Input, seen: &Seen, default_cluster: &ClusterRef, now: Time
     // All claims stand beside each other before any is judged: whose a topic is depends on all of them.
     let mut standing = Vec::new();
     for written in &input.topics {
-        let mut claim = written.claim.clone();
-        if let Some(live) = judge.world.get(&key(&claim)).filter(|_| written.unnamed) {
-            claim.spec.cluster.clone_from(&live.spec.cluster);
+        match written.of.as_ref().filter(|_| !heeds_config_maps(seen, &key(&written.claim).0)) {
+            Some(_) => standing.push((written, Stood::Refused(vec![Line::new(Mark::Kept, NO_TOPIC)]))),
+            None => standing.push((written, judge.stand(&written.claim))),
         }
-        standing.push((written, judge.stand(&claim)));
     }
     for (written, lines) in standing {
         judge.topic(written, lines);
@@ -75,11 +80,11 @@ struct Judge<'s> {
 enum Stood {
     /// It stands, with these changes.
     Stands(Vec<Line>),
-    /// The API server would not take it.
+    /// The API server would not take it, or nobody makes it.
     Refused(Vec<Line>),
 }
 
-impl Judge<'_> {
+impl<'s> Judge<'s> {
     /// Puts a claim where it would stand.
     fn stand(&mut self, claim: &TopicClaim) -> Stood {
         let key = key(claim);
@@ -135,31 +140,49 @@ impl Judge<'_> {
         let claim = &written.claim;
         let key = (claim.namespace().unwrap_or_default(), claim.name_any());
         let account = claim.spec.service_account.clone().unwrap_or_default();
-        let mut spec = claim.spec.clone();
-        let live =
-            self.seen.accesses.iter().find(|live| (live.namespace().unwrap_or_default(), live.name_any()) == key);
-        if let Some(live) = live.filter(|_| written.unnamed) {
-            spec.cluster.clone_from(&live.spec.cluster);
-        }
         let object = format!("AccessClaim {}/{}", key.0, key.1);
-        self.access(&key, spec, &account, object, written.place.clone());
+        self.access(&key, claim.spec.clone(), &account, object, written.place.clone());
     }
 
     fn workload(&mut self, key: &Key, workload: &Workload) {
-        let Some(first) = workload.intents.first() else { return };
-        let spec = AccessClaimSpec {
-            workload: first.workload.to_string(),
-            cluster: first.cluster.to_string(),
-            ..AccessClaimSpec::empty()
+        let intents: Vec<&Intent> = workload.asked.iter().map(|asked| &asked.intent).collect();
+        let Some(first) = intents.first() else { return };
+        // An access that is there decides whose it is.
+        let (name, cluster) = match self.live(key) {
+            Some(live) => (live.spec.workload.clone(), live.spec.cluster.clone()),
+            None => (first.workload.to_string(), first.cluster.to_string()),
         };
-        let spec = Wishes::of_intents(&workload.intents).into_claim(spec);
-        let object = format!("AccessClaim {}/{} of {}", key.0, key.1, workload.what.join(", "));
-        self.access(key, spec, &workload.account, object, workload.place.clone());
+        let is_member = |intent: &&Intent| intent.workload.as_ref() == name && intent.cluster.to_string() == cluster;
+        let (members, strangers): (Vec<_>, Vec<_>) = intents.iter().copied().partition(is_member);
+        let refused = strangers.iter().map(|intent| {
+            let says = format!(
+                "access \"{}\" belongs to workload \"{name}\" on {cluster}, not to \"{}\" on {}",
+                key.1, intent.workload, intent.cluster
+            );
+            Line::refused(Reason::AccessTaken.code(), says)
+        });
+        let refused: Vec<Line> = refused.collect();
+        let (object, source) =
+            (format!("AccessClaim {}/{} of {}", key.0, key.1, workload.what.join(", ")), workload.place.clone());
+        if members.is_empty() {
+            self.items.push(Item { object, source, cluster, changes: refused });
+            return;
+        }
+        let spec = AccessClaimSpec { workload: name.clone(), cluster: cluster.clone(), ..AccessClaimSpec::empty() };
+        let spec = Wishes::of_intents(members).into_claim(spec);
+        self.access(key, spec, &workload.account, object, source);
+        if let Some(item) = self.items.last_mut() {
+            item.changes.extend(refused);
+        }
+    }
+
+    /// The access of this name that is there.
+    fn live(&self, key: &Key) -> Option<&'s AccessClaim> {
+        self.seen.accesses.iter().find(|live| (live.namespace().unwrap_or_default(), live.name_any()) == *key)
     }
 
     fn access(&mut self, key: &Key, spec: AccessClaimSpec, account: &str, object: String, source: String) {
-        let live =
-            self.seen.accesses.iter().find(|claim| (claim.namespace().unwrap_or_default(), claim.name_any()) == *key);
+        let live = self.live(key);
         let cluster = spec.cluster.clone();
         let mut lines = match live {
             None => vec![Line::new(Mark::Add, format!("AccessClaim {}", key.1))],
@@ -183,6 +206,14 @@ impl Judge<'_> {
         }
         lines.extend(outcome.lines);
         self.items.push(Item { object, source, cluster, changes: lines });
+    }
+}
+
+/// Whether the ConfigMaps of a namespace are topics there, as far as its labels are known.
+fn heeds_config_maps(seen: &Seen, namespace: &str) -> bool {
+    match seen.spaces.get(namespace) {
+        Some(facts) => facts.labels.get(TOPICS).is_some_and(|value| value == TOPICS_CONFIG_MAPS),
+        None => seen.opted_in.is_none(),
     }
 }
 

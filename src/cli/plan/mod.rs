@@ -5,6 +5,7 @@ pub mod input;
 pub mod item;
 pub mod judge;
 pub mod observe;
+pub mod place;
 pub mod topics;
 pub mod view;
 
@@ -33,8 +34,8 @@ Examples:
   admittance plan -f claims.yaml --config client.properties
   admittance plan -f manifests/ --output json | jq -e '.summary.refused == 0'
 
-It reads TopicClaims, manual AccessClaims, ConfigMaps of 2017, and everything with annotations on a Pod
-or Pod template; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
+It reads TopicClaims, manual AccessClaims, everything with annotations on a Pod or Pod template, and
+Deployments and ConfigMaps of 2017; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
 reason and remedy, = differs and is left so, ? is not known here. What is missing from the manifests
 is not deleted by applying them, and so is no part of a plan.
 
@@ -121,7 +122,7 @@ pub async fn run(args: PlanArgs) -> anyhow::Result<Exit> {
             none.context(Try("admittance explain -f FILE, of a workload whose annotations are not seen".to_owned()))
         );
     }
-    let looked = observe::observe(&client, &input, &args.way, !args.without_kafka, &settings.default_cluster);
+    let looked = observe::observe(&client, &mut input, &args.way, !args.without_kafka, &settings.default_cluster);
     let seen = Box::pin(looked).await.with_context(hint)?;
     let items = judge::judge(&input, &seen, &settings.default_cluster, Timestamp::now());
     let summary = Summary::of(&items);

@@ -8,6 +8,7 @@ use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 
 use super::input::Input;
+use super::place::place;
 use super::view::{Evidence, View};
 use crate::access::rights::principal;
 use crate::api::annotations::INJECTION;
@@ -20,7 +21,7 @@ use crate::cli::kafka::{self, CALL, Way};
 use crate::cli::print;
 use crate::clusters::claim::Claim;
 use crate::clusters::observe::{mechanism, terms};
-use crate::clusters::{Connection, Unusable, scope_of};
+use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At};
@@ -28,6 +29,7 @@ use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
+use crate::watch::NamespaceFacts;
 
 /// Topics that are asked about at once.
 const BATCH: usize = 200;
@@ -41,40 +43,33 @@ pub struct Seen {
     pub accesses: Vec<AccessClaim>,
     /// The namespaces that are opted in; nothing where nobody may look.
     pub opted_in: Option<BTreeSet<String>>,
-    /// Their labels.
-    pub labels: BTreeMap<String, BTreeMap<String, String>>,
+    /// What is kept of them; where they may not be listed, of those that the manifests are for and that may be read.
+    pub spaces: BTreeMap<String, NamespaceFacts>,
     /// Each cluster that is spoken of.
     pub clusters: BTreeMap<String, Result<View, Unusable>>,
     /// What could not be looked at, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// Looks. `way` is a way to Kafka of one's own; without `ask_kafka`, Kafka is not spoken to.
+/// Looks, and gives a cluster to what of the input names none. `way` is a way to Kafka of one's own; without `ask_kafka`, Kafka is not
+/// spoken to.
 ///
 /// # Errors
 /// Claims can be listed nowhere, or the way cannot be used.
 pub async fn observe(
     client: &Client,
-    input: &Input,
+    input: &mut Input,
     way: &Way,
     ask_kafka: bool,
     default_cluster: &ClusterRef,
 ) -> anyhow::Result<Seen> {
-    let mut seen = Seen::default();
+    let mut seen = Seen { notes: input.notes.iter().map(ToString::to_string).collect(), ..Seen::default() };
     let namespaces = input.namespaces();
     print::progress("reading the claims");
     seen.topics = everywhere::<TopicClaim>(client, &namespaces, "list the TopicClaims", &mut seen.notes).await?;
     seen.accesses = everywhere::<AccessClaim>(client, &namespaces, "list the AccessClaims", &mut seen.notes).await?;
-    // A claim that names no cluster is where the operator has put it on record.
-    for claim in seen.topics.iter_mut().filter(|claim| claim.spec.cluster.is_empty()) {
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
-        claim.spec.cluster = decided.unwrap_or_else(|| default_cluster.to_string());
-    }
-    for claim in seen.accesses.iter_mut().filter(|claim| claim.spec.cluster.is_empty()) {
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
-        claim.spec.cluster = decided.unwrap_or_else(|| default_cluster.to_string());
-    }
-    opted_in(client, &mut seen).await;
+    opted_in(client, &namespaces, &mut seen).await;
+    place(input, &mut seen, default_cluster);
     let spaces = Api::<Namespace>::all(client.clone());
     let system = call(CALL, "read the namespace kube-system", spaces.get_metadata("kube-system")).await;
     let uid = system.ok().and_then(|system| system.uid()).unwrap_or_default();
@@ -131,15 +126,32 @@ where
     }
 }
 
-async fn opted_in(client: &Client, seen: &mut Seen) {
+/// The namespaces that are opted in; where they may not be listed, each of the manifests' by itself.
+async fn opted_in(client: &Client, namespaces: &[String], seen: &mut Seen) {
     let which = ListParams::default().labels(&format!("{INJECTION}=enabled"));
     let api = Api::<Namespace>::all(client.clone());
     match call(CALL, "list the Namespaces", api.list_metadata(&which)).await {
         Ok(found) => {
-            seen.labels = found.items.iter().map(|space| (space.name_any(), space.labels().clone())).collect();
-            seen.opted_in = Some(seen.labels.keys().cloned().collect());
+            let kept = found.items.into_iter().map(|space| (space.name_any(), NamespaceFacts::new(space.metadata)));
+            seen.spaces = kept.collect();
+            seen.opted_in = Some(seen.spaces.keys().cloned().collect());
         }
-        Err(error) => seen.notes.push(format!("{error}: that the namespaces are opted in is believed")),
+        Err(error) => {
+            seen.notes.push(format!("{error}: that the namespaces are opted in is believed"));
+            for name in namespaces {
+                match call(CALL, "read the Namespace", api.get_metadata_opt(name)).await {
+                    // In others the annotations count for nothing.
+                    Ok(Some(space)) if space.labels().get(INJECTION).is_some_and(|value| value == "enabled") => {
+                        seen.spaces.insert(name.clone(), NamespaceFacts::new(space.metadata));
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        let believed = "that it has no default cluster of its own is believed";
+                        seen.notes.push(format!("Namespace {name}: {error}: {believed}"));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -194,8 +206,8 @@ async fn look(
     seen: &Seen,
 ) -> anyhow::Result<View> {
     let status = resource.status.as_ref();
-    let said = status.and_then(|status| status.scope.as_deref()).and_then(|scope| Scope::parse(scope).ok());
-    let scope = said.unwrap_or_else(|| scope_of(Some(resource), &Scope::from_cluster_uid(uid)));
+    let default = Scope::from_cluster_uid(uid);
+    let scope = kafka::scope(resource, Some(&default)).unwrap_or(default);
     let mut terms =
         terms(resource, None).map_err(|unusable| anyhow::anyhow!("{}: {}", unusable.reason, unusable.message))?;
     let neighbours = status.into_iter().flat_map(|status| &status.neighbours);

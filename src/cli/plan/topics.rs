@@ -19,6 +19,7 @@ use crate::topics::deletion::ids_on_record;
 use crate::topics::holders::Holders;
 use crate::topics::observe::{Found, Observation};
 use crate::topics::plan::{Plan, plan};
+use crate::topics::shares::no_room_among;
 use crate::topics::step::Step;
 use crate::topics::users::Users;
 
@@ -30,25 +31,32 @@ pub fn decide(
     seen: &Seen,
     now: Timestamp,
 ) -> (Vec<Line>, TopicClaimStatus) {
-    let same = |other: &&Arc<TopicClaim>| {
-        (&other.spec.cluster, &other.spec.topic_name) == (&claim.spec.cluster, &claim.spec.topic_name)
+    let rivals = |claim: &TopicClaim| -> Vec<Arc<TopicClaim>> {
+        let same = |other: &&Arc<TopicClaim>| {
+            (&other.spec.cluster, &other.spec.topic_name) == (&claim.spec.cluster, &claim.spec.topic_name)
+        };
+        world.iter().filter(same).cloned().collect()
     };
-    let claims: Vec<Arc<TopicClaim>> = world.iter().filter(same).cloned().collect();
+    let claims = rivals(claim);
     let view = seen.clusters.get(&claim.spec.cluster);
+    let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim));
+    let policy = view.and_then(|view| view.as_ref().ok()).map(|view| &view.connection.terms.topics);
+    let policy = policy.filter(|_| owner.metadata.uid == claim.metadata.uid);
+    let admitted = |other: &TopicClaim| is_admitted(other, seen, view);
     let observation = Observation {
         claim: Arc::clone(claim),
-        owner: owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim)),
+        owner,
         admitted: is_admitted(claim, seen, view),
         known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
         // Records are not looked at either: a topic that was about to be made is taken for the claim's own.
         empty: true,
-        // Who uses the topic decides nothing, and neither brokers' settings nor disks are looked at: a share that is not known changes
-        // nothing, and is not refused.
+        // Who uses the topic decides nothing, and neither brokers' settings nor disks are looked at: a share whose bytes are not known
+        // changes nothing.
         users: Users::default(),
         defaults: TopicDefaults::default(),
         share: None,
-        no_room: None,
+        no_room: policy.and_then(|policy| no_room_among(world.iter().cloned(), rivals, admitted, claim, policy)),
         kafka: match view {
             Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
             Some(Err(unusable)) => Err(unusable.clone()),
@@ -85,7 +93,8 @@ fn known_ids(claim: &TopicClaim, claims: &[Arc<TopicClaim>], view: Option<&Resul
 /// Where nobody may look at namespaces, nothing is known of who is excluded.
 fn is_admitted(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>>) -> bool {
     let Some(Ok(view)) = view else { return true };
-    let labels = claim.metadata.namespace.as_ref().and_then(|namespace| seen.labels.get(namespace));
+    let labels =
+        claim.metadata.namespace.as_ref().and_then(|namespace| seen.spaces.get(namespace)).map(|facts| &facts.labels);
     seen.opted_in.is_none() || view.connection.terms.admit_claims(labels)
 }
 

@@ -1,37 +1,57 @@
-//! How the topics stand, and which are about to be deleted. Pure.
+//! How accesses and topics stand, and which topics are about to be deleted. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::findings::{Judge, NAMED, full_name, unready};
-use super::observe::Seen;
-use crate::api::resources::{BrokerCluster, TopicClaim};
+use super::observe::{Read, Seen};
+use crate::api::resources::BrokerCluster;
 
-const AREA: &str = "Topics";
+const TOPICS: &str = "Topics";
 
 impl Judge {
+    pub(super) fn accesses(&mut self, seen: &Seen) {
+        self.stand("Accesses", "accessclaims", &seen.accesses, |claim| match &claim.status {
+            Some(status) => &status.conditions,
+            None => &[],
+        });
+    }
+
     pub(super) fn topics(&mut self, seen: &Seen) {
-        let Some(claims) = self.read(AREA, &seen.topics) else { return };
-        let conditions = |claim: &TopicClaim| -> Vec<Condition> {
-            claim.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
-        };
+        self.stand(TOPICS, "topicclaims", &seen.topics, |claim| match &claim.status {
+            Some(status) => &status.conditions,
+            None => &[],
+        });
+        if seen.topics.is_ok() {
+            for cluster in seen.clusters.iter().flatten() {
+                self.deletions(cluster);
+            }
+        }
+    }
+
+    /// How many claims of a kind are ready, and what is in the way of the others.
+    fn stand<K: ResourceExt>(
+        &mut self,
+        area: &'static str,
+        plural: &str,
+        read: &Read<Vec<K>>,
+        conditions: impl Fn(&K) -> &[Condition],
+    ) {
+        let Some(claims) = self.read(area, read) else { return };
         let troubled: Vec<_> =
-            claims.iter().filter_map(|claim| Some((full_name(claim), unready(&conditions(claim))?))).collect();
+            claims.iter().filter_map(|claim| Some((full_name(claim), unready(conditions(claim))?))).collect();
         for (name, (says, remedy)) in troubled.iter().take(NAMED) {
-            self.problem(AREA, name, says, remedy);
+            self.problem(area, name, says, remedy);
         }
         if troubled.len() > NAMED {
             let says = format!("{} more are not ready", troubled.len() - NAMED);
-            self.problem(AREA, "", says, "kubectl get topicclaims --all-namespaces");
+            self.problem(area, "", says, format!("kubectl get {plural} --all-namespaces"));
         }
         let (ready, all) = (claims.len() - troubled.len(), claims.len());
         if ready == all {
-            self.fine(AREA, "", format!("{ready} of {all} ready"));
+            self.fine(area, "", format!("{ready} of {all} ready"));
         } else {
-            self.notice(AREA, "", format!("{ready} of {all} ready"), None);
-        }
-        for cluster in seen.clusters.iter().flatten() {
-            self.deletions(cluster);
+            self.notice(area, "", format!("{ready} of {all} ready"), None);
         }
     }
 
@@ -45,13 +65,13 @@ impl Judge {
                 None => format!("its claim was deleted; it is deleted at {}", one.due.0),
             };
             let remedy = format!("to keep it, declare TopicClaim {}/{} again", one.namespace, one.claim);
-            self.notice(AREA, &one.topic, says, Some(remedy));
+            self.notice(TOPICS, &one.topic, says, Some(remedy));
         }
         if pending.len() > NAMED {
             let (says, name) = (format!("{} more wait for their deletion", pending.len() - NAMED), cluster.name_any());
             let namespace = cluster.namespace().unwrap_or_default();
             let remedy = format!("kubectl -n {namespace} get brokercluster {name} -o jsonpath='{{.status.deletions}}'");
-            self.notice(AREA, "", says, Some(remedy));
+            self.notice(TOPICS, "", says, Some(remedy));
         }
     }
 }

@@ -1,15 +1,19 @@
 //! Takes the steps of a plan. Each is safe to do twice.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::moves::observe::seats;
+use super::placement::place;
 use super::step::Step;
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::{Connection, Halt};
-use crate::kafka::admin::topics::CreatedTopic;
+use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
+use crate::kafka::error::Error;
 use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 
@@ -42,7 +46,7 @@ pub async fn apply(
                 continue;
             }
             Step::Create(topic) => {
-                let created = batcher.create_topic(topic.clone()).await.map(|(created, _)| made = Some(created));
+                let created = create(context, connection, claim, topic).await?.map(|topic| made = Some(topic));
                 (created, ResponseError::TopicAlreadyExists, "topic_create")
             }
             // A number that is no increase: somebody was faster.
@@ -62,6 +66,50 @@ pub async fn apply(
         }
     }
     Ok(Applied::All(made))
+}
+
+/// Makes a topic; with places for its replicas where Kafka has none to give while a broker is away.
+async fn create(
+    context: &Context,
+    connection: &Connection,
+    claim: &TopicClaim,
+    topic: &NewTopic,
+) -> Result<Result<CreatedTopic, Error>, Halt> {
+    let created = connection.batcher.create_topic(topic.clone()).await;
+    let made = match created {
+        Err(error) if error.code() == Some(ResponseError::InvalidReplicationFactor) => {
+            match placed(context, connection, claim, topic).await? {
+                Some(topic) => connection.batcher.create_topic(topic).await,
+                None => Err(error),
+            }
+        }
+        created => created,
+    };
+    Ok(made.map(|(created, _)| created))
+}
+
+/// A topic with a place for each replica; nothing where no broker is away.
+async fn placed(
+    context: &Context,
+    connection: &Connection,
+    claim: &TopicClaim,
+    topic: &NewTopic,
+) -> Result<Option<NewTopic>, Error> {
+    let brokers = connection.admin.describe_cluster().await?.brokers;
+    let away: BTreeSet<_> = brokers.iter().filter(|broker| broker.fenced).map(|broker| broker.id).collect();
+    if away.is_empty() {
+        return Ok(None);
+    }
+    let replicas = match topic.replicas {
+        Some(replicas) => Some(i32::from(replicas)),
+        None => context.defaults.of(connection, &claim.spec.cluster).await?.replicas,
+    };
+    let count = |number: Option<i32>| number.and_then(|number| usize::try_from(number).ok());
+    let (Some(partitions), Some(replicas)) = (count(topic.partitions), count(replicas)) else { return Ok(None) };
+    let seats = seats(brokers.into_iter(), &connection.admin.list_topics().await?);
+    let Some(assignment) = place(partitions, replicas, &seats, &away) else { return Ok(None) };
+    tracing::info!(topic = topic.name, ?away, "the topic is made while brokers are away");
+    Ok(Some(NewTopic { assignment, ..topic.clone() }))
 }
 
 /// Writes down what is about to be done, and returns the claim with it.

@@ -30,6 +30,7 @@ pub fn topic_of(seen: &Observation, policy: &TopicPolicy) -> NewTopic {
         partitions: Some(spec.partitions.unwrap_or(partitions)),
         replicas: replicas.and_then(|replicas| i16::try_from(replicas).ok()),
         configs,
+        assignment: Vec::new(),
     }
 }
 

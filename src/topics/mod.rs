@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod moves;
 pub mod observe;
+pub mod placement;
 pub mod plan;
 pub mod refusal;
 pub mod replicas;
@@ -28,6 +29,7 @@ pub mod volumes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka_protocol::error::ResponseError;
 use kube::Client;
 
 use self::apply::Applied;
@@ -46,6 +48,8 @@ use crate::watch::{TopicKey, World};
 const RESYNC: Duration = Duration::from_secs(600);
 /// How soon what Kafka denies us is tried again: somebody has to grant it. What it refuses as such waits for the next look.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// How soon Kafka is asked again that had too few brokers: they come back by themselves.
+const BROKERS_AGAIN: Duration = Duration::from_secs(10);
 /// How soon what a quota delays is tried again, whatever Kafka says.
 const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// How long a broker that is behind is given to catch up before a change is believed that nobody asked for.
@@ -233,6 +237,7 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
 fn pause(error: &Error) -> Option<Duration> {
     match error {
         Error::Retriable(_) | Error::Fenced(_) => error.retry_after().map(|wait| wait.max(LEAST_WAIT)),
+        _ if error.code() == Some(ResponseError::InvalidReplicationFactor) => Some(BROKERS_AGAIN),
         Error::Invalid(_) => Some(RESYNC),
         Error::Denied(_) | Error::Unknown(_) => Some(ASK_AGAIN),
     }

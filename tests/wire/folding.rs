@@ -33,7 +33,13 @@ fn rule(name: &str) -> AclBinding {
 }
 
 fn topic(name: &str, partitions: i32) -> NewTopic {
-    NewTopic { name: name.into(), partitions: Some(partitions), replicas: None, configs: Default::default() }
+    NewTopic {
+        name: name.into(),
+        partitions: Some(partitions),
+        replicas: None,
+        configs: Default::default(),
+        assignment: vec![],
+    }
 }
 
 fn sizes(requests: &[Vec<String>]) -> Vec<usize> {

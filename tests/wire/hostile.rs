@@ -23,7 +23,7 @@ async fn describe_cluster(fault: Fault) -> Error {
 }
 
 fn topic(name: &str) -> NewTopic {
-    NewTopic { name: name.into(), partitions: Some(1), replicas: None, configs: Default::default() }
+    NewTopic { name: name.into(), partitions: Some(1), replicas: None, configs: Default::default(), assignment: vec![] }
 }
 
 #[tokio::test]

@@ -124,6 +124,7 @@ async fn a_topic_that_a_quota_delays_is_told_how_long_and_its_neighbours_are_mad
         partitions: Some(1),
         replicas: None,
         configs: map(&[("cleanup.policy", "compact")]),
+        assignment: Vec::new(),
     };
     let made = join_all(["a", "late", "taken"].map(|name| batcher.create_topic(topic(name)))).await;
     let waits = |result: Result<(), &Error>| result.err().map(|error| (error.is_retriable(), error.retry_after()));

@@ -8,7 +8,7 @@ use kafka_protocol::{
     messages::{
         CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, TopicName,
         create_partitions_request::CreatePartitionsTopic,
-        create_topics_request::{CreatableTopic, CreatableTopicConfig},
+        create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
         delete_topics_request::DeleteTopicState,
         metadata_request::MetadataRequestTopic,
         metadata_response::MetadataResponseTopic,
@@ -61,6 +61,9 @@ pub struct NewTopic {
     pub replicas: Option<i16>,
     /// What differs from the brokers' defaults.
     pub configs: BTreeMap<String, String>,
+    /// Where the replicas of each partition go, the preferred leader first; where it is empty, Kafka decides. Kafka takes this or the
+    /// numbers above, which are not sent then.
+    pub assignment: Vec<Vec<BrokerId>>,
 }
 
 /// A topic that was made.
@@ -112,10 +115,17 @@ impl Admin {
             let config = |(name, value): (&String, &String)| {
                 CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
             };
+            let place = |(index, replicas): (i32, &Vec<BrokerId>)| {
+                CreatableReplicaAssignment::default()
+                    .with_partition_index(index)
+                    .with_broker_ids(replicas.iter().map(|id| id.0.into()).collect())
+            };
+            let counted = topic.assignment.is_empty();
             CreatableTopic::default()
                 .with_name(TopicName(text(&topic.name)))
-                .with_num_partitions(topic.partitions.unwrap_or(-1))
-                .with_replication_factor(topic.replicas.unwrap_or(-1))
+                .with_num_partitions(topic.partitions.filter(|_| counted).unwrap_or(-1))
+                .with_replication_factor(topic.replicas.filter(|_| counted).unwrap_or(-1))
+                .with_assignments((0..).zip(&topic.assignment).map(place).collect())
                 .with_configs(topic.configs.iter().map(config).collect())
         });
         let request =

@@ -6,6 +6,7 @@ use super::assign::Seat;
 use super::plan::{Rate, Situation};
 use super::throttle::{FOLLOWER_RATE, FOLLOWERS, LEADER_RATE, LEADERS, rates_of, read, rounded};
 use crate::clusters::Connection;
+use crate::kafka::admin::cluster::Broker;
 use crate::kafka::admin::settings::{Configured, Values};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At, BrokerId};
@@ -59,7 +60,7 @@ pub async fn observe(
         other_rates = rates_on(admin, others.cloned().collect()).await?;
     }
     // Who is down, matters as long as anything is copied.
-    let seats = if uneven || !running.is_empty() { seats(admin, &topics).await? } else { Vec::new() };
+    let seats = if uneven || !running.is_empty() { seats(live(admin).await?, &topics) } else { Vec::new() };
     let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
     Ok(Some(Situation { topic: now, wanted, least, listed, running, busy, rate, other_rates, policy_rate, seats }))
 }
@@ -94,17 +95,20 @@ pub async fn rate(admin: &Admin) -> Result<Rate, Error> {
     })
 }
 
-/// Who can be given replicas, and how many each has.
-async fn seats(admin: &Admin, topics: &[Topic]) -> Result<Vec<Seat>, Error> {
+async fn live(admin: &Admin) -> Result<impl Iterator<Item = Broker>, Error> {
+    Ok(admin.describe_cluster().await?.brokers.into_iter().filter(|broker| !broker.fenced))
+}
+
+/// Brokers that can be given replicas, and how many each has.
+pub fn seats(brokers: impl Iterator<Item = Broker>, topics: &[Topic]) -> Vec<Seat> {
     let mut load: BTreeMap<BrokerId, usize> = BTreeMap::new();
     let partitions = topics.iter().flat_map(|topic| &topic.partitions);
     for broker in partitions.flat_map(|partition| &partition.replicas) {
         *load.entry(*broker).or_default() += 1;
     }
-    let brokers = admin.describe_cluster().await?.brokers.into_iter().filter(|broker| !broker.fenced);
-    Ok(brokers
+    brokers
         .map(|broker| Seat { id: broker.id, rack: broker.rack, load: load.get(&broker.id).copied().unwrap_or(0) })
-        .collect())
+        .collect()
 }
 
 /// The brakes on topics, whoever's; those without one are left out, and those that are gone by now.

@@ -57,6 +57,8 @@ fn replicas_change_under_load_while_the_operator_is_killed_and_no_record_is_lost
     let names = clients.map(|(_, name)| name);
     for name in names {
         wait_ready("pod", ns, name);
+    }
+    for name in names {
         goes_on(ns, &names, name);
     }
 

@@ -35,9 +35,9 @@ Examples:
   admittance plan -f manifests/ --output json | jq -e '.summary.refused == 0'
 
 It reads TopicClaims, manual AccessClaims, everything with annotations on a Pod or Pod template, and
-Deployments and ConfigMaps of 2017; other objects are passed over. + comes to be, ~ changes, - goes, ! is refused, with
-reason and remedy, = differs and is left so, ? is not known here. What is missing from the manifests
-is not deleted by applying them, and so is no part of a plan.
+Deployments and ConfigMaps of 2017; other objects are passed over. + comes to be, ~ changes, - goes,
+! is refused, with reason and remedy, = differs and is left so, ? is not known here. What is missing
+from the manifests is not deleted by applying them, and so is no part of a plan.
 
 It only reads. In Kubernetes: list TopicClaims and AccessClaims, and if it may, get the BrokerCluster
 and list Namespaces. In Kafka: Describe and DescribeConfigs on the topics, by --config, else by the

@@ -53,3 +53,28 @@ impl Halt {
         Unusable { reason, message: self.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answered(code: u16) -> Halt {
+        let status = Status::failure("no", "Conflict").with_code(code).boxed();
+        CallError::Failed { what: "write it", source: Box::new(kube::Error::Api(status)) }.into()
+    }
+
+    #[test]
+    fn who_merely_wrote_second_is_told_nothing() {
+        for (halt, race, reason) in [
+            (answered(409), true, Reason::Provisioning),
+            (answered(403), false, Reason::Provisioning),
+            (Halt::Changed("it has changed"), true, Reason::Provisioning),
+            (Halt::Failed("no random numbers".to_owned()), false, Reason::Provisioning),
+            (Halt::refused(Reason::AccessTaken, "two have it".to_owned()), false, Reason::AccessTaken),
+        ] {
+            assert_eq!((halt.is_race(), halt.unusable().reason), (race, reason), "{halt}");
+        }
+    }
+}

@@ -80,29 +80,10 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use axum::http::{Request, Response};
-    use kube::client::Body;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-
-    /// An API server that takes everything, and what it was sent: the verb and the Event.
-    fn api_server() -> (Client, Arc<Mutex<Vec<(String, Value)>>>) {
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&sent);
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let kept = Arc::clone(&kept);
-            async move {
-                let verb = request.method().to_string();
-                let bytes = request.into_body().collect_bytes().await?;
-                kept.lock().unwrap().push((verb, serde_json::from_slice(&bytes)?));
-                Ok::<_, tower::BoxError>(Response::new(Body::from(bytes)))
-            }
-        });
-        (Client::new(service, "default"), sent)
-    }
+    use crate::runtime::echo::api_server;
 
     #[tokio::test]
     async fn other_words_with_the_same_reason_are_told_too() {

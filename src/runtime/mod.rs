@@ -3,6 +3,8 @@
 
 pub mod controller;
 pub mod deadline;
+#[cfg(test)]
+mod echo;
 pub mod events;
 pub mod health;
 pub mod kubernetes;

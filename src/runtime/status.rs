@@ -39,13 +39,35 @@ where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    let mut metadata = json!({"uid": object.meta().uid});
+    let mut patch = json!({"metadata": {"uid": object.meta().uid}});
     if base == Base::Unchanged {
-        metadata["resourceVersion"] = json!(object.meta().resource_version);
+        patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
     }
-    let patch = Patch::Merge(json!({"metadata": metadata, "status": status}));
-    let params = PatchParams::default();
-    let written = call(CALL, what, api.patch_status(&object.name_any(), &params, &patch)).await?;
+    patch["status"] = status;
+    let (name, params) = (object.name_any(), PatchParams::default());
+    let written = call(CALL, what, api.patch_status(&name, &params, &Patch::Merge(patch))).await?;
     writes::done(kind);
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+    use crate::runtime::echo::api_server;
+
+    #[tokio::test]
+    async fn a_status_carries_the_base_that_it_rests_on() {
+        let metadata = json!({"namespace": "shop", "name": "orders", "uid": "u", "resourceVersion": "7"});
+        let object: ConfigMap = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+        for (base, metadata) in
+            [(Base::SameObject, json!({"uid": "u"})), (Base::Unchanged, json!({"uid": "u", "resourceVersion": "7"}))]
+        {
+            let (client, sent) = api_server();
+            write(&client, &object, base, json!({"ready": true}), ("write it", "test")).await.unwrap();
+            let patch = json!({"metadata": metadata, "status": {"ready": true}});
+            assert_eq!(*sent.lock().unwrap(), [("PATCH".to_owned(), patch)]);
+        }
+    }
 }

@@ -61,7 +61,8 @@ pub async fn run(context: Context) {
         tokio::time::sleep(EVERY).await;
         for name in context.world.clusters.names() {
             let memory = memories.entry(name.clone()).or_default();
-            controller::attempt(DEADLINE, "the sweep of users", &name.1, look(&context, &name, memory)).await;
+            let look = Box::pin(look(&context, &name, memory));
+            controller::attempt(DEADLINE, "the sweep of users", &name.1, look).await;
         }
     }
 }

@@ -24,8 +24,8 @@ use crate::access::wishes::Wishes;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
-    AccessClaim, AccessClaimStatus, AccessSource, Conditions, READY, Right, SaslMechanism, TopicClaim, TopicClaimSpec,
-    TopicClaimStatus, TopicSource,
+    AccessClaim, AccessClaimStatus, AccessSource, BrokerCluster, Conditions, READY, Right, SaslMechanism, TopicClaim,
+    TopicClaimSpec, TopicClaimStatus, TopicSource,
 };
 use crate::api::secret::Secret;
 use crate::clusters::claim::Claim;
@@ -57,16 +57,14 @@ fn reader(created: i64, started: bool) -> Reader {
 }
 
 /// A cluster that nobody is to ask anything.
-fn connection(policy: Value) -> Connection {
+fn connection(policy: &Value) -> Connection {
     let mut spec =
         json!({"external": {"bootstrapServers": "kafka:9092", "insecure": true, "adminSecret": {"name": "admin"}}});
     let parts = spec.as_object_mut().unwrap();
     parts.extend(policy.as_object().unwrap().clone());
-    let cluster = serde_json::from_value(json!({
-        "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "BrokerCluster",
-        "metadata": {"name": "b", "namespace": "a"}, "spec": spec,
-    }));
-    let mut terms: Terms = terms(&cluster.unwrap(), None).unwrap();
+    let mut cluster = BrokerCluster::new("b", serde_json::from_value(spec).unwrap());
+    cluster.metadata.namespace = Some("a".to_owned());
+    let mut terms: Terms = terms(&cluster, None).unwrap();
     terms.mechanisms = vec![SaslMechanism::ScramSha256, SaslMechanism::ScramSha512];
     let nowhere = Endpoint { host: "unknown".to_owned(), port: 9092 };
     let admin = Admin::new(ClientConfig::new(vec![nowhere])).unwrap();
@@ -90,11 +88,11 @@ struct Day {
 impl Day {
     /// All is well: a workload that consumes `orders` and produces `bills`, in use for long.
     fn new() -> Self {
-        Self::with(json!({}))
+        Self::with(&json!({}))
     }
 
     /// The same, on a cluster of this policy.
-    fn with(policy: Value) -> Self {
+    fn with(policy: &Value) -> Self {
         let connection = connection(policy);
         let spec = json!({
             "source": "Pods", "workload": "app", "cluster": "a/b", "consumes": ["orders"], "produces": ["bills"],

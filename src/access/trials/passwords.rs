@@ -126,7 +126,7 @@ async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
 #[tokio::test]
 async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
     let day = |drift: &str| {
-        let mut day = Day::with(json!({"credentials": {"drift": drift}}));
+        let mut day = Day::with(&json!({"credentials": {"drift": drift}}));
         day.held.slots[0].iterations += 1;
         day.claim.spec.produces.push("more".to_owned());
         day.held.topics.insert("more".to_owned(), topic("more", None));

@@ -38,7 +38,7 @@ async fn rules_are_off_the_record_while_they_change() {
     // What a grant that was cut short has left, where the wish is withdrawn again.
     let left = rule(USER, Right::Produce, "more");
     let day = |on_record: bool| {
-        let mut day = Day::with(json!({"credentials": {"drift": "Report"}}));
+        let mut day = Day::with(&json!({"credentials": {"drift": "Report"}}));
         day.held.rules.insert(left.clone());
         let status = day.claim.status.as_mut().unwrap();
         status.rules = status.rules.take().filter(|_| on_record);

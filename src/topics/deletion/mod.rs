@@ -119,8 +119,8 @@ pub async fn run(context: Context) {
                 continue;
             }
             let seen = seen.entry(name.clone()).or_default();
-            let looked = look(&context, &name, &mut gone, seen);
-            let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, looked).await.is_none();
+            let look = Box::pin(look(&context, &name, &mut gone, seen));
+            let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, look).await.is_none();
             context.departures.put_back(gone);
             looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
         }

@@ -45,7 +45,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long claims that are deleted together are waited for.
 const GATHER: Duration = Duration::from_millis(300);
 /// How often a topic is looked at that is due and stays for now.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(20);
 /// How soon a look follows another that failed, or where something can be put away.
 const SOON: Duration = Duration::from_secs(5);
 /// One look ends after this, whatever it waits for.

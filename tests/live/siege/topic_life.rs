@@ -65,7 +65,7 @@ fn was_told(namespace: &str) -> Result<(), String> {
 fn life(stop_after: usize) -> bool {
     let space = Namespace::opted_in(&format!("crash-topic-{stop_after}"));
     // Under the namespace's own name: a deletion that nobody saw keeps the topic, and a claim of the namespace adopts it again.
-    let topic = Topic(format!("{}.{}", space.0, unique("life")));
+    let topic = Topic(unique(&format!("{}.life", space.0)));
     let mut mortal = Mortal::until(stop_after);
     apply(&claim(&space.0, &topic.0, "3600000"));
     has_retention(&mut mortal, &space.0, &topic.0, "3600000");

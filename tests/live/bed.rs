@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -165,12 +165,9 @@ pub(crate) fn scale(namespace: &str, workload: &str, replicas: u32) {
     });
 }
 
-/// A topic's name that no earlier run has used on this cluster, nor another test of this one: a topic belongs to one namespace.
+/// A topic's name that no other test has used on this cluster, each being a process of its own: a topic belongs to one namespace.
 pub(crate) fn unique(name: &str) -> String {
-    static RUN: LazyLock<u64> = LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
-    static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let fresh = GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-    assert!(fresh, "two tests call a topic {name}");
+    static RUN: LazyLock<u128> = LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis());
     format!("{name}-{:x}", *RUN)
 }
 

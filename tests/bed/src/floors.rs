@@ -15,6 +15,7 @@ use crate::bed::Bed;
 use crate::commands::{down, up};
 use crate::images::project::{self, Optimised};
 use crate::install::install;
+use crate::live;
 use crate::progress::{Progress, note};
 use crate::{selfcheck, tools};
 
@@ -31,6 +32,14 @@ pub enum Floor {
     Siege,
 }
 
+/// What the names of tests begin with that take many minutes.
+const SIEGE: &str = "siege::";
+
+/// A cluster, and another beside it.
+fn pair(bed: &Bed) -> Result<[Bed; 2]> {
+    Ok([bed.clone(), Bed::open(&format!("{}-2", bed.name()))?])
+}
+
 /// Runs one floor, or all from the bottom that a change has to pass.
 ///
 /// # Errors
@@ -43,8 +52,8 @@ pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> 
         match floor {
             Floor::Fast => fast(bed, progress)?,
             Floor::Bed => selfcheck::run(progress)?,
-            Floor::Live => live(bed, &["--skip=siege::"], progress)?,
-            Floor::Siege => live(bed, &["siege::"], progress)?,
+            Floor::Live => live(&pair(bed)?, |name| !name.starts_with(SIEGE), progress)?,
+            Floor::Siege => live(std::slice::from_ref(bed), |name| name.starts_with(SIEGE), progress)?,
         }
         note(&format!("{} floor {floor:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
     }
@@ -83,18 +92,18 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
     run(check.current_dir(project::workspace()).args(["--all-features", "check", "bans", "licenses", "sources"]))
 }
 
-/// On a cluster of its own, which is removed after a success and kept for a look after a failure.
-fn live(bed: &Bed, which: &[&str], progress: &Progress) -> Result<()> {
-    up(bed, true, progress)?;
-    install(bed, Optimised::Little, progress)?;
-    let program = build(&["test", "--no-run", "--test", "live"], progress, bed)?;
-    let workspace = project::workspace();
-    let mut tests = bed.enter_command(&program);
-    tests.current_dir(&workspace).arg("--test-threads=1").args(which).env("BED_AUDIT_LOG", bed.audit_log());
-    if let Err(error) = run(&mut tests) {
-        bail!("{error}. The cluster is kept: cargo bed --name {} status", bed.name());
+/// On clusters of their own, which are removed after a success and kept for a look after a failure.
+fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
+    for bed in beds {
+        up(bed, true, progress)?;
+        install(bed, Optimised::Little, progress)?;
     }
-    down(bed, progress)
+    let Some(first) = beds.first() else { return Ok(()) };
+    let program = build(&["test", "--no-run", "--test", "live"], progress, first)?;
+    if let Err(error) = live::run(&program, beds, wanted) {
+        bail!("{error}. The clusters are kept: cargo bed --name {} status", first.name());
+    }
+    beds.iter().try_for_each(|bed| down(bed, progress))
 }
 
 /// Compiles a test or benchmark with what the live floor needs, outside of the cluster, whose network has no registry.

@@ -21,7 +21,7 @@
 //! - [`cluster`]: start, heal, look at and remove a cluster.
 //! - [`kafka`]: the three brokers in it.
 //! - [`install`]: the project in the cluster, as a user would install it.
-//! - [`demo`], [`floors`], [`bench`]: what is done with all that: show, test, measure.
+//! - [`demo`], [`floors`] with [`live`], [`bench`]: what is done with all that: show, test, measure.
 //! - [`selfcheck`]: the testbed's own test: it heals, and it leaves nothing.
 //! - [`commands`]: the command line.
 
@@ -36,6 +36,7 @@ pub mod host;
 pub mod images;
 pub mod install;
 pub mod kafka;
+pub mod live;
 pub mod progress;
 pub mod selfcheck;
 pub mod tools;

@@ -1,12 +1,13 @@
 //! How a workload stands to one consumer group beyond those of its namespace. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::lending::{self, Lending};
 use super::reviews::Verdict;
 use super::standing::Standing;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, Adoption, Grant, GroupPolicy, Right, Undeclared};
+use crate::api::resources::{AccessClaim, AccessClaimStatus, Adoption, Grant, GroupPolicy, Right, Undeclared};
 use crate::ownership::own_name;
 
 /// One group that is asked for.
@@ -44,6 +45,24 @@ impl GroupView {
 #[must_use]
 pub fn has(claim: &AccessClaim, group: &str) -> bool {
     claim.status.as_ref().is_some_and(|status| status.groups.iter().any(|name| name == group))
+}
+
+/// Groups on record that a claim had once and has no more. An order that is rolled back names them again.
+const LEFT: usize = 100;
+
+/// Whether a claim had a group once. It gives nobody a claim on it: whoever was given it meanwhile has it. But that Kafka still knows its
+/// offsets is then no sign of a stranger.
+#[must_use]
+pub fn had(claim: &AccessClaim, group: &str) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.left_groups.iter().any(|name| name == group))
+}
+
+/// The groups that a claim had, by what was on record, beside those that it has `now`; sorted.
+#[must_use]
+pub fn left(before: Option<&AccessClaimStatus>, now: &[String]) -> Vec<String> {
+    let known = before.into_iter().flat_map(|status| status.groups.iter().chain(&status.left_groups));
+    let left: BTreeSet<&String> = known.filter(|name| !now.contains(name)).collect();
+    left.into_iter().take(LEFT).cloned().collect()
 }
 
 /// What is asked.
@@ -98,7 +117,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, AccessSource};
+    use crate::api::resources::{AccessClaimSpec, AccessSource};
 
     fn claim(namespace: &str, created: i64) -> Arc<AccessClaim> {
         let spec = AccessClaimSpec {
@@ -134,6 +153,21 @@ mod tests {
             let view = GroupView { claims, ..GroupView::default() };
             assert_eq!(view.owner("legacy", ("web", "app")).map(|(namespace, _)| namespace), owner, "{view:?}");
         }
+    }
+
+    #[test]
+    fn what_a_claim_had_stays_on_record_and_gives_nobody_a_claim_on_it() {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let status =
+            AccessClaimStatus { groups: names(&["b", "c"]), left_groups: names(&["a", "d"]), ..Default::default() };
+        assert_eq!(left(Some(&status), &names(&["c", "d"])), ["a", "b"]);
+        assert_eq!(left(None, &names(&["c"])), [""; 0]);
+        let many = AccessClaimStatus { groups: (0..300).map(|n| n.to_string()).collect(), ..Default::default() };
+        assert_eq!(left(Some(&many), &[]).len(), LEFT);
+        let before = AccessClaim { status: Some(status), ..(*claim("web", 1)).clone() };
+        assert!(had(&before, "a") && !has(&before, "a") && !had(&before, "b"));
+        let view = GroupView { claims: vec![Arc::new(before), given("shop", 6, "a")], ..GroupView::default() };
+        assert_eq!(view.owner("a", ("web", "app")), Some(("shop", "app")));
     }
 
     #[test]

@@ -128,12 +128,16 @@ pub async fn run(context: Context, queue: Queue<AccessKey>) {
 /// Where the published credential is in doubt, the time that is left to dispel it is given.
 async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> Result<Next, Halt> {
     let seen = observe::observe(context, key, doubted.is_some()).await?;
-    let Some(plan) = plan::plan(&seen) else { return Ok(Next::Idle) };
+    let Some(plan) = plan::plan(&seen) else {
+        context.told.forget(key);
+        return Ok(Next::Idle);
+    };
     let patience = doubted.map_or(PATIENCE, |left| left.min(PATIENCE));
     let applied = apply::apply(context, &seen, &plan, patience).await?;
     if plan.ends {
         tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
         context.accounts.forget(key);
+        context.told.forget(key);
         return Ok(Next::Idle);
     }
     if let Err(unusable) = &seen.held {

@@ -300,7 +300,8 @@ async fn held(
         let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
         let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
         // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
-        let had = claims.iter().any(|claim| groups::has(claim, name));
+        let had =
+            claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
         let exists = !had && own_namespace.is_none() && connection.admin.group_exists(name).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::asks::{Ask, Asker};
 use super::copies;
 use super::drift::Drift;
+use super::groups;
 use super::judgement::judge;
 use super::life::{Life, life};
 use super::observe::{Held, Observation, SecretView, Subject};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub grants: Vec<Grant>,
     /// Groups that are its namespace's because it asked first.
     pub groups: Vec<String>,
+    /// The groups beyond them that it had once.
+    pub left_groups: Vec<String>,
     /// What keeps the access from being ready once the steps are done; nothing where it then is.
     pub obstacle: Option<Unusable>,
     /// Who is not part of this access although it asks for it, by uid, and why.
@@ -138,6 +141,8 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     }
     plan.refused = judgement.refused;
     plan.grants = judgement.grants;
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    plan.left_groups = groups::left(before, &judgement.groups);
     plan.groups = judgement.groups;
     plan.steps.sort_by_key(Step::stage);
     Some(plan)

@@ -60,13 +60,17 @@ pub(super) fn provide(
     let proven: BTreeSet<AclBinding> = if plan.drift.leaves(What::Rules) {
         wanted.intersection(&held.rules).cloned().collect()
     } else {
+        let mut changes = Vec::new();
         if !missing.is_empty() {
+            changes.push(Step::Grant(missing));
+        }
+        revoke(seen, subject, judgement, held, &mut changes);
+        if !changes.is_empty() {
             // Cut short, a change of ours must not look like somebody else's where what was wanted before is wanted again.
             let left = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref());
             plan.steps.extend(left.map(|_| Step::ForgetRules));
-            plan.steps.push(Step::Grant(missing));
         }
-        revoke(seen, subject, judgement, held, &mut plan.steps);
+        plan.steps.extend(changes);
         wanted
     };
     limit(limits, held, plan);
@@ -92,8 +96,10 @@ pub(super) fn provide(
         SecretView::Absent => Some(None),
         SecretView::Foreign => None,
     };
-    let at_work =
-        plan.steps.iter().any(|step| !matches!(step, Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
+    let at_work = plan
+        .steps
+        .iter()
+        .any(|step| !matches!(step, Step::ForgetRules | Step::Revoke(_) | Step::SetQuotas(_) | Step::RemoveQuotas));
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     // A password that is left as somebody made it proves nothing, and nothing is handed out without a proof.
     let left = plan.drift.leaves(What::Credential);
@@ -208,8 +214,10 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
     if decision.count.is_some() || decision.clear {
         plan.steps.push(Step::RecordRotation { count: decision.count, clear: decision.clear });
     }
-    // The only password is replaced where what follows, proof and publication, is known to succeed: it is on record, and waits.
-    if decision.renew.is_some_and(|(slot, _)| slot == active) && !is_ready(Some(claim)) {
+    // The only password is replaced where what follows, proof and publication, is known to succeed: it is on record, and waits for a proof
+    // that is still to come. What is refused or at rest waits for none.
+    let proof_to_come = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(Some(claim));
+    if decision.renew.is_some_and(|(slot, _)| slot == active) && proof_to_come {
         decision.renew = None;
     }
     decision

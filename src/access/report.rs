@@ -40,6 +40,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         refused: plan.refused.clone(),
         grants: plan.grants.clone(),
         groups: plan.groups.clone(),
+        left_groups: plan.left_groups.clone(),
         service_accounts: seen.accounts.iter().cloned().collect(),
         owners: plan.owners.clone(),
         idle_since: plan.idle_since.clone(),
@@ -183,8 +184,9 @@ fn stands(said: &Condition, why: &Unusable) -> bool {
         // A proven access stays ready while Kafka is away: its Pods hold a credential that works when Kafka is back.
         return same || matches!(why.reason, Reason::KafkaUnreachable | Reason::Provisioning | Reason::ReviewFailed);
     }
-    // Each try finds another broker away: the first word is as good as the last.
-    same && (why.reason == Reason::KafkaUnreachable || said.message == why.message)
+    // Each try finds another broker away: the first word is as good as the last. A look that took too long says less than it.
+    let away = said.reason == Reason::KafkaUnreachable.code();
+    (same && (away || said.message == why.message)) || (away && why.reason == Reason::Provisioning)
 }
 
 fn proven(proof: &Proof) -> String {

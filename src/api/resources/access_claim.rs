@@ -201,6 +201,9 @@ pub struct AccessClaimStatus {
     /// Groups beyond `<namespace>.…` that are its namespace's, since it asked first.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Groups that it had so and asks for no more: a rollback has them again, where nobody else has them now. At most 100.
+    #[serde(default)]
+    pub left_groups: Vec<String>,
     /// The service accounts of the Pods that were last seen to ask for topics of other namespaces.
     #[serde(default)]
     pub service_accounts: Vec<String>,

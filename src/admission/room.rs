@@ -1,4 +1,6 @@
-//! Room for the bodies of reviews: what has arrived is counted, not what was announced, so that nobody can hold room that he does not use.
+//! Room for the bodies of reviews. It is taken when the first of a body has arrived, so who announces much and sends nothing holds none; for
+//! the whole of it at once, so two that are half read never wait for each other; and small bodies, which nearly all are, have room of their
+//! own, so the large ones of somebody who sends slowly keep no Pod from starting.
 
 use std::time::Duration;
 
@@ -9,9 +11,13 @@ use tokio::time::Instant;
 
 use crate::runtime::deadline::{Overdue, within};
 
-/// Bytes of all bodies that are held at once; further ones wait for their turn until their deadline.
-const SIZE: usize = 32 * 1024 * 1024;
-/// In what `SIZE` is counted out.
+/// Bytes of all large bodies that are held at once; further ones wait for their turn until their deadline.
+const LARGE: usize = 24 * 1024 * 1024;
+/// Bytes of all small bodies.
+const SMALL: usize = 8 * 1024 * 1024;
+/// The largest small body: the review of a usual Pod has about 10 KiB.
+const SMALL_BODY: usize = 64 * 1024;
+/// In what both are counted out.
 const UNIT: usize = 1024;
 /// How long a sender may take for his body, beside the time that it waits for room here. An API server sends it with its request.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,11 +38,14 @@ pub enum Unread {
 
 /// Memory for bodies that are read at the same time.
 #[derive(Debug)]
-pub struct Room(Semaphore);
+pub struct Room {
+    small: Semaphore,
+    large: Semaphore,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Semaphore::new(SIZE / UNIT))
+        Self { small: Semaphore::new(SMALL / UNIT), large: Semaphore::new(LARGE / UNIT) }
     }
 }
 
@@ -51,7 +60,9 @@ impl Room {
 
     async fn receive(&self, body: Body, announced: usize) -> Result<Vec<u8>, Unread> {
         let mut chunks = body.into_data_stream();
-        let (mut review, mut permits, mut patience) = (Vec::new(), Vec::new(), PATIENCE);
+        let (mut review, mut patience, mut held) = (Vec::new(), PATIENCE, None);
+        let room = if announced > SMALL_BODY { &self.large } else { &self.small };
+        let units = u32::try_from(announced.div_ceil(UNIT)).unwrap_or(u32::MAX);
         loop {
             let asked = Instant::now();
             let Ok(arrived) = within(patience, "to send the review", chunks.next()).await else {
@@ -59,13 +70,13 @@ impl Room {
             };
             let Some(chunk) = arrived.transpose()? else { return Ok(review) };
             patience = patience.saturating_sub(asked.elapsed());
-            let total = review.len() + chunk.len();
-            if total > announced {
+            if review.len() + chunk.len() > announced {
                 return Err(Unread::Longer(announced));
             }
-            let more = total.div_ceil(UNIT) - review.len().div_ceil(UNIT);
-            // The semaphore is never closed, so there always is a permit in the end.
-            permits.push(self.0.acquire_many(u32::try_from(more).unwrap_or(u32::MAX)).await.ok());
+            if held.is_none() {
+                // The semaphore is never closed, so there always is a permit in the end.
+                held = room.acquire_many(units).await.ok();
+            }
             review.extend_from_slice(&chunk);
         }
     }

@@ -151,15 +151,40 @@ async fn a_body_that_does_not_come_is_answered_before_the_callers_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_announces_much_and_sends_nothing_holds_no_room() {
+async fn who_announces_much_and_sends_little_keeps_no_pod_waiting() {
     let (router, registry) = door();
+    let silent = || Body::from_stream(stream::pending::<std::io::Result<Bytes>>());
+    for _ in 0..100 {
+        tokio::spawn(router.clone().oneshot(declaring(MAX_BODY, "30s", silent())));
+    }
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(patched(&hear(router.clone(), post(large_review()), &registry).await.body), "u-1", "nothing is held");
     for _ in 0..100 {
         tokio::spawn(router.clone().oneshot(declaring(MAX_BODY, "30s", hanging())));
     }
     tokio::task::yield_now().await;
-    let began = tokio::time::Instant::now();
-    assert_eq!(patched(&hear(router, post(large_review()), &registry).await.body), "u-1");
+    assert_eq!(patched(&hear(router, post(review("u-1")), &registry).await.body), "u-1", "what is small has room");
     assert!(began.elapsed().is_zero(), "it waited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_arrive_in_parts_never_wait_for_each_other() {
+    let (router, registry) = door();
+    let reviews = (0..12).map(|_| {
+        let whole = large_review().into_bytes();
+        let length = whole.len();
+        let (first, rest) = whole.split_at(length / 2);
+        let parts = [first, rest].map(|part| Ok::<_, std::io::Error>(Bytes::copy_from_slice(part)));
+        let slowly = stream::iter(parts).then(|part| async {
+            tokio::task::yield_now().await;
+            part
+        });
+        hear(router.clone(), declaring(length, "30s", Body::from_stream(slowly)), &registry)
+    });
+    for said in futures::future::join_all(reviews).await {
+        assert_eq!(patched(&said.body), "u-1");
+    }
 }
 
 #[tokio::test(start_paused = true)]

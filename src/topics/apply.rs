@@ -106,6 +106,9 @@ async fn placed(
     };
     let count = |number: Option<i32>| number.and_then(|number| usize::try_from(number).ok());
     let (Some(partitions), Some(replicas)) = (count(topic.partitions), count(replicas)) else { return Ok(None) };
+    if replicas > brokers.len() {
+        return Ok(None);
+    }
     let seats = seats(brokers.into_iter(), &connection.admin.list_topics().await?);
     let Some(assignment) = place(partitions, replicas, &seats, &away) else { return Ok(None) };
     tracing::info!(topic = topic.name, ?away, "the topic is made while brokers are away");

@@ -52,7 +52,6 @@ pub fn obstacle(seen: &Observation, found: &Found, policy: &TopicPolicy, status:
 /// have made one of that name in the meantime.
 fn is_of_our_making(seen: &Observation, found: &Found, policy: &TopicPolicy, status: &TopicClaimStatus) -> bool {
     let Some(intent) = &status.creating else { return false };
-    let namespace = seen.claim.metadata.namespace.as_deref().unwrap_or_default();
     let asked = topic_of(seen, policy).configs;
     let alike = |own: &BTreeMap<String, String>| {
         own.len() == asked.len()
@@ -60,7 +59,7 @@ fn is_of_our_making(seen: &Observation, found: &Found, policy: &TopicPolicy, sta
     };
     intent.partitions == partitions(&found.topic)
         && seen.empty
-        && seen.holders.are_no_others(namespace)
+        && seen.holders.are_ours()
         && found.settings.as_ref().is_ok_and(alike)
 }
 
@@ -92,7 +91,7 @@ mod tests {
             (3, json!({"flush.ms": "5"}), true, nobody(), false, "a setting too few"),
             (3, json!({"flush.ms": "6", "min.insync.replicas": "2"}), true, nobody(), false, "another value"),
             (3, json!({"flush.ms": "5", "min.insync.replicas": "2", "a": "b"}), true, nobody(), false, "one too many"),
-            (3, ours.clone(), true, namespace("x"), false, "another namespace's rights"),
+            (3, ours.clone(), true, namespace("x"), true, "lent to another namespace before it was there"),
             (3, ours, true, Holders { strangers: true, ..nobody() }, false, "a stranger's rights"),
         ] {
             let mut made = claim(json!({"config": {"flush.ms": "5"}}), json!(null));

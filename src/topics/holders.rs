@@ -39,10 +39,10 @@ impl Holders {
         self.neighbour.is_none() && self.namespaces.len() == 1 && self.namespaces.contains(namespace)
     }
 
-    /// Whether nobody holds rights but workloads of this namespace, if they do.
+    /// Whether nobody holds rights but workloads of ours, if they do: what others were lent may be in Kafka before the topic is.
     #[must_use]
-    pub fn are_no_others(&self, namespace: &str) -> bool {
-        self.neighbour.is_none() && !self.strangers && self.namespaces.iter().all(|other| other == namespace)
+    pub fn are_ours(&self) -> bool {
+        self.neighbour.is_none() && !self.strangers
     }
 }
 
@@ -76,11 +76,11 @@ mod tests {
         for (principals, nobody_else) in [
             (vec![], true),
             (vec![ours("shop")], true),
-            (vec![ours("shop"), ours("web")], false),
+            (vec![ours("shop"), ours("web")], true),
             (vec![ours("shop"), "admin".into()], false),
             (vec!["prod.shop.app".into()], false),
         ] {
-            assert_eq!(holders(&principals).are_no_others("shop"), nobody_else, "{principals:?}");
+            assert_eq!(holders(&principals).are_ours(), nobody_else, "{principals:?}");
         }
     }
 

@@ -166,7 +166,7 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
         // A setting that is refused holds up no move, and no brake.
         let advanced = match (&connection, &seen.kafka) {
             // Another's topic is left alone.
-            (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) => {
+            (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) && seen.is_owner() => {
                 context.moves.advance(connection, &work.claim.spec.cluster, topic, plan.replicas).await
             }
             _ => Ok(Progress::default()),
@@ -215,8 +215,9 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
     let mut facts = claim.status.clone().unwrap_or_default();
     // While Kafka is away, what was said of a topic that is ready stands; what Kafka refuses is told in any case.
     if refusal::is_told(error, work.asked) || !holds(&facts.conditions, READY) {
-        if work.asked && matches!(error, Error::Invalid(_) | Error::Denied(_)) {
-            // Kafka said no: what comes to be under this name later is not of our making.
+        if work.asked && matches!(error, Error::Invalid(_) | Error::Denied(_)) && !brokers_lack(error) {
+            // Kafka said no: what comes to be under this name later is not of our making. What is asked again soon stays on record, or each
+            // try would write it twice.
             facts.creating = None;
         }
         if let Some(progress) = &work.progress {
@@ -233,11 +234,17 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
     Ok(pause(error).map_or(Next::Failed, |pause| work.after(pause)))
 }
 
+/// Whether there are too few brokers for now.
+fn brokers_lack(error: &Error) -> bool {
+    let codes = [ResponseError::InvalidReplicationFactor, ResponseError::InvalidReplicaAssignment];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
 /// How long Kafka is not asked the same again; `None` where another try may succeed at any time.
 fn pause(error: &Error) -> Option<Duration> {
     match error {
         Error::Retriable(_) | Error::Fenced(_) => error.retry_after().map(|wait| wait.max(LEAST_WAIT)),
-        _ if error.code() == Some(ResponseError::InvalidReplicationFactor) => Some(BROKERS_AGAIN),
+        _ if brokers_lack(error) => Some(BROKERS_AGAIN),
         Error::Invalid(_) => Some(RESYNC),
         Error::Denied(_) | Error::Unknown(_) => Some(ASK_AGAIN),
     }

@@ -83,6 +83,14 @@ pub fn with(
     Observation { claim, owner, admitted: true, known_ids, holders, empty, users, defaults, share, no_room, kafka }
 }
 
+impl Observation {
+    /// Whether the claim is the one that has the topic.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.owner.metadata.uid == self.claim.metadata.uid
+    }
+}
+
 /// Whether a cluster is for claims of this one's namespace.
 #[must_use]
 pub fn is_admitted(context: &Context, connection: &Connection, claim: &TopicClaim) -> bool {
@@ -120,7 +128,7 @@ pub async fn observe(
             seen.empty = youngest.into_iter().next().transpose()?.flatten().is_none();
         }
     }
-    if seen.owner.metadata.uid == seen.claim.metadata.uid {
+    if seen.is_owner() {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
         if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, &connection.terms.topics.limits) {
             seen.defaults = context.defaults.of(&connection, &seen.claim.spec.cluster).await?;

@@ -21,16 +21,19 @@ pub fn place(
 ) -> Option<Vec<Vec<BrokerId>>> {
     let mut leaders: Vec<&Seat> = seats.iter().filter(|seat| !away.contains(&seat.id)).collect();
     leaders.sort_by_key(|seat| (seat.load, seat.id));
-    let led: Vec<Partition> = leaders
-        .iter()
-        .cycle()
-        .zip(0..)
-        .take(partitions)
-        .map(|(leader, index)| Partition { index, leader: None, replicas: vec![leader.id], in_sync: Vec::new() })
-        .collect();
-    if led.len() < partitions {
+    if leaders.is_empty() {
         return None;
     }
+    // Where there are fewer of them than replicas, all that live have one.
+    let living = if leaders.len() < replicas { leaders.len() } else { 1 };
+    let led: Vec<Partition> = (0..)
+        .take(partitions)
+        .map(|index: usize| {
+            let replicas =
+                leaders.iter().cycle().skip(index % leaders.len()).take(living).map(|seat| seat.id).collect();
+            Partition { index: i32::try_from(index).unwrap_or(i32::MAX), leader: None, replicas, in_sync: Vec::new() }
+        })
+        .collect();
     let mut placed: Vec<Vec<BrokerId>> = led.iter().map(|partition| partition.replicas.clone()).collect();
     for (place, one) in placed.iter_mut().zip(assign(&led, replicas, 1, seats).ok()?) {
         *place = one.after;
@@ -61,6 +64,8 @@ mod tests {
         assert_eq!(placed(1, 4, &three, &[2]), None, "there are no four brokers");
         assert_eq!(placed(1, 2, &three, &[0, 1, 2]), None, "nobody could lead it");
         assert_eq!(placed(1, 3, &three, &[0, 1]), Some(vec![vec![2, 1, 0]]));
+        let four = [seat(0, None, 9), seat(1, None, 9), seat(2, None, 0), seat(3, None, 0)];
+        assert_eq!(placed(2, 3, &four, &[2, 3]), Some(vec![vec![0, 1, 2], vec![1, 0, 3]]), "all that live have one");
     }
 
     #[test]

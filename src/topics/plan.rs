@@ -115,7 +115,10 @@ fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> V
 fn wrong(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> Option<Unusable> {
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     if !admitted {
-        let message = format!("BrokerCluster {} is not for namespace {namespace}", claim.spec.cluster);
+        let message = format!(
+            "BrokerCluster {} is not for namespace {namespace}, or the namespace is not opted in, so that its labels are not known",
+            claim.spec.cluster
+        );
         return Some(Unusable { reason: Reason::ClusterNotAllowed, message });
     }
     let found: Vec<_> = judge(&claim.spec, &policy.limits, namespace).into_iter().filter(refuses).collect();

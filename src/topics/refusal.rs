@@ -15,7 +15,7 @@ pub fn of(error: &Error, claim: &TopicClaim) -> Unusable {
     let kafka = &error.context().reason;
     let said = |reason, message| Unusable { reason, message };
     match error.code() {
-        Some(Code::InvalidReplicationFactor) => said(
+        Some(Code::InvalidReplicationFactor | Code::InvalidReplicaAssignment) => said(
             Reason::TooManyReplicas,
             format!("topic {topic} cannot have the replicas that are asked for: Kafka says: {kafka}"),
         ),

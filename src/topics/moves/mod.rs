@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use self::plan::{Plan, TOPICS};
 use crate::api::reasons::Reason;
-use crate::api::resources::TopicClaimStatus;
+use crate::api::resources::{READY, TopicClaimStatus, condition};
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
@@ -75,7 +75,10 @@ impl Progress {
     /// As it was told last, where it cannot be looked at.
     #[must_use]
     pub fn as_told(status: Option<&TopicClaimStatus>) -> Self {
-        Self { moving: status.and_then(|status| status.moving), waits: None }
+        let said = status.and_then(|status| condition(&status.conditions, READY));
+        let waits = said.filter(|said| said.status == "False" && said.reason == Reason::ReplicasWait.code());
+        let waits = waits.map(|said| Unusable { reason: Reason::ReplicasWait, message: said.message.clone() });
+        Self { moving: status.and_then(|status| status.moving), waits }
     }
 
     /// When to look again; `None` for the usual time.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::deadline::within;
 
@@ -67,11 +68,34 @@ impl CallError {
     }
 }
 
-/// Calls the API server, and waits for at most `limit`. `what` is a verb with its object, such as "read the Secret".
+/// Calls that are under way at the same time. What goes beyond waits here rather than in the API server, where it would keep our own Lease
+/// waiting and let deadlines pass: a thousand accesses that begin at once have thousands of calls.
+const TOGETHER: usize = 64;
+static SLOTS: Semaphore = Semaphore::const_new(TOGETHER);
+
+/// Calls the API server once it is its turn, and waits for at most `limit` then. `what` is a verb with its object, such as "read the Secret".
 ///
 /// # Errors
 /// [`CallError`].
 pub async fn call<T>(
+    limit: Duration,
+    what: &'static str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallError> {
+    in_turn(&SLOTS, at_once(limit, what, call)).await
+}
+
+/// The semaphore is never closed, so there always is a permit in the end.
+async fn in_turn<T>(slots: &Semaphore, call: impl Future<Output = T>) -> T {
+    let _slot = slots.acquire().await.ok();
+    call.await
+}
+
+/// Calls the API server whatever else is under way, and waits for at most `limit`: for what must not be late.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn at_once<T>(
     limit: Duration,
     what: &'static str,
     call: impl Future<Output = kube::Result<T>>,
@@ -119,9 +143,21 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
+    use futures::FutureExt;
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_goes_beyond_the_calls_that_are_under_way_waits() {
+        let slots = Semaphore::new(1);
+        let held = slots.acquire().await;
+        assert!(in_turn(&slots, ready(())).now_or_never().is_none());
+        drop(held);
+        assert!(in_turn(&slots, ready(())).now_or_never().is_some());
+    }
 
     #[test]
     fn what_is_gone_is_named() {

@@ -12,17 +12,18 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::kubernetes::{CallError, call};
+use super::kubernetes::{CallError, at_once};
 use super::writes;
 
-/// How long a leader may be silent before another replica takes over.
-const DURATION: Duration = Duration::from_secs(8);
+/// How long a leader may be silent before another replica takes over. This and the next two are what Kubernetes' own controllers go by
+/// (`LeaderElectionConfiguration` of component-base): on less, a busy API server costs the Lease, and what begins anew makes it busier.
+const DURATION: Duration = Duration::from_secs(15);
 /// How often the leader renews, and a follower looks.
 const RENEWAL: Duration = Duration::from_secs(2);
 /// A leader that could not renew for this long stops: earlier than anybody else may take over.
-const GIVE_UP: Duration = Duration::from_secs(6);
+const GIVE_UP: Duration = Duration::from_secs(10);
 /// The deadline of one call.
-const CALL: Duration = Duration::from_secs(2);
+const CALL: Duration = Duration::from_secs(4);
 
 /// The Lease was lost, or could not be renewed in time.
 #[derive(Debug, thiserror::Error)]
@@ -104,11 +105,11 @@ impl Leadership {
 
     /// Takes or renews the Lease if it is ours to take. The resource version makes two takers exclude each other.
     async fn turn(&self, observed: &mut Observed) -> Result<Turn, CallError> {
-        let found = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await?;
+        let found = at_once(CALL, "read the Lease", self.api.get_opt(&self.name)).await?;
         let Some(mut lease) = found else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            let written = call(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await?;
+            let written = at_once(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await?;
             return Ok(settle(&written, observed));
         };
         if !observed.goes_on(&lease) {
@@ -120,7 +121,7 @@ impl Leadership {
         }
         lease.spec = Some(self.spec(spec.as_ref()));
         let written =
-            call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
+            at_once(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
         Ok(settle(&written, observed))
     }
 
@@ -140,14 +141,14 @@ impl Leadership {
 
     /// Hands the Lease over, so that the next leader need not wait.
     async fn release(&self) {
-        let Ok(Some(mut lease)) = call(CALL, "read the Lease", self.api.get_opt(&self.name)).await else { return };
+        let Ok(Some(mut lease)) = at_once(CALL, "read the Lease", self.api.get_opt(&self.name)).await else { return };
         let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&*self.identity))
         else {
             return;
         };
         spec.holder_identity = None;
         if let Err(error) =
-            call(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await
+            at_once(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await
         {
             tracing::info!(lease = self.name, %error, "the Lease was not handed over; it runs out by itself");
         }

@@ -73,16 +73,18 @@ impl CallError {
 const TOGETHER: usize = 64;
 static SLOTS: Semaphore = Semaphore::const_new(TOGETHER);
 
-/// Calls the API server once it is its turn, and waits for at most `limit` then. `what` is a verb with its object, such as "read the Secret".
+/// Calls the API server once it is its turn, which comes because every call before it ends, and waits for at most `limit` then. `what` is a verb with its object, such as "read the Secret".
 ///
 /// # Errors
 /// [`CallError`].
-pub async fn call<T>(
+pub fn call<T>(
     limit: Duration,
     what: &'static str,
     call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, CallError> {
-    in_turn(&SLOTS, at_once(limit, what, call)).await
+) -> impl Future<Output = Result<T, CallError>> {
+    // Its state is large, and would lie in that of whoever waits for it once for each layer.
+    let call = Box::pin(call);
+    async move { in_turn(&SLOTS, at_once(limit, what, call)).await }
 }
 
 /// The semaphore is never closed, so there always is a permit in the end.

@@ -1,11 +1,8 @@
 //! What brokers give a topic where nobody says otherwise, asked now and then. I/O; decides nothing.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::answers::Answers;
 use crate::clusters::Connection;
 use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::error::Error;
@@ -13,9 +10,9 @@ use crate::kafka::error::Error;
 /// For how long an answer is believed: brokers change it seldom, and many topics may be made at a time.
 const BELIEVED: Duration = Duration::from_secs(60);
 
-/// What was told, by cluster (`namespace/name`), and when.
+/// What was told.
 #[derive(Debug, Default)]
-pub struct Defaults(Mutex<HashMap<String, (TopicDefaults, Instant)>>);
+pub struct Defaults(Answers<TopicDefaults>);
 
 impl Defaults {
     /// What the brokers of a cluster give, by one of them; nothing is known where we may not read it, which takes DescribeConfigs on
@@ -24,8 +21,7 @@ impl Defaults {
     /// # Errors
     /// No broker answered.
     pub async fn of(&self, connection: &Connection, cluster: &str) -> Result<TopicDefaults, Error> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).copied();
-        if let Some((defaults, _)) = known.filter(|(_, since)| since.elapsed() < BELIEVED) {
+        if let Some(defaults) = self.0.recall(cluster, |_| BELIEVED) {
             return Ok(defaults);
         }
         let brokers = connection.admin.describe_cluster().await?.brokers;
@@ -41,7 +37,6 @@ impl Defaults {
             Err(Error::Denied(_)) => TopicDefaults::default(),
             told => told?,
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), (defaults, Instant::now()));
-        Ok(defaults)
+        Ok(self.0.note(cluster, defaults))
     }
 }

@@ -1,5 +1,6 @@
 //! Topics as claimed: observe → plan → apply → report, a claim at a time. What becomes of a topic whose claim goes: [`deletion`].
 
+pub mod answers;
 pub mod apply;
 pub mod belonging;
 pub mod create;

@@ -1,11 +1,9 @@
 //! How large the brokers' disks are, asked now and then. I/O; decides nothing.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::answers::Answers;
 use super::disk::{Disks, Size};
 use crate::clusters::Connection;
 use crate::kafka::error::Error;
@@ -15,9 +13,9 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// For how long one is in which a broker is missing: it changes nothing that holds.
 const BELIEVED_IN_PART: Duration = Duration::from_secs(5);
 
-/// What was told, by cluster (`namespace/name`), and when.
+/// What was told.
 #[derive(Debug, Default)]
-pub struct Volumes(Mutex<HashMap<String, (Disks, Instant)>>);
+pub struct Volumes(Answers<Disks>);
 
 impl Volumes {
     /// The disks of a cluster. Needs Describe on Cluster.
@@ -25,14 +23,11 @@ impl Volumes {
     /// # Errors
     /// No broker told how large its disks are.
     pub async fn of(&self, connection: &Connection, cluster: &str) -> Result<Disks, Error> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).copied();
         let believed = |disks: &Disks| if disks.complete { BELIEVED } else { BELIEVED_IN_PART };
-        if let Some((disks, _)) = known.filter(|(disks, since)| since.elapsed() < believed(disks)) {
-            return Ok(disks);
+        match self.0.recall(cluster, believed) {
+            Some(disks) => Ok(disks),
+            None => Ok(self.0.note(cluster, ask(connection).await?)),
         }
-        let disks = ask(connection).await?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned(), (disks, Instant::now()));
-        Ok(disks)
     }
 }
 

@@ -59,25 +59,12 @@ impl Admin {
     /// See [`Error`].
     pub async fn topic_defaults(&self, broker: BrokerId) -> Result<TopicDefaults, Error> {
         let retention = RETENTION.iter().map(|(key, _)| *key);
-        let keys = [REPLICAS, SEGMENT].into_iter().chain(retention).map(text).collect();
-        let resource = DescribeConfigsResource::default()
-            .with_resource_type(BROKER)
-            .with_resource_name(text(&broker.to_string()))
-            .with_configuration_keys(Some(keys));
-        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
-        let answer = self.read(At::Broker(broker), |_| request.clone()).await?;
-        let mut told: BTreeMap<String, i64> = BTreeMap::new();
-        for result in answer.reply.results {
-            Error::check(API, &answer.peer, result.error_code, result.error_message.as_deref())?;
-            let number = |value: Option<&str>| value.and_then(|value| value.parse().ok());
-            let numbers =
-                result.configs.iter().filter_map(|one| Some((one.name.to_string(), number(one.value.as_deref())?)));
-            told.extend(numbers);
-        }
-        let kept = RETENTION.iter().find_map(|(key, unit)| Some(told.get(*key)?.saturating_mul(*unit)));
+        let told = self.broker_settings(broker, [REPLICAS, SEGMENT].into_iter().chain(retention)).await?;
+        let number = |key: &str| told.get(key)?.as_deref()?.parse::<i64>().ok();
+        let kept = RETENTION.iter().find_map(|(key, unit)| Some(number(key)?.saturating_mul(*unit)));
         Ok(TopicDefaults {
-            replicas: told.get(REPLICAS).and_then(|count| i32::try_from(*count).ok()),
-            segment_bytes: told.get(SEGMENT).and_then(|bytes| u64::try_from(*bytes).ok()),
+            replicas: number(REPLICAS).and_then(|count| i32::try_from(count).ok()),
+            segment_bytes: number(SEGMENT).and_then(|bytes| u64::try_from(bytes).ok()),
             retention_ms: kept,
         })
     }
@@ -87,33 +74,40 @@ impl Admin {
     /// # Errors
     /// See [`Error`].
     pub async fn broker_security(&self, broker: BrokerId) -> Result<BrokerSecurity, Error> {
-        let keys = [AUTHORIZER, ALLOW_EVERYONE, MECHANISMS].map(text).to_vec();
+        let told = self.broker_settings(broker, [AUTHORIZER, ALLOW_EVERYONE, MECHANISMS].into_iter()).await?;
+        let value = |key: &str| told.get(key).and_then(Option::as_deref);
+        let allow_everyone = match (told.contains_key(ALLOW_EVERYONE), value(ALLOW_EVERYONE)) {
+            (_, Some(value)) => AllowEveryone::Set(value.eq_ignore_ascii_case("true")),
+            (true, None) => AllowEveryone::Hidden,
+            (false, None) => AllowEveryone::Unset,
+        };
+        let names = value(MECHANISMS).unwrap_or_default().split(',').map(|name| name.trim().to_owned());
+        Ok(BrokerSecurity {
+            authorizer: value(AUTHORIZER).map(str::to_owned),
+            allow_everyone,
+            mechanisms: names.filter(|name| !name.is_empty()).collect(),
+        })
+    }
+
+    /// These of a broker's settings, as far as it has them; nothing for one that it hides or that is empty.
+    async fn broker_settings(
+        &self,
+        broker: BrokerId,
+        keys: impl Iterator<Item = &'static str>,
+    ) -> Result<BTreeMap<String, Option<String>>, Error> {
         let resource = DescribeConfigsResource::default()
             .with_resource_type(BROKER)
             .with_resource_name(text(&broker.to_string()))
-            .with_configuration_keys(Some(keys));
+            .with_configuration_keys(Some(keys.map(text).collect()));
         let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
         let answer = self.read(At::Broker(broker), |_| request.clone()).await?;
-        let mut security =
-            BrokerSecurity { authorizer: None, allow_everyone: AllowEveryone::Unset, mechanisms: Vec::new() };
+        let mut told = BTreeMap::new();
         for result in answer.reply.results {
             Error::check(API, &answer.peer, result.error_code, result.error_message.as_deref())?;
-            for config in result.configs {
-                let value = config.value.as_deref().filter(|value| !value.is_empty());
-                match &*config.name {
-                    AUTHORIZER => security.authorizer = value.map(str::to_owned),
-                    ALLOW_EVERYONE => {
-                        let set = value.map(|value| AllowEveryone::Set(value.eq_ignore_ascii_case("true")));
-                        security.allow_everyone = set.unwrap_or(AllowEveryone::Hidden);
-                    }
-                    MECHANISMS => {
-                        let names = value.unwrap_or_default().split(',').map(|name| name.trim().to_owned());
-                        security.mechanisms = names.filter(|name| !name.is_empty()).collect();
-                    }
-                    _ => {}
-                }
-            }
+            told.extend(result.configs.into_iter().map(|one| {
+                (one.name.to_string(), one.value.map(|value| value.to_string()).filter(|value| !value.is_empty()))
+            }));
         }
-        Ok(security)
+        Ok(told)
     }
 }

@@ -1,7 +1,7 @@
 //! How the probe's program comes into a Pod.
 
 use super::operation::Part;
-use super::parts::{Installer, PROBE_NAME, PROBE_PATH, Volume};
+use super::parts::{Installer, PROBE_NAME, PROBE_PATH, TOKEN_PATH, Volume};
 use super::patch::Patch;
 use super::pod::{Container, Presence};
 use super::serving::{Slot, slot};
@@ -67,6 +67,10 @@ impl<'s> Patch<'_, '_, 's> {
         if self.has_resources() {
             installer = installer.with_resources();
         }
+        // Elsewhere nothing would be mounted there, and some clusters refuse Pods that have that path for no reason.
+        if self.has_token() {
+            installer = installer.without_a_token();
+        }
         let place = if first { "0" } else { "-" };
         self.insert(&["spec", "initContainers"], place, spec.init_containers.is_some(), Part::Container(installer));
     }
@@ -74,6 +78,12 @@ impl<'s> Patch<'_, '_, 's> {
     fn container_name_taken(&mut self, place: &str) {
         let rule = "is taken: Admittance needs this name for the container that installs the probe";
         self.problems.push(Problem::new(Reason::NameTaken, place, PROBE_NAME, rule));
+    }
+
+    /// Whether Kubernetes has mounted the token of a service account, as it does before it asks us.
+    fn has_token(&self) -> bool {
+        let mounts = self.pod.spec.containers.iter().flatten().flat_map(|container| &container.volume_mounts).flatten();
+        mounts.into_iter().any(|mount| mount.mount_path == TOKEN_PATH)
     }
 
     fn has_resources(&self) -> bool {

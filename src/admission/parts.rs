@@ -11,6 +11,8 @@ pub const CREDENTIALS_VOLUME: &str = "admittance-credentials";
 pub const PROBE_NAME: &str = "admittance-probe";
 /// Where the probe is mounted.
 pub const PROBE_PATH: &str = "/var/run/admittance";
+/// Where Kubernetes mounts the token of a Pod's service account in every container that has nothing there.
+pub const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// Readable by every user of the Pod: the webhook cannot set fsGroup without changing what the author wrote.
 const MODE_0444: u32 = 0o444;
 /// A probe that is there need not be fetched anew for each Pod.
@@ -121,7 +123,7 @@ pub struct Installer<'a> {
     image: &'a str,
     image_pull_policy: &'static str,
     command: [&'static str; 3],
-    volume_mounts: [Mount; 1],
+    volume_mounts: Vec<Mount>,
     security_context: SecurityContext,
     #[serde(skip_serializing_if = "Option::is_none")]
     resources: Option<Resources>,
@@ -170,7 +172,7 @@ impl<'a> Installer<'a> {
             image,
             image_pull_policy: PULL_POLICY,
             command: ["/admittance-probe", "install", PROBE_PATH],
-            volume_mounts: [Mount { read_only: false, ..Mount::probe() }],
+            volume_mounts: vec![Mount { read_only: false, ..Mount::probe() }],
             security_context: SecurityContext {
                 allow_privilege_escalation: false,
                 capabilities: Capabilities { drop: ["ALL"] },
@@ -187,6 +189,14 @@ impl<'a> Installer<'a> {
     #[must_use]
     pub fn as_user_of_the_image(mut self) -> Self {
         self.security_context.run_as_user = Some(PROBE_USER);
+        self
+    }
+
+    /// Has the probe's folder where the token of the service account would be mounted, which it does not need. Kubernetes' own plugin would
+    /// change the Pod for it once more, and whoever changed it before would be asked again.
+    #[must_use]
+    pub fn without_a_token(mut self) -> Self {
+        self.volume_mounts.push(Mount { mount_path: TOKEN_PATH, ..Mount::probe() });
         self
     }
 

@@ -29,8 +29,7 @@ use crate::api::secret::Secret;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
 use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
-use crate::kafka::acl::{AclBinding, AclFilter};
-use crate::kafka::admin::At;
+use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::ownership::own_namespace;
@@ -294,7 +293,6 @@ async fn held(
     subject: &Subject,
     wishes: &Wishes,
 ) -> Result<Held, Halt> {
-    let filter = AclFilter::Principal(principal(&subject.username));
     let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &key.0);
     let groups = try_join_all(wishes.groups.iter().map(|name| async move {
         let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
@@ -320,7 +318,7 @@ async fn held(
         Ok::<_, CallError>((name.clone(), found.map_or(SecretView::Absent, |found| view(found, own))))
     }));
     let (rules, slots, topics, groups, copies, secret) = tokio::join!(
-        connection.admin.describe_acls(&filter, At::Any),
+        connection.batcher.describe_rules(principal(&subject.username)),
         connection.batcher.describe_user(subject.username.clone()),
         topics,
         groups,

@@ -224,6 +224,27 @@ async fn no_login_is_tried_while_a_broker_shows_the_password_before() {
 }
 
 #[tokio::test]
+async fn rules_of_many_are_read_at_once_and_those_of_few_one_by_one() {
+    let fake = Fake::start(Script { store: Some(Store::new()), ..Script::default() }).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let user = |number: u32| format!("User:u{number}");
+    let rule = |number: u32| {
+        AclBinding::allow(user(number), Operation::Read, ResourceType::Topic, PatternType::Literal, "orders")
+    };
+    batcher.create_acls((0..600).map(rule).collect()).await.unwrap();
+    // The first goes alone, and the others together while it is under way.
+    let read = join_all((0..400).map(|number| batcher.describe_rules(user(number)))).await;
+    for (number, read) in (0..400).zip(read) {
+        assert_eq!(read.unwrap(), [rule(number)]);
+    }
+    let listed = fake.seen(ApiKey::DescribeAcls).len();
+    assert!(listed <= 3, "{listed} requests");
+    assert_eq!(batcher.describe_rules(user(599)).await.unwrap(), [rule(599)]);
+    assert_eq!(batcher.describe_rules("User:nobody".into()).await.unwrap(), []);
+    assert_eq!(fake.seen(ApiKey::DescribeAcls).len(), listed + 2);
+}
+
+#[tokio::test]
 async fn quotas_of_many_are_read_at_once_and_those_of_few_one_by_one() {
     let fake = Fake::start(Script { store: Some(Store::new()), ..Script::default() }).await;
     let batcher = Batcher::new(&admin(&fake));

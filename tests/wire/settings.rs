@@ -112,7 +112,8 @@ async fn many_callers_share_requests_and_one_refusal_is_one_callers() {
     let found = join_all((0..450).map(|number| batcher.describe_settings(format!("t{number}")))).await;
     assert_eq!(found.iter().filter(|result| result.is_ok()).count(), 449);
     let sizes: Vec<_> = fake.seen(ApiKey::DescribeConfigs).iter().map(Vec::len).collect();
-    assert_eq!(sizes, [200, 200, 50]);
+    assert_eq!((sizes.iter().sum::<usize>(), sizes.iter().max()), (450, Some(&200)), "{sizes:?}");
+    assert!(sizes.len() <= 4, "the first may go alone: {sizes:?}");
 }
 
 #[tokio::test]

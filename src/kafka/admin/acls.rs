@@ -1,6 +1,6 @@
 //! Access rules.
 
-use std::sync::atomic::Ordering;
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use kafka_protocol::messages::{
     CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, create_acls_request::AclCreation,
@@ -79,12 +79,24 @@ impl Admin {
     /// # Errors
     /// See [`Error`]; [`Error::Denied`] with the code `SecurityDisabled` where the brokers have no authorizer.
     pub async fn describe_acls(&self, filter: &AclFilter, at: At) -> Result<Vec<AclBinding>, Error> {
+        self.rules(filter, at, |_| true).await
+    }
+
+    /// Finds the rules of all of these principals in one question, sorted: those of others are read and left out.
+    ///
+    /// # Errors
+    /// See [`Self::describe_acls`].
+    pub async fn describe_acls_of(&self, principals: &HashSet<&str>, at: At) -> Result<Vec<AclBinding>, Error> {
+        self.rules(&AclFilter::All, at, |principal| principals.contains(principal)).await
+    }
+
+    async fn rules(&self, filter: &AclFilter, at: At, meant: impl Fn(&str) -> bool) -> Result<Vec<AclBinding>, Error> {
         let answer = self.read(at, |_| wire_filter(filter)).await?;
         let reply = answer.reply;
         Error::check(DESCRIBE, &answer.peer, reply.error_code, reply.error_message.as_deref())?;
         let mut rules = Vec::new();
         for resource in &reply.resources {
-            for acl in &resource.acls {
+            for acl in resource.acls.iter().filter(|acl| meant(&acl.principal)) {
                 let rule = || {
                     Some(AclBinding {
                         resource_type: ResourceType::from_code(resource.resource_type)?,

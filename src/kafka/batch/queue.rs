@@ -106,9 +106,15 @@ async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: D
         let until = batch.members.first().map_or_else(Instant::now, |first| first.arrived + linger);
         // What has queued up while the last request was under way is taken at once: its time to linger is over.
         while batch.weight < W::CAP && held.len() < W::CAP {
-            match timeout_at(until, members.recv()).await {
-                Ok(Some(member)) => batch.add(member, &mut held),
-                Ok(None) | Err(_) => break,
+            // A timer fires with the next millisecond at the earliest.
+            let next = if Instant::now() < until {
+                timeout_at(until, members.recv()).await.ok().flatten()
+            } else {
+                members.try_recv().ok()
+            };
+            match next {
+                Some(member) => batch.add(member, &mut held),
+                None => break,
             }
         }
         under_way.spawn(send(Arc::clone(&work), batch.members, Arc::clone(&number)));

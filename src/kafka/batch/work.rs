@@ -1,10 +1,12 @@
 //! What can be folded, and how much of it goes into one request.
 
+use std::collections::HashMap;
+
 use futures::future::join_all;
 
 use super::queue::{Sent, Work};
 use crate::kafka::{
-    acl::AclBinding,
+    acl::{AclBinding, AclFilter},
     admin::{
         Admin, At, REVOCATIONS,
         quotas::Quota,
@@ -24,6 +26,8 @@ const USERS_A_REQUEST: usize = 500;
 const TOPICS_A_REQUEST: usize = 500;
 /// Up to so many users are asked about one by one, rather than about all that have quotas.
 const FEW_USERS: usize = 8;
+/// Up to so many principals' rules are asked for one by one, rather than those of all: a broker scans every rule for each question.
+const FEW_PRINCIPALS: usize = 16;
 /// Each answer has some forty settings, most of them defaults that nobody asked for.
 const SETTINGS_OF_TOPICS: usize = 200;
 const CHANGES_A_REQUEST: usize = 1000;
@@ -229,6 +233,34 @@ impl Work for DescribeUsers {
 
     async fn send(&self, users: &[String]) -> Sent<Vec<StoredCredential>> {
         self.0.describe_users(users, At::Any).await
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DescribeRules(pub(super) Admin);
+
+impl Work for DescribeRules {
+    type Item = String;
+    type Output = Vec<AclBinding>;
+    const API: &'static str = "DescribeAcls";
+    const CAP: usize = USERS_A_REQUEST;
+
+    fn key(principal: &String) -> Option<String> {
+        Some(principal.clone())
+    }
+
+    /// Kafka's question is about one principal or about all.
+    async fn send(&self, principals: &[String]) -> Sent<Vec<AclBinding>> {
+        if principals.len() <= FEW_PRINCIPALS {
+            let filters: Vec<_> = principals.iter().cloned().map(AclFilter::Principal).collect();
+            return Ok(join_all(filters.iter().map(|filter| self.0.describe_acls(filter, At::Any))).await);
+        }
+        let all = self.0.describe_acls_of(&principals.iter().map(String::as_str).collect(), At::Any).await?;
+        let mut of: HashMap<String, Vec<AclBinding>> = HashMap::new();
+        for rule in all {
+            of.entry(rule.principal.clone()).or_default().push(rule);
+        }
+        Ok(principals.iter().map(|principal| Ok(of.remove(principal).unwrap_or_default())).collect())
     }
 }
 

@@ -20,9 +20,11 @@ use crate::kafka::{
     scram::ScramKeys,
 };
 
-/// The first pause between two looks; doubles up to the last.
+/// The shortest pause between two looks, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
+/// A pause is this part of the time that was waited so far: nobody waits for much longer than it takes.
+const PART: u32 = 5;
 /// How long a broker has to put a user to use that it shows already: it shows the metadata first, then applies it part by part
 /// (`BrokerMetadataPublisher`). A login that comes in between is refused, and stands in its log.
 const PUBLICATION: Duration = Duration::from_millis(10);
@@ -69,17 +71,17 @@ struct Waiter {
 pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receiver<Want>) {
     let mut ledger: Ledger<Waiter> = Ledger::new();
     let mut down_since: Option<Instant> = None;
-    let mut attempt = 0;
+    let (mut attempt, mut began) = (0, Instant::now());
     // A connection for the next login, opened while the rest is looked at.
     let mut spare: Option<Prepared> = None;
     loop {
         if ledger.is_empty() {
-            attempt = 0;
             spare = None;
             match wants.recv().await {
                 Some(want) => enter(&mut ledger, want),
                 None => return,
             }
+            (attempt, began) = (0, Instant::now());
         }
         while let Ok(want) = wants.try_recv() {
             enter(&mut ledger, want);
@@ -139,9 +141,11 @@ pub(super) async fn run(admin: Admin, broker: BrokerId, mut wants: mpsc::Receive
         answer(ledger.take_waiting_for_logins(late), || said(true));
         answer(ledger.take_waiting(late), || said(false));
 
-        attempt = if progress { 0 } else { attempt + 1 };
-        if !progress && !ledger.is_empty() {
-            let pause = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(10)).min(LAST_PAUSE);
+        if progress {
+            (attempt, began) = (0, Instant::now());
+        } else if !ledger.is_empty() {
+            attempt += 1;
+            let pause = (began.elapsed() / PART).clamp(FIRST_PAUSE, LAST_PAUSE);
             let earliest = ledger.waiters().map(|waiter| waiter.deadline).min();
             let until = (Instant::now() + pause).min(earliest.unwrap_or_else(Instant::now));
             tokio::select! {

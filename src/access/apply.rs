@@ -67,9 +67,19 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience:
         confirmed: OnceCell::new(),
         patience,
     };
+    let mut unsettled = Ok(());
     for stage in Stage::ALL {
         let steps = plan.steps.iter().filter(|step| step.stage() == stage);
-        try_join_all(steps.map(|step| work.step(step))).await?;
+        let done = try_join_all(steps.map(|step| work.step(step))).await.map(drop);
+        match stage {
+            // What is to be taken is taken, whatever becomes of the record; nothing else follows where that is not as it was seen.
+            Stage::Unsettle => unsettled = done,
+            Stage::Revoke => {
+                done?;
+                std::mem::replace(&mut unsettled, Ok(()))?;
+            }
+            _ => done?,
+        }
     }
     Ok(Applied {
         proof: work.proof.into_inner(),
@@ -95,17 +105,17 @@ impl Work<'_> {
             Step::RecordRotation { count, clear } => {
                 let written = objects::record_rotation(client, self.claim_seen()?, *count, *clear).await?;
                 if let Some(written) = written {
-                    self.wrote(written);
+                    self.noted(written);
                 }
                 Ok(())
             }
             Step::RecordCluster => {
                 let written = objects::record_cluster(client, self.claim_seen()?, &self.subject.cluster).await?;
-                self.wrote(written);
+                self.noted(written);
                 Ok(())
             }
             Step::ForgetRules => {
-                self.wrote(objects::forget_rules(client, self.claim_seen()?).await?);
+                self.noted(objects::forget_rules(client, self.claim_seen()?).await?);
                 Ok(())
             }
             Step::Grant(rules) => self.grant(rules).await,
@@ -153,9 +163,21 @@ impl Work<'_> {
         self.seen.claim.as_deref().ok_or(CHANGED)
     }
 
+    /// The claim as it was seen, or as a step before has left it.
+    fn latest(&self) -> Result<AccessClaim, Halt> {
+        let written = self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        written.map_or_else(|| self.claim_seen().cloned(), Ok)
+    }
+
     /// The claim as the last write returned it: what is reported goes on from there.
     fn wrote(&self, claim: AccessClaim) {
         *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = Some(claim);
+    }
+
+    /// The same, of a write that concerns nobody else: nobody looks again because of it.
+    fn noted(&self, claim: AccessClaim) {
+        self.context.world.renew_access(claim.clone());
+        self.wrote(claim);
     }
 
     async fn create_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
@@ -165,8 +187,8 @@ impl Work<'_> {
     }
 
     async fn update_claim(&self, spec: &AccessClaimSpec) -> Result<(), Halt> {
-        let made = objects::update_claim(&self.context.client, self.claim_seen()?, spec).await?;
-        self.context.world.renew_access(&self.seen.key, made.clone());
+        // Who shares a topic or a group with it is told by the watch.
+        let made = objects::update_claim(&self.context.client, &self.latest()?, spec).await?;
         self.wrote(made);
         Ok(())
     }

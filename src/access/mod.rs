@@ -9,6 +9,7 @@ pub mod asks;
 pub mod copies;
 pub mod credentials;
 pub mod drift;
+mod echo;
 mod foreign;
 pub mod gates;
 pub mod groups;
@@ -86,6 +87,8 @@ pub struct Context {
     pub accounts: Arc<reviews::Accounts>,
     /// The Pods that were let through the gate.
     pub gates: Arc<gates::Gates>,
+    /// What waits to be looked at.
+    pub queue: Queue<AccessKey>,
 }
 
 impl Controller for Context {
@@ -121,7 +124,8 @@ impl Controller for Context {
 }
 
 /// Works on accesses until the future is dropped.
-pub async fn run(context: Context, queue: Queue<AccessKey>) {
+pub async fn run(context: Context) {
+    let queue = context.queue.clone();
     controller::run(context, queue).await;
 }
 

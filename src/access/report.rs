@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use super::Context;
 use super::apply::Applied;
 use super::asks::Asker;
+use super::echo;
 use super::observe::Observation;
 use super::plan::Plan;
 use super::rotation::named;
 use super::step::Step;
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition};
+use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition, news};
 use crate::clusters::{Halt, Unusable};
 use crate::kafka::proof::Proof;
 use crate::runtime::status::{self, Base};
-use crate::watch::AccessKey;
+use crate::watch::{AccessKey, version};
 
 /// The condition type that answers "is the published password the only one that works?".
 const CURRENT: &str = "CredentialCurrent";
@@ -73,7 +74,11 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     overlap(&mut conditions, plan);
     let told = prefix(&before, &mut conditions, plan);
     let drifted = drifted(&before, &mut conditions, plan);
-    write(context, claim, &before, &status).await?;
+    let written = write(context, claim, &before, &status).await?;
+    if echo::is_all(context, seen, applied) {
+        let made = applied.claim.as_ref().and_then(version);
+        made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
+    }
     let about = claim.object_ref(&());
     if let Some((reason, message)) = rotated(seen, plan) {
         context.events.tell(&about, ACTION, reason, message).await;
@@ -208,25 +213,19 @@ async fn write(
     claim: &AccessClaim,
     before: &AccessClaimStatus,
     status: &AccessClaimStatus,
-) -> Result<(), Halt> {
+) -> Result<Option<u64>, Halt> {
     if before == status {
-        return Ok(());
+        return Ok(None);
     }
-    let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     let words = ("write the AccessClaim's status", "access_claim_status");
     let written = status::write(&context.client, claim, Base::Unchanged, merged(status), words).await?;
     let reference = written.object_ref(&());
-    let said = |status: &AccessClaimStatus| {
-        condition(&status.conditions, READY).map(|said| (said.status.clone(), said.reason.clone()))
-    };
-    if said(before) != said(status)
-        && let Some(ready) = condition(&status.conditions, READY)
-        && let Some(reason) = Reason::of_code(&ready.reason)
-    {
-        context.events.tell(&reference, ACTION, reason, &ready.message).await;
+    let version = version(&written);
+    context.world.renew_access(written);
+    if let Some((reason, message)) = news(&before.conditions, &status.conditions) {
+        context.events.tell(&reference, ACTION, reason, message).await;
     }
-    context.world.renew_access(&name, written);
-    Ok(())
+    Ok(version)
 }
 
 /// A status as a merge is to write it: what can go again is named even where it is not there, or it would stay.

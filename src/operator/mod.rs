@@ -140,6 +140,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         told: Arc::default(),
         accounts: Arc::default(),
         gates: Arc::default(),
+        queue: queues.accesses.clone(),
     };
     let controllers = async {
         // Nothing is decided before every table is complete: what is not known yet must not look like what is not there.
@@ -151,7 +152,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
             tokio::join!(
                 topics::moves::sweep::run(topic_context.clone(), queues.topics.clone()),
                 topics::run(topic_context, queues.topics.clone(), queues.used.clone()),
-                access::run(access_context, queues.accesses.clone()),
+                access::run(access_context),
                 sweep::run(sweep_context),
                 deletion::run(deletion_context),
             );

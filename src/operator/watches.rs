@@ -11,10 +11,10 @@ use kube::{Client, ResourceExt};
 use super::state::Queues;
 use crate::api::annotations::{ACCESS, INJECTION};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
-use crate::watch::follow::{Place, events, follow, readable};
+use crate::watch::follow::{Change, Place, events, follow, follow_all, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, PodFacts, World, is_group};
+use crate::watch::{NamespaceFacts, PodFacts, World, is_group, version};
 
 /// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
 /// merely lacks.
@@ -75,13 +75,22 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                 }
             }
         ),
-        follow(
+        follow_all(
             accesses,
             &place,
             &world.accesses,
             |claim| readable(claim).map(|claim| world.placed_access(claim)),
-            |name, groups| {
-                queues.accesses.push(name.clone());
+            |name, change| {
+                let groups = match change {
+                    Change::News(groups) => {
+                        match world.accesses.get(&(&name.0, &name.1)).as_deref().and_then(version) {
+                            Some(version) => queues.accesses.push_version(name.clone(), version),
+                            None => queues.accesses.push(name.clone()),
+                        }
+                        groups
+                    }
+                    Change::Echo(groups) => groups,
+                };
                 for group in groups {
                     if !is_group(&group) {
                         queues.used.push(group);
@@ -89,7 +98,8 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                     }
                     // Rivals of one consumer group look again.
                     let rivals = world.accesses.of(&group);
-                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.accesses.push(rival));
+                    let rivals = rivals.iter().filter_map(|claim| name_of(&**claim));
+                    rivals.filter(|rival| rival != name).for_each(|rival| queues.accesses.push(rival));
                 }
             }
         ),

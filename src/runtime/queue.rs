@@ -3,7 +3,7 @@
 //! What arrives for a key while it waits is folded into one; what arrives while it is worked on makes it run once more
 //! afterwards. So a burst costs memory for its keys only, and nothing is dropped.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,10 +52,26 @@ struct State<K> {
     failures: HashMap<K, u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Ready,
-    Running { again: bool },
+    Running(Meanwhile),
+}
+
+/// What happened while a key is worked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Meanwhile {
+    again: bool,
+    /// Versions of the key's object that somebody told of, and those that the work itself has written.
+    told: BTreeSet<u64>,
+    written: BTreeSet<u64>,
+}
+
+impl Meanwhile {
+    /// Whether there is more to see than the work's own doing.
+    fn is_news(&self) -> bool {
+        self.again || !self.told.is_subset(&self.written)
+    }
 }
 
 impl<K> Clone for Queue<K> {
@@ -85,6 +101,19 @@ impl<K: Clone + Eq + Hash + Ord + Send + 'static> Queue<K> {
         self.shared.changed.notify_one();
     }
 
+    /// Asks for a key to be looked at because its object has come to this version; not where the work that is under way wrote that itself.
+    pub fn push_version(&self, key: K, version: u64) {
+        self.state().told(key, version);
+        self.shared.changed.notify_one();
+    }
+
+    /// The work on a key has written this version of its object, on top of all that it had seen.
+    pub fn wrote(&self, key: &K, version: u64) {
+        if let Some(Phase::Running(meanwhile)) = self.state().keys.get_mut(key) {
+            meanwhile.written.insert(version);
+        }
+    }
+
     /// Keys that wait or run.
     #[must_use]
     pub fn depth(&self) -> usize {
@@ -100,9 +129,9 @@ impl<K: Clone + Eq + Hash + Ord + Send + 'static> Queue<K> {
         let mut running = JoinSet::new();
         let mut keys = HashMap::new();
         loop {
-            while running.len() < concurrency
-                && let Some(key) = self.state().start()
-            {
+            while running.len() < concurrency {
+                // Not in the loop's head, where the lock would be held while the work begins.
+                let Some(key) = self.state().start() else { break };
                 let task = running.spawn(work(key.clone()));
                 keys.insert(task.id(), key);
             }
@@ -141,7 +170,7 @@ async fn sleep_until(due: Option<Instant>) {
 impl<K: Clone + Eq + Hash + Ord> State<K> {
     fn enqueue(&mut self, key: K) {
         match self.keys.get_mut(&key) {
-            Some(Phase::Running { again }) => *again = true,
+            Some(Phase::Running(meanwhile)) => meanwhile.again = true,
             Some(Phase::Ready) => {}
             None => {
                 self.keys.insert(key.clone(), Phase::Ready);
@@ -150,14 +179,21 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
         }
     }
 
+    fn told(&mut self, key: K, version: u64) {
+        match self.keys.get_mut(&key) {
+            Some(Phase::Running(meanwhile)) => _ = meanwhile.told.insert(version),
+            _ => self.enqueue(key),
+        }
+    }
+
     fn start(&mut self) -> Option<K> {
         let key = self.ready.pop_front()?;
-        self.keys.insert(key.clone(), Phase::Running { again: false });
+        self.keys.insert(key.clone(), Phase::Running(Meanwhile::default()));
         Some(key)
     }
 
     fn finish(&mut self, key: K, next: Next, now: Instant) {
-        let again = self.keys.remove(&key) == Some(Phase::Running { again: true });
+        let again = matches!(self.keys.remove(&key), Some(Phase::Running(meanwhile)) if meanwhile.is_news());
         let failures = if next == Next::Failed { self.failures.get(&key).copied().unwrap_or(0) + 1 } else { 0 };
         if failures == 0 {
             self.failures.remove(&key);
@@ -223,6 +259,35 @@ mod tests {
         let _ = tokio::time::timeout(Duration::from_secs(1), worker).await;
         assert_eq!(runs.load(Ordering::SeqCst), 2, "a hundred pushes are one run, those while it ran one more");
         assert_eq!(queue.depth(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_work_wrote_itself_is_no_reason_to_look_again() {
+        for (told, written, runs) in [
+            (vec![], vec![], 1),
+            (vec![7], vec![], 2),
+            (vec![7], vec![7], 1),
+            (vec![7, 9], vec![9], 2),
+            (vec![7, 9], vec![9, 7], 1),
+            (vec![], vec![9], 1),
+        ] {
+            let queue = Queue::<u8>::default();
+            let counted = Arc::new(AtomicUsize::new(0));
+            queue.push_version(1, 3);
+            let worker = queue.clone().run(1, |key| {
+                let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+                // The echo may come before the answer, and after it.
+                let [early, late] = [true, false].map(|early| told.iter().filter(move |n| (**n < 9) == early));
+                if first {
+                    early.for_each(|version| queue.push_version(key, *version));
+                    written.iter().for_each(|version| queue.wrote(&key, *version));
+                    late.for_each(|version| queue.push_version(key, *version));
+                }
+                async { Next::Idle }
+            });
+            let _ = tokio::time::timeout(Duration::from_secs(1), worker).await;
+            assert_eq!(counted.load(Ordering::SeqCst), runs, "told of {told:?}, wrote {written:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -130,6 +130,8 @@ async fn record(
     let (base, intent) = intent(claim, creating, managed);
     let words = ("write the TopicClaim's intent", "topic_claim_intent");
     let written = status::write(&context.client, &**claim, base, intent, words).await?;
+    // Nobody has to look again because of what is only about to be: what comes of it is told.
+    context.world.renew_topic(written.clone());
     Ok(Arc::new(context.world.placed_topic(written)))
 }
 

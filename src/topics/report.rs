@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::plan::Verdict;
 use super::{Context, metrics};
 use crate::api::reasons::Reason;
-use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimStatus, condition};
+use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, news};
 use crate::clusters::Halt;
 use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
@@ -61,14 +61,13 @@ fn drifted(conditions: &[Condition], verdict: &Verdict) -> Option<(bool, Reason,
 pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) -> Result<(), Halt> {
     let before = claim.status.clone().unwrap_or_default();
     let status = status(claim, verdict);
-    let name = (claim.metadata.namespace.clone().unwrap_or_default(), claim.metadata.name.clone().unwrap_or_default());
     if status != before {
         let (base, patch) = patch(&before, &status);
         let words = ("write the TopicClaim's status", "topic_claim_status");
         let written = status::write(&context.client, claim, base, patch, words).await?;
         if standing(&before) == standing(&status) {
             // Nobody else has to look again because of who uses a topic, or what settings it has.
-            context.world.renew_topic(&name, written);
+            context.world.renew_topic(written);
         }
     }
     tell(context, &claim.object_ref(&()), &before, &status, verdict).await;
@@ -104,12 +103,8 @@ async fn tell(
     status: &TopicClaimStatus,
     verdict: &Verdict,
 ) {
-    let said = condition(&before.conditions, READY).map(|said| said.reason.as_str());
-    if let Some(ready) = condition(&status.conditions, READY)
-        && said != Some(ready.reason.as_str())
-        && let Some(reason) = Reason::of_code(&ready.reason)
-    {
-        context.events.tell(about, ACTION, reason, &ready.message).await;
+    if let Some((reason, message)) = news(&before.conditions, &status.conditions) {
+        context.events.tell(about, ACTION, reason, message).await;
     }
     if let Some(drift) = status.drift.as_ref().filter(|drift| before.drift.as_ref() != Some(*drift)) {
         metrics::drift(metrics::Outcome::Found, drift.len());

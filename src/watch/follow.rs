@@ -72,6 +72,33 @@ pub async fn follow<K, T, G>(
     T: PartialEq,
     G: Clone + Eq + Hash,
 {
+    let told = |name: &Name, change: Change<G>| match change {
+        Change::News(groups) => changed(name, groups),
+        Change::Echo(_) => {}
+    };
+    follow_all(events, place, table, row, told).await;
+}
+
+/// What the watch says of an object, with the groups that it belongs or belonged to.
+pub enum Change<G> {
+    /// It came, changed or went.
+    News(Vec<G>),
+    /// It is as the table has it, by a write of ours: who wrote knows, and others may not.
+    Echo(Vec<G>),
+}
+
+/// The same as [`follow`], and `told` hears of echoes too.
+pub async fn follow_all<K, T, G>(
+    events: impl Stream<Item = Result<Event<K>, Error>>,
+    place: &Place,
+    table: &Table<T, G>,
+    row: impl Fn(K) -> Option<T>,
+    told: impl Fn(&Name, Change<G>),
+) where
+    K: Resource<DynamicType: Default> + Debug,
+    T: PartialEq,
+    G: Clone + Eq + Hash,
+{
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {
@@ -79,20 +106,20 @@ pub async fn follow<K, T, G>(
             Ok(Event::InitApply(object)) => {
                 let name = name_of(&object);
                 table.listed(&name);
-                put(table, &name, row(object), &changed);
+                put(table, &name, row(object), &told);
             }
-            Ok(Event::Apply(object)) => put(table, &name_of(&object), row(object), &changed),
-            Ok(Event::Delete(object)) => put(table, &name_of(&object), None, &changed),
+            Ok(Event::Apply(object)) => put(table, &name_of(&object), row(object), &told),
+            Ok(Event::Delete(object)) => put(table, &name_of(&object), None, &told),
             Ok(Event::InitDone) => {
                 for name in table.listing_ends(&place.scope) {
-                    put(table, &name, None, &changed);
+                    put(table, &name, None, &told);
                 }
             }
             // Nothing can be listed in a namespace that is gone, and nothing is left in it.
             Err(_) if is_gone(&place.client, &place.scope).await => {
                 table.listing_begins(&place.scope);
                 for name in table.listing_ends(&place.scope) {
-                    put(table, &name, None, &changed);
+                    put(table, &name, None, &told);
                 }
             }
             Err(error) if is_forbidden(&error) => {
@@ -139,18 +166,18 @@ fn put<T: PartialEq, G: Clone + Eq + Hash>(
     table: &Table<T, G>,
     name: &Name,
     row: Option<T>,
-    changed: &impl Fn(&Name, Vec<G>),
+    told: &impl Fn(&Name, Change<G>),
 ) {
-    let groups = match row {
-        // The echo of a write of ours.
-        Some(row) if table.get(&(&name.0, &name.1)).as_deref() == Some(&row) => return,
-        Some(row) => table.put(name.clone(), row),
-        None => table.remove(name),
+    let change = match row {
+        Some(row) if table.get(&(&name.0, &name.1)).as_deref() == Some(&row) => Change::Echo(table.groups(&row)),
+        Some(row) => Change::News(table.put(name.clone(), row)),
+        None => Change::News(table.remove(name)),
     };
-    changed(name, groups);
+    told(name, change);
 }
 
-fn name_of<K: Resource>(object: &K) -> Name {
+/// What an object is called.
+pub(super) fn name_of<K: Resource>(object: &K) -> Name {
     let meta = object.meta();
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }

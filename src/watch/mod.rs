@@ -52,6 +52,12 @@ pub struct NamespaceFacts {
     pub cluster: Option<String>,
 }
 
+/// The version of an object: the higher one is the newer one (Kubernetes 1.35 says so; etcd's revision has always been that).
+#[must_use]
+pub fn version(object: &impl kube::Resource) -> Option<u64> {
+    object.meta().resource_version.as_ref()?.parse().ok()
+}
+
 /// Everything that the operator watches.
 #[derive(Debug)]
 pub struct World {
@@ -104,26 +110,20 @@ impl World {
         }
     }
 
-    /// Notes an access as a write of ours returned it, unless a newer one is known.
-    pub fn renew_access(&self, key: &AccessKey, mut written: AccessClaim) {
-        fn version(claim: &AccessClaim) -> Option<u64> {
-            claim.metadata.resource_version.as_ref()?.parse().ok()
-        }
+    /// Notes an access as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
+    pub fn renew_access(&self, mut written: AccessClaim) {
         written.metadata.managed_fields = None;
-        let ours = version(&written);
+        let (name, ours) = (follow::name_of(&written), version(&written));
         let written = self.placed_access(written);
-        self.accesses.renew(key, written, |there| version(there) < ours);
+        self.accesses.renew(&name, written, |there| version(there) < ours);
     }
 
     /// Notes a claim on a topic as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
-    pub fn renew_topic(&self, name: &table::Name, mut written: TopicClaim) {
-        fn version(claim: &TopicClaim) -> Option<u64> {
-            claim.metadata.resource_version.as_ref()?.parse().ok()
-        }
+    pub fn renew_topic(&self, mut written: TopicClaim) {
         written.metadata.managed_fields = None;
+        let (name, ours) = (follow::name_of(&written), version(&written));
         let written = self.placed_topic(written);
-        let ours = version(&written);
-        self.topics.renew(name, written, |there| version(there) < ours);
+        self.topics.renew(&name, written, |there| version(there) < ours);
     }
 
     /// Whether anybody asks for an access: a Pod, or a Deployment.

@@ -114,11 +114,17 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         self.read().objects.keys().cloned().collect()
     }
 
+    /// The groups that an object belongs to.
+    #[must_use]
+    pub fn groups(&self, object: &T) -> Vec<G> {
+        (self.groups_of)(object)
+    }
+
     /// Stores an object; returns the groups that it belongs or belonged to.
     pub fn put(&self, name: Name, object: T) -> Vec<G> {
         let mut rows = self.write();
         let mut touched = rows.remove(&name, self.groups_of);
-        let groups = (self.groups_of)(&object);
+        let groups = self.groups(&object);
         for group in &groups {
             rows.groups.entry(group.clone()).or_default().insert(name.clone());
         }
@@ -128,11 +134,14 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
     }
 
     /// Replaces an object by what a write of ours returned, ahead of the watch, where `is_newer` says so of the one that is there; one
-    /// that the watch does not know is left to it.
+    /// that the watch does not know is left to it, and so is one that belongs to other groups now: the watch tells them.
     pub fn renew(&self, name: &Name, object: T, is_newer: impl FnOnce(&T) -> bool) {
-        let stale = self.read().objects.get(name).is_some_and(|there| is_newer(there));
-        if stale {
-            self.put(name.clone(), object);
+        let mut rows = self.write();
+        if let Some(there) = rows.objects.get_mut(name)
+            && is_newer(there)
+            && self.groups(there) == self.groups(&object)
+        {
+            *there = Arc::new(object);
         }
     }
 
@@ -255,6 +264,21 @@ mod tests {
         assert!(table.of(&1).is_empty());
         assert_eq!(table.get(&("ns", "a")).as_deref(), Some(&2));
         assert_eq!(table.get(&("ns", "b")), None);
+    }
+
+    #[test]
+    fn what_we_wrote_is_known_ahead_of_the_watch_where_nobody_else_must_be_told() {
+        let table = table();
+        table.renew(&name("a"), 1, |_| true);
+        assert_eq!(table.get(&("ns", "a")), None, "the watch does not know it");
+        table.put(name("a"), 1);
+        table.renew(&name("a"), 3, |_| false);
+        assert_eq!(table.get(&("ns", "a")).as_deref(), Some(&1), "the one that is there is newer");
+        table.renew(&name("a"), 3, |_| true);
+        assert_eq!(table.get(&("ns", "a")).as_deref(), Some(&3));
+        table.renew(&name("a"), 4, |_| true);
+        assert_eq!(table.get(&("ns", "a")).as_deref(), Some(&3), "the group that it left is told by the watch");
+        assert_eq!(table.of(&1).len(), 1);
     }
 
     #[test]

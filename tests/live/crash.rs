@@ -79,15 +79,10 @@ fn round(stop_after: Option<usize>) -> Option<Value> {
             if first.has_stopped() {
                 return Ok(false);
             }
-            let event = get(&["events", "--namespace", &space.0, "--field-selector=reason=Ready"]);
-            let about = |event: &Value| event["involvedObject"]["kind"] == "AccessClaim";
-            event["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(about)
-                .then_some(true)
-                .ok_or_else(|| "still at work".to_owned())
+            let claims = get(&["accessclaims", "--namespace", &space.0]);
+            let ready = |said: &Value| said["type"] == "Ready" && said["status"] == "True";
+            let mut said = claims["items"][0]["status"]["conditions"].as_array().into_iter().flatten();
+            said.any(ready).then_some(true).ok_or_else(|| "still at work".to_owned())
         });
         if done {
             return None;

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::READY;
 use crate::api::reasons::Reason;
 
 /// The conditions of one object, as they are said at one time.
@@ -57,6 +58,18 @@ pub fn holds(conditions: &[Condition], kind: &str) -> bool {
     condition(conditions, kind).is_some_and(|condition| condition.status == "True")
 }
 
+/// What is worth an Event of the condition [`READY`]: why it does not hold, and that it holds again. What comes to be ready as it should, and
+/// what stays so for another reason, is told by its status.
+#[must_use]
+pub fn news<'c>(before: &[Condition], now: &'c [Condition]) -> Option<(Reason, &'c str)> {
+    let (before, now) = (condition(before, READY), condition(now, READY)?);
+    let well = |said: &Condition| said.status == "True";
+    let expected = before.is_none_or(well) && well(now);
+    let repeated = before.is_some_and(|before| (&before.status, &before.reason) == (&now.status, &now.reason));
+    let reason = Reason::of_code(&now.reason).filter(|_| !expected && !repeated)?;
+    Some((reason, &now.message))
+}
+
 #[cfg(test)]
 mod tests {
     use k8s_openapi::jiff::Timestamp;
@@ -80,5 +93,28 @@ mod tests {
             (&*all[0].status, &*all[0].message, &all[0].last_transition_time),
             ("False", "nothing is held", &at(4))
         );
+    }
+
+    #[test]
+    fn an_event_tells_what_nobody_expects() {
+        let said = |holds, reason, message| {
+            let mut all = Vec::new();
+            Conditions::new(&mut all, Some(1), Time(Timestamp::UNIX_EPOCH)).say(READY, holds, reason, message);
+            all
+        };
+        let ready = said(true, Reason::Ready, "proven");
+        let away = said(false, Reason::KafkaUnreachable, "broker 1");
+        for (before, now, expected) in [
+            (&[][..], &ready, None),
+            (&[], &away, Some((Reason::KafkaUnreachable, "broker 1"))),
+            (&away, &ready, Some((Reason::Ready, "proven"))),
+            (&ready, &away, Some((Reason::KafkaUnreachable, "broker 1"))),
+            (&away, &said(false, Reason::KafkaUnreachable, "broker 2"), None),
+            (&ready, &said(true, Reason::Ready, "proven again"), None),
+            (&ready, &said(true, Reason::Idle, "no Pod"), None),
+            (&away, &said(true, Reason::Idle, "no Pod"), Some((Reason::Idle, "no Pod"))),
+        ] {
+            assert_eq!(news(before, now), expected);
+        }
     }
 }

@@ -15,7 +15,7 @@ pub use broker_cluster::{
     AbsentUser, BrokerCluster, BrokerClusterSpec, BrokerClusterStatus, Clients, CredentialPolicy, External, Neighbour,
     Restart, SaslMechanism, SecretKeyRef, SecretRef, Tls,
 };
-pub use conditions::{Conditions, condition, holds};
+pub use conditions::{Conditions, condition, holds, news};
 pub use departed::{PendingDeletion, ReleasedTopic};
 pub use policy::{Adoption, DeletionPolicy, GroupPolicy, TopicLimits, TopicPolicy, Undeclared};
 pub use quotas::{QuotaPolicy, Quotas, WorkloadQuotas};

@@ -118,7 +118,7 @@ pub async fn record_cluster(client: &Client, claim: &AccessClaim, cluster: &str)
 /// The API server refused.
 pub async fn forget_rules(client: &Client, claim: &AccessClaim) -> Result<AccessClaim, Halt> {
     let words = ("record that rules change", "access_claim_rules");
-    Ok(status::write(client, claim, Base::SameObject, json!({"rules": null}), words).await?)
+    Ok(status::write(client, claim, Base::Unchanged, json!({"rules": null}), words).await?)
 }
 
 /// Puts a rotation on record, then takes away the annotation that asked for it.

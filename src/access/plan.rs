@@ -134,7 +134,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         provide(seen, subject, &judgement, &asked, connection, held, &mut plan);
     } else {
         // Nothing is handed out; what is not given any more is taken all the same.
-        revoke(seen, subject, &judgement, held, &mut plan.steps);
+        revoke(seen, subject, &judgement, held, &mut plan);
     }
     if published && plan.obstacle.is_none() || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
         plan.steps.extend(gated(seen, &members).map(|pods| Step::OpenGates { pods }));

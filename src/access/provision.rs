@@ -18,7 +18,7 @@ use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, Right, condition};
 use crate::clusters::observe::mechanism;
-use crate::clusters::{Connection, Lifetimes};
+use crate::clusters::{Connection, Lifetimes, Unusable};
 use crate::kafka::acl::{AclBinding, Permission, fingerprint};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
@@ -41,11 +41,14 @@ pub(super) fn provide(
     let wanted = wanted(seen, subject, judgement);
     let limits = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
     let active = active(seen, connection, held);
-    let rotation = rotate(seen, connection, held, active, plan);
-    let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
-    let fresh = rotation.renew.is_some();
     let off = credential_is_off(seen, held, active);
     let published = held.secret.password().is_some() && held.secret.mechanism() == Some(active);
+    // What somebody else wrote, and is to be left: no proof comes of it, and a new password ends it.
+    let on_record = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref()).is_some();
+    let left = off && published && on_record && connection.terms.drift == Policy::Report;
+    let rotation = rotate(seen, connection, held, (active, left), plan);
+    let mechanism = rotation.renew.map_or(active, |(mechanism, _)| mechanism);
+    let fresh = rotation.renew.is_some();
     plan.drift = Drift::find(&drift::Facts {
         rules: &wanted,
         quotas: limits,
@@ -64,13 +67,8 @@ pub(super) fn provide(
         if !missing.is_empty() {
             changes.push(Step::Grant(missing));
         }
-        revoke(seen, subject, judgement, held, &mut changes);
-        if !changes.is_empty() {
-            // Cut short, a change of ours must not look like somebody else's where what was wanted before is wanted again.
-            let left = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref());
-            plan.steps.extend(left.map(|_| Step::ForgetRules));
-        }
-        plan.steps.extend(changes);
+        changes.extend(extra(&wanted, held));
+        change(seen, changes, plan);
         wanted
     };
     limit(limits, held, plan);
@@ -103,6 +101,10 @@ pub(super) fn provide(
     let unproven = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(seen.claim.as_deref());
     // A password that is left as somebody made it proves nothing, and nothing is handed out without a proof.
     let left = plan.drift.leaves(What::Credential);
+    if left && plan.obstacle.is_none() {
+        let message = format!("left as it is: {}", plan.drift.message().unwrap_or_default());
+        plan.obstacle = Some(Unusable { reason: Reason::AccessDrifted, message });
+    }
     if (at_work || replaces.is_some() || unproven) && !left {
         plan.steps.push(Step::Prove { rules: proven.into_iter().collect(), topics: shown(judgement), mechanism });
     }
@@ -147,14 +149,24 @@ fn limit(wanted: Quotas, held: &Held, plan: &mut Plan) {
     }
 }
 
-/// Plans to take what is held and not given. A rule that denies is somebody's emergency brake, and stays.
-pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, steps: &mut Vec<Step>) {
-    let wanted = wanted(seen, subject, judgement);
-    let extra = held.rules.difference(&wanted).filter(|rule| rule.permission == Permission::Allow);
+/// Plans to take what is held and not given, and nothing else.
+pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, plan: &mut Plan) {
+    let extra = extra(&wanted(seen, subject, judgement), held);
+    change(seen, extra.into_iter().collect(), plan);
+}
+
+/// What is held and not wanted. A rule that denies is somebody's emergency brake, and stays.
+fn extra(wanted: &BTreeSet<AclBinding>, held: &Held) -> Option<Step> {
+    let extra = held.rules.difference(wanted).filter(|rule| rule.permission == Permission::Allow);
     let extra: Vec<_> = extra.cloned().collect();
-    if !extra.is_empty() {
-        steps.push(Step::Revoke(extra));
-    }
+    (!extra.is_empty()).then_some(Step::Revoke(extra))
+}
+
+/// Plans changes of the rules. Cut short, they must not look like somebody else's where what was wanted before is wanted again.
+fn change(seen: &Observation, changes: Vec<Step>, plan: &mut Plan) {
+    let recorded = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.as_ref());
+    let forget = recorded.filter(|_| !changes.is_empty()).map(|_| Step::ForgetRules);
+    plan.steps.extend(forget.into_iter().chain(changes));
 }
 
 /// The slot to use: the one that the Secret tells clients of, while brokers take it. A password that was lost is made anew in the other
@@ -191,14 +203,21 @@ fn of_an_earlier_life(seen: &Observation, held: &Held, mechanism: Mechanism) -> 
     slots.filter(|slot| *slot != mechanism).collect()
 }
 
-fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mechanism, plan: &mut Plan) -> Decision {
+fn rotate(
+    seen: &Observation,
+    connection: &Connection,
+    held: &Held,
+    (active, left): (Mechanism, bool),
+    plan: &mut Plan,
+) -> Decision {
     let SecretView::Ours { rotation, .. } = &held.secret else { return Decision::default() };
     let (Some(claim), Some(_), Some(published)) = (&seen.claim, held.secret.password(), held.published()) else {
         return Decision::default();
     };
     let slots: Vec<_> = held.slots.iter().map(|slot| slot.mechanism).collect();
     let offered: Vec<_> = connection.terms.mechanisms.iter().map(|offered| mechanism(*offered)).collect();
-    let mut decision = rotation::decide(&Facts {
+    let lifetimes = jittered(connection.terms.lifetimes, &seen.key);
+    let facts = Facts {
         request: seen.rotate,
         asked: claim.status.as_ref().map_or(0, |status| status.rotations),
         done: *rotation,
@@ -208,17 +227,19 @@ fn rotate(seen: &Observation, connection: &Connection, held: &Held, active: Mech
         offered: &offered,
         readers: held.readers.as_deref(),
         manual: claim.spec.source == AccessSource::Manual,
-        lifetimes: &jittered(connection.terms.lifetimes, &seen.key),
+        lifetimes: &lifetimes,
         now: seen.now,
-    });
+    };
+    let mut decision = rotation::decide(&facts);
     if decision.count.is_some() || decision.clear {
         plan.steps.push(Step::RecordRotation { count: decision.count, clear: decision.clear });
     }
     // The only password is replaced where what follows, proof and publication, is known to succeed: it is on record, and waits for a proof
     // that is still to come. What is refused or at rest waits for none.
-    let proof_to_come = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(Some(claim));
+    let proof_to_come = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(Some(claim)) && !left;
     if decision.renew.is_some_and(|(slot, _)| slot == active) && proof_to_come {
         decision.renew = None;
+        decision.overlap = rotation::overlap(&facts).filter(|_| rotation::needs_readers(&slots, active));
     }
     decision
 }

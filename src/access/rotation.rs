@@ -137,7 +137,7 @@ fn until_due(facts: &Facts<'_>) -> Option<Duration> {
 }
 
 /// Who may still hold the password of another slot than the Secret's.
-fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
+pub(super) fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
     let age = facts.now.duration_since(facts.published);
     let overdue = Duration::try_from(age).unwrap_or_default() > facts.lifetimes.max_overlap;
     // Nobody can be asked whether such a client has the new one: it has as long as the policy gives.

@@ -113,12 +113,12 @@ pub struct Handout {
 pub enum Stage {
     /// What is to end is looked at once more.
     Confirm,
+    /// What is on record and is about to be wrong is taken from it.
+    Unsettle,
     /// What is not given any more is taken, whatever comes of the rest.
     Revoke,
     /// What is decided is on record before anything is done about it.
     Record,
-    /// What is on record and is about to be wrong is taken from it.
-    Unsettle,
     /// Kafka is brought to it.
     Provide,
     /// It is seen to work.
@@ -139,9 +139,9 @@ impl Stage {
     /// All of them, in order.
     pub const ALL: [Self; 11] = [
         Self::Confirm,
+        Self::Unsettle,
         Self::Revoke,
         Self::Record,
-        Self::Unsettle,
         Self::Provide,
         Self::Prove,
         Self::Publish,

@@ -157,7 +157,7 @@ reasons! {
     /// An old password has been in use for longer than the cluster's `credentials.maxOverlap`.
     RotationOverdue => "Restart the Pods that the message names.",
     /// Somebody changed the rules, the password or the quotas of an access's user in Kafka.
-    AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, or what the workload asks for changes.",
+    AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, what the workload asks for changes, or its password is rotated.",
     /// Another Kubernetes cluster on the same Kafka uses the groups that begin with the namespace's name, or a group begins with a scope.
     GroupPrefixTaken => "Use groups that begin with the prefix that the message names, as the Secret's group.id does.",
     /// A ConfigMap's properties cannot be read: a key is there twice, or an escape is none.

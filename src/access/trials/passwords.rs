@@ -160,3 +160,44 @@ async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
     };
     assert_eq!(said(due).0, None, "it goes in this very plan");
 }
+
+#[tokio::test]
+async fn a_password_that_is_left_as_somebody_made_it_is_told_and_is_no_access() {
+    let mut day = Day::with(&json!({"credentials": {"drift": "Report"}}));
+    day.held.slots[0].iterations += 1;
+    let plan = day.plan();
+    assert_eq!(words(&plan), [""; 0]);
+    let obstacle = plan.obstacle.unwrap();
+    assert_eq!(obstacle.reason, Reason::AccessDrifted);
+    assert_eq!(obstacle.message, "left as it is: the SCRAM-SHA-512 password is not the published one");
+}
+
+#[tokio::test]
+async fn a_rotation_ends_a_drift_that_is_only_told() {
+    for mechanisms in [&[SaslMechanism::ScramSha512][..], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]] {
+        let mut day = Day::with(&json!({"credentials": {"drift": "Report"}}));
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.held.slots[0].iterations += 1;
+        day.seen.rotate = Some(Request::Now);
+        let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
+        Conditions::new(conditions, Some(1), Time(at(0))).say(READY, false, Reason::AccessDrifted, "left as it is");
+        let renew = format!("renew {}", if mechanisms.len() == 1 { "SCRAM-SHA-512" } else { "SCRAM-SHA-256" });
+        let plan = day.plan();
+        assert_eq!(words(&plan), ["record Some(1) true", renew.as_str(), "prove bills orders", "publish 1"]);
+        assert_eq!(plan.obstacle, None);
+    }
+}
+
+#[tokio::test]
+async fn an_old_password_is_told_of_while_a_rotation_in_place_waits() {
+    let mut day = Day::new();
+    day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    day.held.slots.push(slot(Mechanism::Sha256));
+    day.held.readers = Some(vec![reader(900, true)]);
+    day.seen.rotate = Some(Request::Force);
+    let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
+    Conditions::new(conditions, Some(1), Time(at(0))).say(READY, false, Reason::KafkaUnreachable, "");
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["record Some(1) true", "prove bills orders"]);
+    assert_eq!(plan.overlap.unwrap().by, "Pods pod-900");
+}

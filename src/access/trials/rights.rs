@@ -47,3 +47,13 @@ async fn rules_are_off_the_record_while_they_change() {
     assert!(day(true).is_empty(), "somebody added it");
     assert_eq!(day(false), ["revoke 1"]);
 }
+
+#[tokio::test]
+async fn rules_that_are_only_taken_are_off_the_record_too() {
+    let mut day = Day::new();
+    day.held.secret = SecretView::Foreign;
+    day.held.rules.insert(rule(USER, Right::Produce, "more"));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["unsettle", "revoke 1"]);
+    assert_eq!(plan.obstacle.unwrap().reason, Reason::SecretNotOurs);
+}

@@ -18,6 +18,7 @@ mod process;
 mod rest;
 mod sample;
 mod settings;
+mod shares;
 mod space;
 mod table;
 mod topics;
@@ -31,8 +32,10 @@ use std::process::ExitCode;
 use futures::FutureExt;
 use kube::Client;
 
+use crate::audit::told;
 use crate::memory::Readings;
 use crate::settings::Settings;
+use crate::shares::Shares;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -66,10 +69,14 @@ async fn section(settings: &Settings, name: &str, work: impl Future<Output = ()>
     if !settings.wants(name) {
         return true;
     }
-    let before = load();
+    let (before, shares, audit) = (load(), Shares::now(), audit::Mark::now());
     let ended = AssertUnwindSafe(work).catch_unwind().await.is_ok();
     let failed = if ended { "" } else { "; it FAILED: see the message above" };
     println!("\n{name}: load {before} before, {} after{failed}", load());
+    println!("{name}: CPU seconds: {}", shares.since());
+    if let Some(calls) = audit.and_then(|mark| mark.calls()) {
+        println!("{name}: the operator's calls: writes {}; reads {}", told(&calls.writes), told(&calls.reads));
+    }
     ended
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn run(client: &Client, settings: &Settings) {
     let (growth, seconds) = (log.growth(), began.elapsed().as_secs_f64());
     let (cpu, memory) = (process.cpu() - cpu, process.memory());
     let writes = Page::of_pod(name).writes() - writes;
-    let calls = audit.map(|mark| mark.calls());
+    let calls = audit.map(|mark| mark.calls().expect("the audit log says what the operator called"));
     assert_eq!(leader()["metadata"]["name"], name, "another operator leads than before");
 
     let alone = without_operator(settings.rest).await;

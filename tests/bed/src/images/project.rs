@@ -32,7 +32,7 @@ impl Optimised {
     const fn profile(self) -> &'static str {
         match self {
             Self::Little => "bed",
-            Self::Fully => "release",
+            Self::Fully => "image",
         }
     }
 }

@@ -38,7 +38,7 @@ impl Process {
 
     /// CPU time since its start, in seconds.
     pub(crate) fn cpu(&self) -> f64 {
-        ticks(&fs::read_to_string(format!("{}/stat", self.folder)).unwrap())
+        cpu_seconds(&fs::read_to_string(format!("{}/stat", self.folder)).unwrap())
     }
 
     pub(crate) fn memory(&self) -> Memory {
@@ -52,7 +52,7 @@ impl Process {
 }
 
 /// The CPU seconds that a process' `stat` tells of: fields 14 and 15 (proc(5)); what stands before the parenthesis may contain spaces.
-pub(crate) fn ticks(stat: &str) -> f64 {
+pub(crate) fn cpu_seconds(stat: &str) -> f64 {
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
     fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
 }

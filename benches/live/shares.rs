@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::process::ticks;
+use crate::process::cpu_seconds;
 
 /// What stands for less is not told, in seconds.
 const LITTLE: f64 = 0.1;
@@ -20,7 +20,7 @@ impl Shares {
             // What is no process, or has ended meanwhile, is left out.
             let (Some(stat), Some(line)) = (read("stat"), read("cmdline")) else { continue };
             if let Some(name) = program(&stat, &line) {
-                *shares.entry(name).or_default() += ticks(&stat);
+                *shares.entry(name).or_default() += cpu_seconds(&stat);
             }
         }
         Self(shares)

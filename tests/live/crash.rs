@@ -82,7 +82,8 @@ fn round(stop_after: Option<usize>) -> Option<Value> {
             let claims = get(&["accessclaims", "--namespace", &space.0]);
             let ready = |said: &Value| said["type"] == "Ready" && said["status"] == "True";
             let mut said = claims["items"][0]["status"]["conditions"].as_array().into_iter().flatten();
-            said.any(ready).then_some(true).ok_or_else(|| "still at work".to_owned())
+            // The write that made it ready may be the one to stop after.
+            said.any(ready).then(|| !first.has_stopped()).ok_or_else(|| "still at work".to_owned())
         });
         if done {
             return None;

@@ -2,35 +2,35 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::apply::Applied;
 use super::observe::Observation;
-use crate::watch::group_key;
+use crate::clusters::Connection;
+use crate::watch::{World, group_key};
 
 /// Whether the claim's versions of this look rest on all that there was to see: else somebody else's change may lie below them, or may
-/// have come while nobody could know that it concerns this access.
-pub(super) fn is_all(context: &Context, seen: &Observation, applied: &Applied) -> bool {
+/// have come while nobody could know that it concerns this access. `cluster` is what it has come to by now.
+pub(super) fn is_all(world: &World, cluster: Option<&Arc<Connection>>, seen: &Observation, applied: &Applied) -> bool {
     match (&seen.claim, &applied.claim) {
         (Some(_), written) => written.is_none(),
         // Who changes a topic, a group or a cluster tells the accesses that are known, which this one has become on the way.
-        (None, Some(_)) => is_known(context, seen) && stands(context, seen),
+        (None, Some(_)) => is_known(world, seen) && stands(world, cluster, seen),
         (None, None) => false,
     }
 }
 
-fn is_known(context: &Context, seen: &Observation) -> bool {
-    context.world.accesses.get(&(&seen.key.0, &seen.key.1)).is_some()
+fn is_known(world: &World, seen: &Observation) -> bool {
+    world.accesses.get(&(&seen.key.0, &seen.key.1)).is_some()
 }
 
-fn stands(context: &Context, seen: &Observation) -> bool {
+fn stands(world: &World, cluster: Option<&Arc<Connection>>, seen: &Observation) -> bool {
     let (Some(subject), Ok((connection, held))) = (&seen.subject, &seen.held) else { return false };
-    let cluster = context.clusters.get(&subject.cluster).is_ok_and(|now| Arc::ptr_eq(&now, connection));
+    let cluster = cluster.is_some_and(|now| Arc::ptr_eq(now, connection));
     let topics = held.topics.iter().all(|(name, view)| {
-        let now = context.world.topics.of(&(subject.cluster.clone(), name.clone()));
+        let now = world.topics.of(&(subject.cluster.clone(), name.clone()));
         same(&now, &view.claims)
     });
     let groups = held.groups.iter().all(|(name, view)| {
-        let mut now = context.world.accesses.of(&group_key(&subject.cluster, name));
+        let mut now = world.accesses.of(&group_key(&subject.cluster, name));
         now.retain(|claim| {
             (&claim.metadata.namespace, &claim.metadata.name) != (&Some(seen.key.0.clone()), &Some(seen.key.1.clone()))
         });

@@ -75,7 +75,8 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let told = prefix(&before, &mut conditions, plan);
     let drifted = drifted(&before, &mut conditions, plan);
     let written = write(context, claim, &before, &status).await?;
-    if echo::is_all(context, seen, applied) {
+    let cluster = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
+    if echo::is_all(&context.world, cluster.as_ref(), seen, applied) {
         let made = applied.claim.as_ref().and_then(version);
         made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
     }

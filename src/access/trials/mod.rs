@@ -1,5 +1,6 @@
 //! What is planned for one access: a day in which all is well, and what differs from it.
 
+mod echo;
 mod life;
 mod passwords;
 mod rights;

@@ -7,13 +7,12 @@ use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 
 use super::rotation::Reader;
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::pages;
 
 const CALL: Duration = Duration::from_secs(10);
 /// The condition by which the kubelet says that a Pod's sandbox stands (Kubernetes' KEP-3085).
 const STANDS: &str = "PodReadyToStartContainers";
-/// Pods that one answer lists.
-const PAGE: u32 = 200;
 
 /// The Pods of a namespace that have not ended and read one of some Secrets.
 ///
@@ -21,21 +20,20 @@ const PAGE: u32 = 200;
 /// The API server did not answer: nothing is known.
 pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Reader>, CallError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
-    let mut params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
+    let params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let mut readers = Vec::new();
-    loop {
-        let page = call(CALL, "look for Pods that read the Secret", api.list(&params)).await?;
-        let reads_one = |spec: &PodSpec| secrets.iter().any(|secret| reads(spec, secret));
-        let found = page.items.iter().filter(|pod| pod.spec.as_ref().is_some_and(reads_one));
-        readers.extend(found.filter_map(|pod| {
-            let created = pod.metadata.creation_timestamp.as_ref()?.0;
-            Some(Reader { name: pod.name_any(), created, started: has_started(pod) })
-        }));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(readers),
-        }
-    }
+    pages::each(&api, CALL, "look for Pods that read the Secret", params, |pod| {
+        readers.extend(reader(&pod, secrets));
+    })
+    .await?;
+    Ok(readers)
+}
+
+fn reader(pod: &Pod, secrets: &[&str]) -> Option<Reader> {
+    let spec = pod.spec.as_ref()?;
+    let created = pod.metadata.creation_timestamp.as_ref()?.0;
+    let reads_one = secrets.iter().any(|secret| reads(spec, secret));
+    reads_one.then(|| Reader { name: pod.name_any(), created, started: has_started(pod) })
 }
 
 /// Whether a Pod's sandbox stands, which comes after its volumes, or one of its containers has run.

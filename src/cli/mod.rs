@@ -162,8 +162,12 @@ impl Command {
     }
 }
 
+/// A password's keys are derived on threads of their own: no more at a time than there are cores, or a burst of new accesses would keep
+/// hundreds of them from their turn, and each holds memory.
 fn block_on<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(program)
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(cores).enable_all().build()?.block_on(program)
 }
 
 #[cfg(test)]

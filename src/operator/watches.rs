@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt};
 use super::state::Queues;
 use crate::api::annotations::{ACCESS, INJECTION};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
-use crate::watch::follow::{Change, Place, events, follow, follow_all, readable};
+use crate::watch::follow::{Change, Place, events, follow, follow_all, paged, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 use crate::watch::{NamespaceFacts, PodFacts, World, is_group, version};
@@ -26,7 +26,7 @@ pub(super) async fn watches(client: Client, world: &World, queues: &Queues, dele
 
 /// Namespaces are not narrowed: who is opted in says whose topic names are whose own.
 async fn namespaces(client: &Client, world: &World, queues: &Queues) {
-    let opted_in = watcher::Config::default().labels(&format!("{INJECTION}=enabled"));
+    let opted_in = paged().labels(&format!("{INJECTION}=enabled"));
     let namespaces = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), opted_in).default_backoff();
     let changed = |name: &Name, _| queues.namespace_changed(world, &name.1);
     let row = |namespace: PartialObjectMeta<Namespace>| Some(NamespaceFacts::new(namespace.metadata));
@@ -35,7 +35,7 @@ async fn namespaces(client: &Client, world: &World, queues: &Queues) {
 
 async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Queues, deleted: &impl Fn(&TopicClaim)) {
     // A Pod that has ended leaves the selection, and so the table.
-    let running = watcher::Config::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
+    let running = paged().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
     let pods = watcher(within::<PartialObjectMeta<Pod>>(client, scope), running).default_backoff();
     let topics = events(within::<DeserializeGuard<TopicClaim>>(client, scope)).inspect(|event| {
         if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {

@@ -9,7 +9,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 
 use super::Settings;
 use super::state::Queues;
-use crate::watch::follow::{Place, follow};
+use crate::watch::follow::{Place, follow, paged};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, ConfigMapFacts, DeploymentFacts, World, deployments};
@@ -31,7 +31,7 @@ async fn follow_deployments(client: &Client, scope: &Scope, settings: &Settings,
         world.deployments.listing_ends(scope);
         return;
     }
-    let labelled = watcher::Config::default().labels(&deployments::selector());
+    let labelled = paged().labels(&deployments::selector());
     let events = watcher(within::<PartialObjectMeta<Deployment>>(client, scope), labelled).default_backoff();
     let row = |found: PartialObjectMeta<Deployment>| DeploymentFacts::new(found.metadata, &settings.default_cluster);
     let changed = |_: &Name, keys: Vec<AccessKey>| keys.into_iter().for_each(|key| queues.accesses.push(key));
@@ -44,7 +44,7 @@ async fn follow_config_maps(client: &Client, scope: &Scope, settings: &Settings,
         world.config_maps.listing_ends(scope);
         return;
     };
-    let labelled = watcher::Config::default().labels(selector);
+    let labelled = paged().labels(selector);
     let events = watcher(within::<PartialObjectMeta<ConfigMap>>(client, scope), labelled).default_backoff();
     let row = |found: PartialObjectMeta<ConfigMap>| ConfigMapFacts::new(found.metadata);
     let place = Place { client: client.clone(), scope: scope.clone() };

@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod lease;
 pub mod listen;
 pub mod metrics;
+pub mod pages;
 pub mod queue;
 pub mod readiness;
 pub mod shutdown;

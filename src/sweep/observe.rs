@@ -7,7 +7,6 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
 
 use super::Context;
 use crate::api::annotations::{ACCESS, RELEASE};
@@ -19,13 +18,12 @@ use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::pages;
 use crate::watch::reach::{Scope, within};
 use crate::watch::{AccessKey, DeploymentFacts, deployments};
 
 const CALL: Duration = Duration::from_secs(20);
-/// Objects that one answer lists.
-const PAGE: u32 = 500;
 
 /// What Kafka holds of one user.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -170,28 +168,16 @@ async fn live(context: &Context) -> Result<BTreeSet<AccessKey>, CallError> {
 async fn live_within(client: &Client, scope: &Scope) -> Result<BTreeSet<AccessKey>, CallError> {
     let mut keys = BTreeSet::new();
     let claims = within::<AccessClaim>(client, scope);
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = call(CALL, "list AccessClaims", claims.list(&params)).await?;
-        keys.extend(page.items.into_iter().filter_map(|claim| Some((claim.metadata.namespace?, claim.metadata.name?))));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => break,
-        }
-    }
-    let pods = within::<PartialObjectMeta<Pod>>(client, scope);
-    let mut params =
-        ListParams::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed").limit(PAGE);
-    loop {
-        let page = call(CALL, "list Pods", pods.list_metadata(&params)).await?;
-        keys.extend(
-            page.items
-                .into_iter()
-                .filter_map(|pod| Some((pod.metadata.namespace?, pod.metadata.labels?.remove(ACCESS)?))),
-        );
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(keys),
-        }
-    }
+    pages::each_metadata(&claims, CALL, "list AccessClaims", ListParams::default(), |claim| {
+        keys.extend(claim.namespace.zip(claim.name));
+    })
+    .await?;
+    let pods = within::<Pod>(client, scope);
+    let running = ListParams::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
+    pages::each_metadata(&pods, CALL, "list Pods", running, |pod| {
+        let access = pod.labels.and_then(|mut labels| labels.remove(ACCESS));
+        keys.extend(pod.namespace.zip(access));
+    })
+    .await?;
+    Ok(keys)
 }

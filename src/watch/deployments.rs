@@ -6,18 +6,16 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Client;
 use kube::api::{ListParams, ObjectMeta};
-use kube::core::PartialObjectMeta;
 
 use super::AccessKey;
 use super::reach::{Scope, within};
 use crate::api::annotations::{CLUSTER, LABEL_2017, LABEL_2017_VALUES, concerns_us};
 use crate::api::names::{ClusterRef, MAX_LABEL, joined_name};
 use crate::intent::{Intent, Owner, PodMeta, Problem, contract_2017};
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::pages;
 
 const CALL: Duration = Duration::from_secs(20);
-/// Objects that one answer lists.
-const PAGE: u32 = 500;
 
 /// The label selector of Deployments that may ask.
 #[must_use]
@@ -102,15 +100,12 @@ pub async fn live(
     scope: &Scope,
     default_cluster: &ClusterRef,
 ) -> Result<Vec<DeploymentFacts>, CallError> {
-    let api = within::<PartialObjectMeta<Deployment>>(client, scope);
-    let mut params = ListParams::default().labels(&selector()).limit(PAGE);
+    let api = within::<Deployment>(client, scope);
+    let params = ListParams::default().labels(&selector());
     let mut found = Vec::new();
-    loop {
-        let page = call(CALL, "list Deployments", api.list_metadata(&params)).await?;
-        found.extend(page.items.into_iter().filter_map(|item| DeploymentFacts::new(item.metadata, default_cluster)));
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
-        }
-    }
+    pages::each_metadata(&api, CALL, "list Deployments", params, |meta| {
+        found.extend(DeploymentFacts::new(meta, default_cluster));
+    })
+    .await?;
+    Ok(found)
 }

@@ -13,13 +13,20 @@ use serde::de::DeserializeOwned;
 
 use super::reach::{Scope, is_gone};
 use super::table::{Name, Table};
+use crate::runtime::pages::PAGE;
+
+/// A watch that lists in pages of the size of all others.
+#[must_use]
+pub fn paged() -> Config {
+    Config::default().page_size(PAGE)
+}
 
 /// A watch of all objects of a kind of ours, each of which may be unreadable.
 pub fn events<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Result<Event<DeserializeGuard<K>>, Error>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watcher(api, Config::default()).default_backoff()
+    watcher(api, paged()).default_backoff()
 }
 
 /// An object that can be read: one that cannot is left out, and its neighbours are not.

@@ -23,10 +23,13 @@ pub struct PodFacts {
     pub uid: String,
     access: String,
     generate_name: Option<String>,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
+    labels: Pairs,
+    annotations: Pairs,
     owner: Option<(String, String)>,
 }
+
+/// A few labels or annotations: a map would take the room of eleven.
+type Pairs = Box<[(String, String)]>;
 
 impl PodFacts {
     /// Keeps what matters; nothing where the Pod carries no access label.
@@ -66,7 +69,8 @@ impl PodFacts {
     #[must_use]
     pub fn template(&self) -> String {
         let mut hashes = TEMPLATE_HASHES.iter().chain(&[REVISION]);
-        let hash = hashes.find_map(|label| self.labels.get(*label)).map_or("", String::as_str);
+        let value = |label: &&str| self.labels.iter().find(|(key, _)| key == label).map(|(_, value)| value.as_str());
+        let hash = hashes.find_map(value).unwrap_or_default();
         match &self.owner {
             // A Job's template never changes.
             Some((kind, name)) if !hash.is_empty() || kind == "Job" => format!("{kind}/{name}/{hash}"),
@@ -77,8 +81,8 @@ impl PodFacts {
     /// What its intent is read from.
     #[must_use]
     pub fn meta(&self) -> PodMeta<'_> {
-        fn pairs(map: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-            map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        fn pairs(pairs: &Pairs) -> BTreeMap<&str, &str> {
+            pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
         }
         PodMeta {
             namespace: &self.namespace,

@@ -26,7 +26,8 @@ pub struct Table<T, G> {
 
 struct Rows<T, G> {
     objects: HashMap<Name, Arc<T>>,
-    groups: HashMap<G, BTreeSet<Name>>,
+    /// The names are sorted. Most groups have one, and a tree would take the room of eleven.
+    groups: HashMap<G, Vec<Name>>,
     /// Names not yet seen again by the listings that run, each in its scope.
     unseen: HashMap<Scope, BTreeSet<Name>>,
     /// The scopes that have never been listed to their end.
@@ -126,7 +127,7 @@ impl<T, G: Clone + Eq + Hash> Table<T, G> {
         let mut touched = rows.remove(&name, self.groups_of);
         let groups = self.groups(&object);
         for group in &groups {
-            rows.groups.entry(group.clone()).or_default().insert(name.clone());
+            rows.join(group, &name);
         }
         touched.extend(groups);
         rows.objects.insert(name, Arc::new(object));
@@ -217,16 +218,27 @@ impl<T, G: Clone + Eq + Hash> Rows<T, G> {
         }
     }
 
+    fn join(&mut self, group: &G, name: &Name) {
+        let Some(names) = self.groups.get_mut(group) else {
+            self.groups.insert(group.clone(), vec![name.clone()]);
+            return;
+        };
+        if let Err(place) = names.binary_search(name) {
+            names.insert(place, name.clone());
+        }
+    }
+
     fn remove(&mut self, name: &Name, groups_of: fn(&T) -> Vec<G>) -> Vec<G> {
         self.seen(name);
         let Some(object) = self.objects.remove(name) else { return Vec::new() };
         let groups = groups_of(&object);
         for group in &groups {
-            if let Some(names) = self.groups.get_mut(group) {
-                names.remove(name);
-                if names.is_empty() {
-                    self.groups.remove(group);
-                }
+            let Some(names) = self.groups.get_mut(group) else { continue };
+            if let Ok(place) = names.binary_search(name) {
+                names.remove(place);
+            }
+            if names.is_empty() {
+                self.groups.remove(group);
             }
         }
         groups

@@ -8,12 +8,11 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::CallError;
+use crate::runtime::pages;
 
 /// Long enough for ten thousand claims from an API server that has other things to do.
 const CALL: Duration = Duration::from_secs(30);
-/// Objects of one answer: neither side has to hold everything at once.
-const PAGE: u32 = 500;
 
 /// Every object of a kind in a namespace, or in all.
 ///
@@ -28,13 +27,6 @@ where
         None => Api::<K>::all(client.clone()),
     };
     let mut found = Vec::new();
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = Box::pin(call(CALL, what, api.list(&params))).await?;
-        found.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
-        }
-    }
+    pages::each(&api, CALL, what, ListParams::default(), |object| found.push(object)).await?;
+    Ok(found)
 }

@@ -25,13 +25,12 @@ use crate::kafka::admin::At;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::pages;
 use crate::watch::World;
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 
 const CALL: Duration = Duration::from_secs(20);
-/// Objects that one answer lists.
-const PAGE: u32 = 500;
 
 /// Reads a cluster live; nothing where it is gone.
 ///
@@ -141,15 +140,9 @@ where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {
     let api = within::<K>(client, scope);
-    let (mut params, mut all) = (ListParams::default().limit(PAGE), Vec::new());
-    loop {
-        let page = call(CALL, what, api.list(&params)).await?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(all),
-        }
-    }
+    let mut all = Vec::new();
+    pages::each(&api, CALL, what, ListParams::default(), |object| all.push(object)).await?;
+    Ok(all)
 }
 
 /// What Kafka says of topics that are due, by their ids on record. `ages`: whether the age of records matters.

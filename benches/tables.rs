@@ -8,8 +8,8 @@
 
 use admittance::api::names::ClusterRef;
 use admittance::api::resources::{AccessClaim, TopicClaim};
+use admittance::watch::World;
 use admittance::watch::reach::Reach;
-use admittance::watch::{PodFacts, World};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn main() {
     println!("before there is anything: {:.1} MiB", empty / 1024.0);
     measure("a Pod", |number| {
         let pod: Pod = serde_json::from_value(pod(number)).unwrap();
-        let facts = PodFacts::new(pod.metadata).unwrap();
+        let facts = world.pod_facts(&pod.metadata).unwrap();
         world.pods.put((facts.namespace.clone(), facts.name.clone()), facts);
     });
     measure("an AccessClaim", |number| {

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::Context;
-use super::life::owner_of;
-use crate::api::annotations::CLUSTER;
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, WorkloadOwner};
-use crate::intent::{self, Intent, Problem};
+use crate::intent::{Intent, Problem};
 use crate::watch::{AccessKey, DeploymentFacts, PodFacts};
 
 /// A request for an access.
@@ -72,7 +70,7 @@ impl Asker {
     #[must_use]
     pub fn template(&self) -> String {
         match self {
-            Self::Pod(pod) => pod.template(),
+            Self::Pod(pod) => pod.template().to_owned(),
             Self::Deployment(deployment) => deployment.template(),
         }
     }
@@ -81,7 +79,7 @@ impl Asker {
     #[must_use]
     pub fn owner(&self) -> Option<WorkloadOwner> {
         match self {
-            Self::Pod(pod) => owner_of(pod),
+            Self::Pod(pod) => pod.owner.clone(),
             Self::Deployment(_) => Some(WorkloadOwner { kind: self.kind().to_owned(), name: self.name().to_owned() }),
         }
     }
@@ -117,9 +115,7 @@ pub fn of(context: &Context, key: &AccessKey, claim: Option<&AccessClaim>) -> Ve
         other => other,
     };
     let pods = context.world.pods.of(key).into_iter().filter_map(|pod| {
-        let meta = pod.meta();
-        let intent = intent::request::read(&meta, install).transpose()?;
-        let intent = place(intent, meta.annotations.contains_key(CLUSTER));
+        let intent = place(Result::clone(pod.intent.as_ref()?), pod.names_cluster);
         Some(Ask { by: Asker::Pod(pod), intent })
     });
     let deployments = context.world.deployments.of(key).into_iter().map(|deployment| {
@@ -151,6 +147,7 @@ mod tests {
     use crate::api::annotations::CONSUMES;
     use crate::api::resources::AccessClaimSpec;
     use crate::intent::PodMeta;
+    use crate::intent::request;
 
     fn install() -> ClusterRef {
         ClusterRef { namespace: "ops".into(), name: "default".into() }
@@ -163,7 +160,7 @@ mod tests {
             annotations: [(CONSUMES, "a")].into(),
             ..PodMeta::default()
         };
-        let intent = intent::request::read(&pod, &install()).unwrap().unwrap();
+        let intent = request::read(&pod, &install()).unwrap().unwrap();
         let claim = claim.map(|(workload, cluster)| {
             let (workload, cluster) = (workload.to_owned(), cluster.to_owned());
             AccessClaim::new("web", AccessClaimSpec { workload, cluster, ..AccessClaimSpec::empty() })

@@ -4,10 +4,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-use crate::api::resources::WorkloadOwner;
-use crate::intent::identity;
-use crate::watch::PodFacts;
-
 /// How an owner on record is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
@@ -53,21 +49,6 @@ pub fn life(has_pods: bool, owners: &[Ownership], since: Option<&Time>, now: Tim
         _ if waited.is_zero() => Life::Idle { since: Time(since), left: Duration::from_millis(1) },
         _ => Life::Ended,
     }
-}
-
-/// What a Pod belongs to, as far up as its labels and names tell.
-#[must_use]
-pub fn owner_of(pod: &PodFacts) -> Option<WorkloadOwner> {
-    let meta = pod.meta();
-    let owner = meta.owner?;
-    let name = identity::derive(&meta)?.name;
-    let kind = match owner.kind {
-        "ReplicaSet" if name != owner.name => "Deployment",
-        "Job" if name != owner.name => "CronJob",
-        kind => kind,
-    };
-    let name = if kind == "ReplicationController" { owner.name } else { name };
-    Some(WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod strangers;
 mod trials;
 pub mod wishes;
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ use crate::watch::{AccessKey, World};
 /// How soon an access is looked at again whose topic is still on its way.
 const SOON: Duration = Duration::from_millis(100);
 
-/// How often an access is compared with Kafka and its Secret though nothing happened.
+/// How often an access is compared with Kafka and its Secret at least, though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
 /// How often the API server is asked anew about topics of other namespaces: a grant that is lost is a right lost within it.
 const REVIEW_AGAIN: Duration = Duration::from_secs(30);
@@ -129,6 +130,12 @@ pub async fn run(context: Context) {
     controller::run(context, queue).await;
 }
 
+/// When an access is compared though nothing happens: within [`RESYNC`], and not all of them at once because they began together.
+fn spread(key: &AccessKey) -> Duration {
+    let share = BuildHasherDefault::<DefaultHasher>::default().hash_one(key) % 100;
+    RESYNC * 4 / 5 + RESYNC / 5 * u32::try_from(share).unwrap_or_default() / 100
+}
+
 /// Where the published credential is in doubt, the time that is left to dispel it is given.
 async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> Result<Next, Halt> {
     let seen = observe::observe(context, key, doubted.is_some()).await?;
@@ -151,7 +158,7 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
         return Ok(Next::Idle);
     }
     report::report(context, &seen, &plan, &applied).await?;
-    let looks = [Some(RESYNC), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
+    let looks = [Some(spread(key)), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
     Ok(match plan.obstacle.as_ref().map(|obstacle| obstacle.reason) {
         Some(Reason::Provisioning) => Next::After(SOON),
         Some(Reason::ReviewFailed) => Next::Failed,

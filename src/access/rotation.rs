@@ -15,6 +15,8 @@ use crate::kafka::scram::Mechanism;
 pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How often the Pods are looked at while an old password is in use.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// The longest pause between two looks at an old password that is still in use.
+const LOOK_LEAST: Duration = Duration::from_secs(600);
 /// Pods that a message names.
 const NAMED: usize = 5;
 
@@ -124,11 +126,22 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
             None => decision.retire = old,
             Some(overlap) => {
                 decision.overlap = Some(overlap);
-                decision.next = Some(LOOK_AGAIN);
+                decision.next = Some(patience(facts));
             }
         }
     }
     decision
+}
+
+/// When to look again whether an old password is still in use: less and less often, for some Pods live for months. One that goes tells of
+/// itself, and the end of the overlap is not slept through.
+fn patience(facts: &Facts<'_>) -> Duration {
+    let age = Duration::try_from(facts.now.duration_since(facts.published)).unwrap_or_default();
+    let pause = (age / 10).clamp(LOOK_AGAIN, LOOK_LEAST);
+    match facts.lifetimes.max_overlap.checked_sub(age) {
+        Some(left) => pause.min(left.max(LOOK_AGAIN)),
+        None => pause,
+    }
 }
 
 fn until_due(facts: &Facts<'_>) -> Option<Duration> {
@@ -242,6 +255,15 @@ mod tests {
         assert!(decide(&Facts { readers: Some(&soon), ..published }).retire.is_empty(), "it may have the old one");
         assert!(decide(&published).retire.is_empty(), "Pods that were not looked at count as old");
         assert!(decide(&Facts { readers: Some(&[]), now: at(1010), ..published }).retire.is_empty(), "too early");
+    }
+
+    #[test]
+    fn who_keeps_an_old_password_for_long_is_looked_at_less_and_less_often() {
+        let old = [reader(900)];
+        let facts = Facts { done: 1, active: Mechanism::Sha256, readers: Some(&old), ..facts(&BOTH, None) };
+        for (now, pause) in [(1100, 15), (2000, 100), (4595, 15), (5000, 400), (90_000, 600)] {
+            assert_eq!(decide(&Facts { now: at(now), ..facts }).next, Some(Duration::from_secs(pause)), "{now}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod rights;
 pub mod terms;
 mod witness;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -79,7 +79,8 @@ pub struct Unusable {
 #[derive(Debug)]
 pub struct Clusters {
     settle: Duration,
-    looks: watch::Sender<u64>,
+    /// Which were looked at, whether they are there still or not.
+    looked_at: watch::Sender<BTreeSet<String>>,
     standing: RwLock<HashMap<String, Result<Arc<Connection>, Unusable>>>,
     /// What a witness has found, by Kafka's own id, and when.
     open: Mutex<HashMap<String, (bool, Instant)>>,
@@ -95,8 +96,8 @@ impl Clusters {
     /// No cluster yet. After this long, a claim that is written in Kafka is seen by everybody, and acted upon.
     #[must_use]
     pub fn settling(settle: Duration) -> Self {
-        let (looks, standing, open) = Default::default();
-        Self { settle, looks, standing, open }
+        let (looked_at, standing, open) = Default::default();
+        Self { settle, looked_at, standing, open }
     }
 
     /// The connection to a cluster, or why there is none.
@@ -113,22 +114,22 @@ impl Clusters {
         })
     }
 
-    /// Waits until each of these clusters was looked at once: before that, nothing can be said of what is on them.
+    /// Waits until each of these clusters was looked at once: before that, nothing can be said of what is on them. One that was deleted
+    /// meanwhile was looked at, too.
     pub async fn looked_at(&self, names: &[Name]) {
-        let mut count = self.looks.subscribe();
-        let known = |id: &str| self.standing.read().unwrap_or_else(PoisonError::into_inner).contains_key(id);
+        let mut looked_at = self.looked_at.subscribe();
         // The sender lives as long as we: waiting cannot fail.
-        let _ = count.wait_for(|_| names.iter().all(|name| known(&format!("{}/{}", name.0, name.1)))).await;
+        let _ = looked_at.wait_for(|seen| names.iter().all(|name| seen.contains(&id_of(name)))).await;
     }
 
     fn set(&self, cluster: String, standing: Option<Result<Arc<Connection>, Unusable>>) {
         let mut map = self.standing.write().unwrap_or_else(PoisonError::into_inner);
         match standing {
-            Some(standing) => map.insert(cluster, standing),
+            Some(standing) => map.insert(cluster.clone(), standing),
             None => map.remove(&cluster),
         };
         drop(map);
-        self.looks.send_modify(|looks| *looks += 1);
+        self.looked_at.send_if_modified(|seen| seen.insert(cluster));
     }
 
     /// Whether a Kafka is open to everyone, if that is known. The setting changes only with a restart of the brokers, so what is
@@ -186,8 +187,12 @@ pub async fn run(context: Context, queue: Queue<Name>) {
     controller::run(context, queue).await;
 }
 
+fn id_of(name: &Name) -> String {
+    format!("{}/{}", name.0, name.1)
+}
+
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
-    let id = format!("{}/{}", name.0, name.1);
+    let id = id_of(name);
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else {
         context.clusters.set(id.clone(), None);
         (context.moved)(&id);
@@ -239,4 +244,23 @@ pub async fn settle(clusters: &Clusters, cluster: &BrokerCluster, seen: &mut See
     }
     let message = format!("the claims on scope {} keep changing; it is tried again", seen.connection.claim.scope);
     Err(Unusable { reason: Reason::ScopeClaimed, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_is_deleted_before_the_others_answer_is_waited_for_no_more() {
+        let clusters = Clusters::default();
+        let names = ["old", "new"].map(|name| ("ops".to_owned(), name.to_owned()));
+        let unusable = || Some(Err(Unusable { reason: Reason::KafkaUnreachable, message: String::new() }));
+        clusters.set("ops/old".to_owned(), unusable());
+        clusters.set("ops/old".to_owned(), None);
+        assert!(clusters.looked_at(&names).now_or_never().is_none(), "nothing is known of the other");
+        clusters.set("ops/new".to_owned(), unusable());
+        assert!(clusters.looked_at(&names).now_or_never().is_some());
+    }
 }

@@ -14,7 +14,7 @@ use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
 use crate::watch::follow::{Change, Place, events, follow, follow_all, paged, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, PodFacts, World, is_group, version};
+use crate::watch::{NamespaceFacts, World, is_group, version};
 
 /// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
 /// merely lacks.
@@ -50,7 +50,7 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
             pods,
             &place,
             &world.pods,
-            |pod| PodFacts::new(pod.metadata),
+            |pod| world.pod_facts(&pod.metadata),
             |_, groups| {
                 groups.into_iter().for_each(|key| queues.accesses.push(key));
             }

@@ -30,7 +30,7 @@ where
 }
 
 /// An object that can be read: one that cannot is left out, and its neighbours are not.
-pub fn readable<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Option<K> {
+pub fn readable<K: Resource<DynamicType = ()> + Clone>(guard: DeserializeGuard<K>) -> Option<K> {
     guard
         .0
         .map_err(|error| {
@@ -40,11 +40,21 @@ pub fn readable<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Op
             tracing::warn!(%kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
         })
         .ok()
-        .map(|mut object| {
-            // Who wrote which field is nobody's question here, and half of an object's size.
-            object.meta_mut().managed_fields = None;
-            object
-        })
+        .map(lean)
+}
+
+/// What kubectl notes of the whole object that was applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The object without what is nobody's question here, and most of its size: who wrote which field, and what was applied.
+pub fn lean<K: Resource + Clone>(mut object: K) -> K {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+    // What an answer was read into has room for more; a copy has not.
+    object.clone()
 }
 
 /// Where a watch looks.

@@ -111,19 +111,25 @@ impl World {
     }
 
     /// Notes an access as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
-    pub fn renew_access(&self, mut written: AccessClaim) {
-        written.metadata.managed_fields = None;
+    pub fn renew_access(&self, written: AccessClaim) {
         let (name, ours) = (follow::name_of(&written), version(&written));
-        let written = self.placed_access(written);
+        let written = self.placed_access(follow::lean(written));
         self.accesses.renew(&name, written, |there| version(there) < ours);
     }
 
     /// Notes a claim on a topic as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
-    pub fn renew_topic(&self, mut written: TopicClaim) {
-        written.metadata.managed_fields = None;
+    pub fn renew_topic(&self, written: TopicClaim) {
         let (name, ours) = (follow::name_of(&written), version(&written));
-        let written = self.placed_topic(written);
+        let written = self.placed_topic(follow::lean(written));
         self.topics.renew(&name, written, |there| version(there) < ours);
+    }
+
+    /// What is kept of a Pod.
+    #[must_use]
+    pub fn pod_facts(&self, meta: &kube::api::ObjectMeta) -> Option<PodFacts> {
+        let pod = PodFacts::new(meta, &self.default_cluster)?;
+        let siblings = self.pods.of(&pod.access_key());
+        Some(pod.beside(&siblings))
     }
 
     /// Whether anybody asks for an access: a Pod, or a Deployment.

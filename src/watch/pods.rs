@@ -1,16 +1,20 @@
-//! What the operator keeps of a Pod: enough to read its intent afresh, and to tell its people.
+//! What the operator keeps of a Pod: what it asks for, read afresh, and enough to tell its people. Not its annotations: anybody may put a
+//! quarter of a megabyte into them, in any namespace.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kube::api::ObjectMeta;
 
 use super::AccessKey;
-use crate::api::annotations::{ACCESS, concerns_us};
-use crate::intent::identity::{DEPLOYMENT_CONFIG, TEMPLATE_HASHES};
+use crate::api::annotations::{ACCESS, CLUSTER};
+use crate::api::names::ClusterRef;
+use crate::api::resources::WorkloadOwner;
+use crate::intent::identity::{TEMPLATE_HASHES, derive};
+use crate::intent::{Intent, Owner, PodMeta, Problem, request};
 
 /// The label by which a `StatefulSet` or `DaemonSet` marks the Pods of one template.
 const REVISION: &str = "controller-revision-hash";
-use crate::intent::{Owner, PodMeta};
 
 /// A Pod that carries an access label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,45 +25,45 @@ pub struct PodFacts {
     pub name: String,
     /// Its uid.
     pub uid: String,
+    /// What it asks for, or what is wrong with it; nothing where it asks for nothing. Pods of one template share it.
+    pub intent: Option<Arc<Result<Intent, Vec<Problem>>>>,
+    /// Whether it names its cluster. Where it does not, the intent says the installation's default, and so do the names.
+    pub names_cluster: bool,
+    /// What it belongs to, as far up as its labels and names tell.
+    pub owner: Option<WorkloadOwner>,
     access: String,
-    generate_name: Option<String>,
-    labels: Pairs,
-    annotations: Pairs,
-    owner: Option<(String, String)>,
+    template: String,
 }
-
-/// A few labels or annotations: a map would take the room of eleven.
-type Pairs = Box<[(String, String)]>;
 
 impl PodFacts {
     /// Keeps what matters; nothing where the Pod carries no access label.
     #[must_use]
-    pub fn new(meta: ObjectMeta) -> Option<Self> {
-        let labels = meta.labels.unwrap_or_default();
-        let access = labels.get(ACCESS)?.clone();
-        let ours = |key: &String| concerns_us(key);
-        let owner = meta.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
+    pub fn new(meta: &ObjectMeta, default_cluster: &ClusterRef) -> Option<Self> {
+        let access = meta.labels.as_ref()?.get(ACCESS)?.clone();
+        let asking = asking(meta)?;
         Some(Self {
-            namespace: meta.namespace?,
-            name: meta.name?,
-            uid: meta.uid?,
+            namespace: meta.namespace.clone()?,
+            name: meta.name.clone()?,
+            uid: meta.uid.clone()?,
+            intent: request::read(&asking, default_cluster).transpose().map(Arc::new),
+            names_cluster: asking.annotations.contains_key(CLUSTER),
+            owner: owner(&asking),
             access,
-            generate_name: meta.generate_name,
-            labels: labels
-                .into_iter()
-                .filter(|(key, _)| ours(key) || TEMPLATE_HASHES.contains(&key.as_str()) || key == REVISION)
-                .collect(),
-            annotations: meta
-                .annotations
-                .into_iter()
-                .flatten()
-                .filter(|(key, _)| ours(key) || key == DEPLOYMENT_CONFIG)
-                .collect(),
-            owner: owner.map(|owner| (owner.kind, owner.name)),
+            template: template(&asking, meta.uid.as_ref()?),
         })
     }
 
-    /// The access that its label names. The label only finds the Pod; what the Pod may have is read from [`PodFacts::meta`].
+    /// The same, with what it has in common with one of these held once.
+    #[must_use]
+    pub fn beside(mut self, siblings: &[Arc<Self>]) -> Self {
+        let sibling = siblings.iter().find(|sibling| sibling.template == self.template);
+        if let Some(sibling) = sibling.filter(|sibling| sibling.intent == self.intent) {
+            self.intent.clone_from(&sibling.intent);
+        }
+        self
+    }
+
+    /// The access that its label names. The label only finds the Pod; what the Pod may have is its intent.
     #[must_use]
     pub fn access_key(&self) -> AccessKey {
         (self.namespace.clone(), self.access.clone())
@@ -67,30 +71,90 @@ impl PodFacts {
 
     /// What it was made from: Pods of one template differ in nothing that matters here. A bare Pod is a template of its own.
     #[must_use]
-    pub fn template(&self) -> String {
-        let mut hashes = TEMPLATE_HASHES.iter().chain(&[REVISION]);
-        let value = |label: &&str| self.labels.iter().find(|(key, _)| key == label).map(|(_, value)| value.as_str());
-        let hash = hashes.find_map(value).unwrap_or_default();
-        match &self.owner {
-            // A Job's template never changes.
-            Some((kind, name)) if !hash.is_empty() || kind == "Job" => format!("{kind}/{name}/{hash}"),
-            _ => self.uid.clone(),
-        }
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+}
+
+/// What the intent of a Pod is read from.
+fn asking(meta: &ObjectMeta) -> Option<PodMeta<'_>> {
+    fn pairs(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
+        map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    Some(PodMeta {
+        namespace: meta.namespace.as_deref()?,
+        name: meta.name.as_deref(),
+        generate_name: meta.generate_name.as_deref(),
+        labels: pairs(meta.labels.as_ref()),
+        annotations: pairs(meta.annotations.as_ref()),
+        owner: owner.map(|owner| Owner { kind: &owner.kind, name: &owner.name }),
+    })
+}
+
+fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
+    let owner = pod.owner?;
+    let name = derive(pod)?.name;
+    let kind = match owner.kind {
+        "ReplicaSet" if name != owner.name => "Deployment",
+        "Job" if name != owner.name => "CronJob",
+        kind => kind,
+    };
+    let name = if kind == "ReplicationController" { owner.name } else { name };
+    Some(WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
+}
+
+fn template(pod: &PodMeta<'_>, uid: &str) -> String {
+    let mut hashes = TEMPLATE_HASHES.iter().chain(&[REVISION]);
+    let hash = hashes.find_map(|label| pod.labels.get(label)).copied().unwrap_or_default();
+    match pod.owner {
+        // A Job's template never changes.
+        Some(Owner { kind, name }) if !hash.is_empty() || kind == "Job" => format!("{kind}/{name}/{hash}"),
+        _ => uid.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::annotations::CONSUMES;
+
+    fn pod(number: usize, hash: &str, consumes: &str) -> PodFacts {
+        let meta = json!({
+            "name": format!("web-{hash}-{number}"), "namespace": "shop", "uid": format!("uid-{number}"),
+            "labels": {ACCESS: "web", "pod-template-hash": hash},
+            "annotations": {CONSUMES: consumes},
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("web-{hash}"), "uid": hash, "controller": true,
+            }],
+        });
+        facts(&serde_json::from_value(meta).unwrap())
     }
 
-    /// What its intent is read from.
-    #[must_use]
-    pub fn meta(&self) -> PodMeta<'_> {
-        fn pairs(pairs: &Pairs) -> BTreeMap<&str, &str> {
-            pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
-        }
-        PodMeta {
-            namespace: &self.namespace,
-            name: Some(&self.name),
-            generate_name: self.generate_name.as_deref(),
-            labels: pairs(&self.labels),
-            annotations: pairs(&self.annotations),
-            owner: self.owner.as_ref().map(|(kind, name)| Owner { kind, name }),
-        }
+    fn facts(meta: &ObjectMeta) -> PodFacts {
+        PodFacts::new(meta, &ClusterRef { namespace: "ops".into(), name: "default".into() }).unwrap()
+    }
+
+    #[test]
+    fn pods_of_one_template_hold_their_request_once() {
+        let first = Arc::new(pod(1, "a", "orders"));
+        let same = pod(2, "a", "orders").beside(&[first.clone()]);
+        assert!(Arc::ptr_eq(same.intent.as_ref().unwrap(), first.intent.as_ref().unwrap()));
+        let edited = pod(3, "a", "payments").beside(&[first.clone()]);
+        assert_ne!(edited.intent, first.intent, "an annotation of a living Pod can be edited, and is its own");
+        assert_eq!(first.owner, Some(WorkloadOwner { kind: "Deployment".into(), name: "web".into() }));
+    }
+
+    #[test]
+    fn what_somebody_puts_into_annotations_is_not_kept() {
+        let junk = "x".repeat(200_000);
+        let meta = json!({
+            "name": "web", "namespace": "shop", "uid": "uid", "labels": {ACCESS: "web"},
+            "annotations": {CONSUMES: junk, "kafka.admittance.dev/junk": junk, "junk": junk},
+        });
+        let text = format!("{:?}", facts(&serde_json::from_value(meta).unwrap()));
+        assert!(text.contains("UnknownAnnotation") && text.len() < 2_000, "{} characters", text.len());
     }
 }

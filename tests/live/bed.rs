@@ -247,10 +247,20 @@ pub(crate) fn wait_reason(kind: &str, namespace: &str, name: &str, reason: &str)
 
 /// Waits until a Pod has an Event of a reason; its message.
 pub(crate) fn event_of(namespace: &str, pod: &str, reason: &str) -> String {
-    wait_for(&format!("Pod {namespace}/{pod} has an Event {reason}"), || {
-        let field = format!("--field-selector=involvedObject.name={pod}");
-        let events = get(&["events", "--namespace", namespace, &field]);
-        let found = events["items"].as_array().unwrap().iter().find(|event| event["reason"] == reason).cloned();
-        found.map(|event| event["message"].as_str().unwrap().to_owned()).ok_or_else(|| events["items"].to_string())
+    wait_event(namespace, &format!("involvedObject.name={pod}"), reason, "")
+}
+
+/// Waits until an object of a kind has an Event of a reason that says so; its message. Others of its name may have been told the same.
+pub(crate) fn event_about(kind: &str, namespace: &str, name: &str, reason: &str, says: &str) -> String {
+    wait_event(namespace, &format!("involvedObject.kind={kind},involvedObject.name={name}"), reason, says)
+}
+
+fn wait_event(namespace: &str, about: &str, reason: &str, says: &str) -> String {
+    wait_for(&format!("an Event {reason} in {namespace} about {about} says \"{says}\""), || {
+        let events = get(&["events", "--namespace", namespace, &format!("--field-selector={about}")]);
+        let messages = events["items"].as_array().unwrap().iter().filter(|event| event["reason"] == reason);
+        let mut messages = messages.filter_map(|event| event["message"].as_str());
+        let found = messages.find(|message| message.contains(says)).map(str::to_owned);
+        found.ok_or_else(|| events["items"].to_string())
     })
 }

@@ -3,22 +3,22 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, get, idle_pod, kubectl, nothing_is_left, try_kubectl, unique, user_of, wait_for,
-    wait_ready,
+    HOME, Namespace, apply, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_kubectl, unique,
+    user_of, wait_for, wait_ready,
 };
 
-/// A second way to the Kafka of the first, for accesses that end soon; gone with the guard.
+/// A second way to the Kafka of the first, for accesses that end soon, with a policy of its own for topics; gone with the guard.
 struct Second(String);
 
 impl Second {
-    fn make() -> Self {
+    fn make(topics: &Value) -> Self {
         let name = unique("second");
         let external = get(&["brokercluster", "default", "--namespace", HOME])["spec"]["external"].clone();
         let second = json!({
             "apiVersion": "kafka.admittance.dev/v1alpha1",
             "kind": "BrokerCluster",
             "metadata": {"name": name, "namespace": HOME},
-            "spec": {"external": external, "credentials": {"idleAfter": "1s"}},
+            "spec": {"external": external, "credentials": {"idleAfter": "1s"}, "topics": topics},
         });
         apply(&second.to_string());
         wait_ready("brokercluster", HOME, &name);
@@ -41,15 +41,25 @@ fn wait_field(kind: &str, namespace: &str, name: &str, pointer: &str, value: &st
 
 #[test]
 fn a_namespaces_default_is_for_who_is_new_and_moves_nobody() {
-    let (second, topic) = (Second::make(), unique("home"));
+    let (second, topic) = (Second::make(&json!({"defaultPartitions": 12})), unique("home"));
     let space = Namespace::opted_in("live-home");
     let (ns, there) = (space.0.as_str(), format!("{HOME}/{}", second.0));
     let asks = format!("kafka.admittance.dev/produces: {topic}");
-    kubectl(&["annotate", "namespace", ns, &format!("kafka.admittance.dev/cluster={}", second.0)]);
-    apply(&format!(
+    // One file, on the one cluster and then on the other: what it does not say is each cluster's to say.
+    let own = format!(
         "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: TopicClaim, metadata: {{name: own, namespace: {ns}}}, spec: {{topicName: {topic}}}}}"
-    ));
-    wait_ready("topicclaim", ns, "own");
+    );
+    let declared = |partitions: u32| {
+        apply(&own);
+        wait_ready("topicclaim", ns, "own");
+        let said = kafka_tool("kafka-topics.sh", &["--describe", "--topic", &topic]);
+        assert!(said.contains(&format!("PartitionCount: {partitions}\t")), "{said}");
+    };
+    declared(1);
+    kubectl(&["delete", "topicclaim", "own", "--namespace", ns]);
+    kafka_tool("kafka-topics.sh", &["--delete", "--topic", &topic]);
+    kubectl(&["annotate", "namespace", ns, &format!("kafka.admittance.dev/cluster={}", second.0)]);
+    declared(12);
     wait_field("topicclaim", ns, "own", "/status/cluster", &there);
     apply(&idle_pod(ns, "early", &asks));
     let user = user_of(ns, "early");

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_kubectl, unique, user_of,
-    wait_for, wait_new_password, wait_ready, wait_reason, with_input,
+    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_kubectl, unique,
+    user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
 use crate::operator::Lifetime;
 
@@ -60,6 +60,17 @@ fn config_map(namespace: &str, name: &str, data: &Value) -> String {
     let labels = json!({"config": "kafka-topic"});
     let metadata = json!({"name": name, "namespace": namespace, "labels": labels});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
+}
+
+/// Waits until the author of a ConfigMap is told something, at the ConfigMap and not at the claim of its name.
+fn told(namespace: &str, name: &str, reason: &str, says: &str) -> String {
+    event_about("ConfigMap", namespace, name, reason, says)
+}
+
+/// Puts an object in the place of what is there: one of 900 KB is too large for what `apply` remembers.
+fn replace(manifest: &str) {
+    let done = with_input(&["replace", "--filename=-"], manifest);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A Deployment without Pods that asks for itself.
@@ -142,21 +153,33 @@ fn what_is_wrong_is_told_at_the_config_map_and_the_last_good_claim_stays() {
     let (space, topic) = (namespace("live-2017-bad"), unique("bad"));
     let good = json!({"name": topic, "partitions": "2", "properties": "retention.ms=1000000"});
     apply(&config_map(&space.0, "good", &good));
-    wait_ready("topicclaim", &space.0, "good");
-    for (data, reason) in [
-        (json!({"name": topic, "partitions": "1"}), "InvalidValue"),
-        (json!({"name": topic, "properties": "a=1\na=2"}), "InvalidProperties"),
-        (json!({"name": "__consumer_offsets"}), "InternalTopic"),
+    let made = wait_ready("topicclaim", &space.0, "good")["spec"].clone();
+    assert_eq!((&made["topicName"], &made["partitions"]), (&json!(topic), &json!(2)));
+    let counts_and_settings =
+        || described(&topic).lines().find(|line| line.contains("PartitionCount")).map(str::to_owned);
+    let before = counts_and_settings().unwrap();
+    assert!(before.contains("PartitionCount: 2") && before.contains("retention.ms=1000000"), "{before}");
+    for (data, reason, says) in [
+        (json!({"name": topic, "partitions": "1"}), "InvalidValue", "1 is less than 2"),
+        (json!({"name": topic, "partitions": "-3"}), "InvalidValue", "\"-3\" is no number"),
+        (json!({"name": topic, "properties": "a=1\na=2"}), "InvalidProperties", "repeats the key"),
+        (
+            json!({"name": topic, "properties": "retention.ms=\\u00zz"}),
+            "InvalidProperties",
+            "escape that is no character",
+        ),
+        (json!({"name": "__consumer_offsets"}), "InternalTopic", "__consumer_offsets"),
+        (json!({"name": topic, "properties": "#".repeat(900_000)}), "ConfigMapTooLarge", "bytes"),
     ] {
-        apply(&config_map(&space.0, "good", &data));
-        event_of(&space.0, "good", reason);
-        let spec = &claim(&space.0, "good")["spec"];
-        assert_eq!((&spec["topicName"], &spec["partitions"]), (&json!(topic), &json!(2)));
-        assert_eq!(spec["config"], json!({"retention.ms": "1000000"}));
+        replace(&config_map(&space.0, "good", &data));
+        told(&space.0, "good", reason, says);
+        assert_eq!(claim(&space.0, "good")["spec"], made, "{reason}: {says}");
+        assert_eq!(counts_and_settings().as_ref(), Some(&before), "{reason}: {says}");
     }
+    wait_settings(&topic, &["retention.ms=1000000"]);
     let large = config_map(&space.0, "large", &json!({"properties": "#".repeat(900_000)}));
     assert!(with_input(&["create", "--filename=-"], &large).status.success());
-    assert!(event_of(&space.0, "large", "ConfigMapTooLarge").contains("900010 bytes"));
+    told(&space.0, "large", "ConfigMapTooLarge", "900010 bytes");
     assert!(!exists("topicclaim", &space.0, "large"));
 
     let by_hand = json!({
@@ -167,8 +190,44 @@ fn what_is_wrong_is_told_at_the_config_map_and_the_last_good_claim_stays() {
     });
     apply(&by_hand.to_string());
     apply(&config_map(&space.0, "hand", &json!({"partitions": "3"})));
-    event_of(&space.0, "hand", "TopicClaimNotOurs");
+    told(&space.0, "hand", "TopicClaimNotOurs", "");
     assert_eq!(claim(&space.0, "hand")["spec"]["partitions"], Value::Null);
+}
+
+#[test]
+fn other_spellings_and_escapes_are_read_and_what_kafka_refuses_is_told_at_the_config_map() {
+    let (space, topic) = (namespace("live-2017-read"), unique("read-2017"));
+    let named = |more: &str| format!("{topic}-{more}");
+    for (name, data) in [
+        ("strange", json!({"name": named("strange"), "properties": "colour=red"})),
+        ("many", json!({"name": named("many"), "repl.factor": "50"})),
+        (
+            "good",
+            json!({
+                "name": named("good"),
+                "num.partitions": "3",
+                "repl.factor": "2",
+                "partition": "7",
+                "properties": "retention.ms=\\u0033600000\nsegment\\u002ems : 72\\\n  00000",
+            }),
+        ),
+    ] {
+        apply(&config_map(&space.0, name, &data));
+    }
+    wait_ready("topicclaim", &space.0, "good");
+    let said = described(&named("good"));
+    assert!(said.contains("PartitionCount: 3") && said.contains("ReplicationFactor: 2"), "{said}");
+    wait_settings(&named("good"), &["retention.ms=3600000", "segment.ms=7200000"]);
+    told(&space.0, "good", "UnknownConfigMapKey", "partition");
+    for (name, reason, says) in
+        [("strange", "UnknownTopicConfig", "colour"), ("many", "TooManyReplicas", "cannot have the replicas")]
+    {
+        wait_reason("topicclaim", &space.0, name, reason);
+        told(&space.0, name, reason, says);
+    }
+    let topics = kafka_tool("kafka-topics.sh", &["--list"]);
+    assert!(topics.contains(&named("good")), "{topics}");
+    assert!(!topics.contains(&named("strange")) && !topics.contains(&named("many")), "{topics}");
 }
 
 #[test]
@@ -207,7 +266,7 @@ fn without_the_labels_nothing_counts() {
     user_of(&off.0, "app");
     assert!(!exists("topicclaim", &off.0, "first"), "ConfigMaps need a label of their own");
     kubectl(&["label", "namespace", &off.0, "kafka.admittance.dev/topics=configmaps"]);
-    event_of(&off.0, "first", "TopicDeclared");
+    told(&off.0, "first", "TopicDeclared", "");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of, try_kubectl, unique, user_of,
-    wait_for, wait_ready,
+    HOME, Namespace, apply, event_about, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of, try_kubectl,
+    unique, user_of, wait_for, wait_ready,
 };
 
 const RELEASE: &str = "kafka.admittance.dev/release-deletion";
@@ -207,6 +207,7 @@ fn young_records_hold_a_topic() {
     delete(&space.0);
     let held = wait_held(&name, "RecordsTooYoung");
     assert!(held.contains("1800 s"), "{held}");
+    event_about("TopicClaim", &space.0, "it", "RecordsTooYoung", "1800 s");
     assert_eq!(topic.id(), Some(id));
     let _terms = Terms::set("2s", "1s", 10_000);
     wait_deleted(&name);
@@ -238,6 +239,7 @@ fn whoever_has_rights_on_a_topic_in_kafka_holds_it() {
     delete(&space.0);
     let held = wait_held(&name, "TopicInUse");
     assert!(held.contains("hand-made"), "{held}");
+    event_about("TopicClaim", &space.0, "it", "TopicInUse", "hand-made");
     assert_eq!(topic.id(), Some(id));
     kafka_tool("kafka-acls.sh", &[&["--remove"], &rule[..]].concat());
     wait_deleted(&name);
@@ -285,6 +287,8 @@ pub(crate) fn many_are_held(namespace: &str, count: usize) {
         let message = held.ok_or("nothing is held")?["message"].as_str().unwrap().to_owned();
         if message.contains(&format!("deletion of {count} topics")) { Ok(message) } else { Err(message) }
     });
+    let of_all = format!("the deletion of {count} topics is held");
+    event_about("BrokerCluster", HOME, "default", "DeletionHeld", &of_all);
     wait_for("the time to undo it has passed", || {
         let record = record("deletions", &names[0]).unwrap();
         let due: Timestamp = record["due"].as_str().unwrap().parse().unwrap();

@@ -6,9 +6,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kubectl, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready,
-    with_input,
+    HOME, Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_kubectl, unique, user_of,
+    wait_for, wait_ready, wait_reason, with_input,
 };
+use crate::moves::Policy;
 use crate::operator::{Lifetime, Operator, without_operator};
 
 /// Limits of the BrokerCluster's topics; none again with the guard.
@@ -78,8 +79,59 @@ fn a_claim_above_the_limits_is_refused_when_it_is_written() {
     assert!(!accepted && said.contains("InternalTopic: spec.consumes"), "{said}");
 }
 
+/// Waits until Kafka has kept or taken a topic's retention.
+fn has_retention(topic: &str, millis: &str) {
+    wait_for(&format!("{topic} keeps records for {millis} ms"), || {
+        let of = ["--describe", "--entity-type", "topics", "--entity-name", topic];
+        let said = kafka_tool("kafka-configs.sh", &of);
+        if said.contains(&format!("retention.ms={millis} ")) { Ok(()) } else { Err(said) }
+    });
+}
+
+#[test]
+fn a_policy_that_comes_later_holds_claims_as_they_were_and_makes_nothing_new() {
+    let space = Namespace::opted_in("live-limits-later");
+    let (large, strange) = (unique("live-limits-later.large"), unique("strange"));
+    apply(&topic_claim(&space.0, &large, ", partitions: 3, config: {retention.ms: '100000'}"));
+    apply(&topic_claim(&space.0, &strange, ""));
+    wait_ready("topicclaim", &space.0, &large);
+    wait_ready("topicclaim", &space.0, &strange);
+
+    let limits = json!({"maxPartitions": 2, "names": ["{namespace}.*"]});
+    let policy = Policy::set(json!({"limits": limits, "undeclared": "Refuse"}));
+    for (claim, reason, says) in [
+        (&large, "TopicLimitExceeded", "spec.partitions"),
+        (&strange, "TopicNameNotAllowed", "those are: live-limits-later.*"),
+    ] {
+        wait_reason("topicclaim", &space.0, claim, reason);
+        event_about("TopicClaim", &space.0, claim, reason, says);
+    }
+    // The operator goes by the new policy from here on.
+    let asked = unique("live-limits-later.undeclared");
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {asked}")));
+    // An edit that makes nothing worse is not refused when it is written, and waits.
+    let edit = json!({"spec": {"config": {"retention.ms": "200000"}}}).to_string();
+    kubectl(&["patch", "topicclaim", &large, "--namespace", &space.0, "--type=merge", "--patch", &edit]);
+    wait_for("the edit was looked at", || {
+        let claim = get(&["topicclaim", &large, "--namespace", &space.0]);
+        let conditions = claim["status"]["conditions"].as_array().unwrap();
+        let said = conditions.iter().find(|said| said["type"] == "Ready").unwrap();
+        let seen = said["observedGeneration"] == claim["metadata"]["generation"];
+        if seen && said["reason"] == "TopicLimitExceeded" { Ok(()) } else { Err(claim["status"].to_string()) }
+    });
+    has_retention(&large, "100000");
+    wait_reason("accessclaim", &space.0, "app", "TopicNotDeclared");
+    let topics = kafka_tool("kafka-topics.sh", &["--list"]);
+    assert!(topics.contains(&large) && topics.contains(&strange) && !topics.contains(&asked), "{topics}");
+
+    drop(policy);
+    has_retention(&large, "200000");
+    wait_ready("topicclaim", &space.0, &large);
+    wait_ready("topicclaim", &space.0, &strange);
+}
+
 /// The metrics of all Pods of a program.
-fn metrics(component: &str) -> String {
+pub(crate) fn metrics(component: &str) -> String {
     let selector = format!("app.kubernetes.io/component={component}");
     let pods = get(&["pods", "--namespace", HOME, "--selector", &selector]);
     let names =

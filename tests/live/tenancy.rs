@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, event_of, get, idle_pod, kubectl, rules_of, unique, wait_for, wait_ready, wait_reason,
+    Namespace, apply, event_of, get, idle_pod, kubectl, rules_of, try_kubectl, unique, wait_for, wait_ready,
+    wait_reason,
 };
 
 /// What the message to a Pod that is refused tells its people to ask for.
@@ -19,6 +20,15 @@ fn commands(message: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// What Kubernetes itself says: whether the default account of a namespace may use an owner's topic.
+fn can_i(right: &str, topic: &str, borrower: &str, owner: &str) -> String {
+    let resource = format!("topicclaims.kafka.admittance.dev/{topic}");
+    let account = format!("--as=system:serviceaccount:{borrower}:default");
+    // A "no" is a failure of the command.
+    let done = try_kubectl(&["auth", "can-i", right, &resource, &account, "--namespace", owner]);
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
+}
+
 #[test]
 fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a_minute() {
     let topic = unique("lent");
@@ -27,21 +37,14 @@ fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a
     wait_ready("accessclaim", &owner.0, "owner");
     apply(&idle_pod(&borrower.0, "reader", &format!("kafka.admittance.dev/consumes: {topic}")));
     let message = event_of(&borrower.0, "reader", "TopicOwnedElsewhere");
+    let rights = || ["consume", "produce"].map(|right| can_i(right, &topic, &borrower.0, &owner.0));
+    assert_eq!(rights(), ["no", "no"]);
 
     // The owner does what the message says, word by word.
     for command in commands(&message) {
         kubectl(&command.iter().map(String::as_str).collect::<Vec<_>>());
     }
-    let asked = kubectl(&[
-        "auth",
-        "can-i",
-        "consume",
-        &format!("topicclaims.kafka.admittance.dev/{topic}"),
-        "--as=system:serviceaccount:live-borrower:default",
-        "--namespace",
-        &owner.0,
-    ]);
-    assert_eq!(asked.trim(), "yes");
+    assert_eq!(rights(), ["yes", "no"]);
     let claim = wait_ready("accessclaim", &borrower.0, "reader");
     let grant = &claim["status"]["grants"][0];
     assert_eq!((&grant["name"], &grant["right"]), (&Value::from(topic.as_str()), &Value::from("consume")));
@@ -80,4 +83,11 @@ fn a_consumers_grant_does_not_let_it_produce() {
     assert_eq!(claim["status"]["refused"].as_array().unwrap().len(), 1);
     assert_eq!(claim["status"]["refused"][0]["right"], "produce");
     assert!(get(&["secrets", "--namespace", &borrower.0])["items"].as_array().unwrap().is_empty());
+
+    let may_produce = || can_i("produce", &topic, &borrower.0, &owner.0);
+    assert_eq!(may_produce(), "no");
+    kubectl(&["create", "role", "write", "--verb=produce", resource, "--namespace", &owner.0]);
+    kubectl(&["create", "rolebinding", "write", "--role=write", &account, "--namespace", &owner.0]);
+    assert_eq!(may_produce(), "yes");
+    wait_ready("accessclaim", &borrower.0, "both");
 }

@@ -1,6 +1,6 @@
-//! Settings of topics, and quotas of changes: each caller gets what is its own.
+//! Settings of topics, their end, and quotas of changes: each caller gets what is its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use admittance::kafka::{
@@ -8,7 +8,7 @@ use admittance::kafka::{
         At, BrokerId,
         configs::TopicDefaults,
         settings::{Changes, Configured},
-        topics::NewTopic,
+        topics::{NewTopic, TopicId},
     },
     batch::Batcher,
     error::Error,
@@ -25,6 +25,8 @@ use crate::{
 const THROTTLED: i16 = 89;
 const INVALID_CONFIG: i16 = 40;
 const UNKNOWN_TOPIC: i16 = 3;
+const TOPIC_DENIED: i16 = 29;
+const UNKNOWN_ID: i16 = 100;
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -142,4 +144,41 @@ async fn a_topic_that_a_quota_delays_is_told_how_long_and_its_neighbours_are_mad
     assert!(grown[0].is_ok());
     assert_eq!(waits(grown[1].as_ref().copied()), wait);
     assert_eq!(fake.seen(ApiKey::CreatePartitions), [["a:3", "late:3"]]);
+}
+
+fn id(number: u16) -> TopicId {
+    let mut bytes = [7; 16];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    TopicId(bytes)
+}
+
+#[tokio::test]
+async fn topics_are_deleted_five_hundred_at_a_time_and_one_refusal_is_one_callers() {
+    let fake = broker(&[(&id(13).to_string(), TOPIC_DENIED), (&id(14).to_string(), UNKNOWN_ID)], 0).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let deleted = join_all((0..1100).map(|number| batcher.delete_topic(id(number)))).await;
+    let failed: Vec<_> = (0..).zip(&deleted).filter(|(_, result)| result.is_err()).map(|(number, _)| number).collect();
+    assert_eq!(failed, [13], "what is gone already is as it should be");
+    assert!(matches!(&deleted[13], Err(Error::Denied(_))), "{:?}", deleted[13]);
+    let requests = fake.seen(ApiKey::DeleteTopics);
+    let sizes: Vec<_> = requests.iter().map(Vec::len).collect();
+    let asked: HashSet<_> = requests.iter().flatten().collect();
+    assert_eq!((sizes.iter().sum::<usize>(), asked.len(), sizes.iter().max()), (1100, 1100, Some(&500)), "{sizes:?}");
+    assert!(sizes.len() <= 4, "the first may go alone: {sizes:?}");
+}
+
+#[tokio::test]
+async fn a_deletion_that_a_quota_delays_is_told_how_long_and_its_neighbour_is_done() {
+    let late = id(2);
+    let fake = broker(&[(&late.to_string(), THROTTLED)], 1500).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let deleted = join_all([id(1), late].map(|id| batcher.delete_topic(id))).await;
+    assert!(deleted[0].is_ok(), "{:?}", deleted[0]);
+    let error = deleted[1].as_ref().unwrap_err();
+    assert_eq!((error.is_retriable(), error.retry_after()), (true, Some(Duration::from_millis(1500))));
+    assert_eq!(
+        fake.seen(ApiKey::DeleteTopics),
+        [[id(1), late].map(|id| id.to_string())],
+        "nobody asks again by himself"
+    );
 }

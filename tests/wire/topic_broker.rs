@@ -1,13 +1,16 @@
-//! The half of the broker that keeps topics' settings and counts partitions.
+//! The half of the broker that keeps topics' settings, counts partitions and deletes topics.
 
 use std::collections::BTreeMap;
 
+use admittance::kafka::admin::topics::TopicId;
 use bytes::Bytes;
 use kafka_protocol::{
     messages::{
-        ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, RequestHeader,
+        ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+        DescribeConfigsRequest, DescribeConfigsResponse, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, RequestHeader,
         create_partitions_response::CreatePartitionsTopicResult,
+        delete_topics_response::DeletableTopicResult,
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
     },
@@ -25,8 +28,9 @@ pub(crate) struct Topics {
     pub(crate) throttle: i32,
 }
 
-pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 2] {
+pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 3] {
     [
+        (ApiKey::DeleteTopics, own::<DeleteTopicsRequest>()),
         (ApiKey::CreatePartitions, own::<CreatePartitionsRequest>()),
         (ApiKey::IncrementalAlterConfigs, own::<IncrementalAlterConfigsRequest>()),
     ]
@@ -36,7 +40,7 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// Answers what is about topics' settings and partitions.
+/// Answers what is about topics' settings and partitions, and about their end.
 pub(crate) fn answer(
     api: ApiKey,
     header: &RequestHeader,
@@ -110,6 +114,22 @@ pub(crate) fn answer(
                 .with_throttle_time_ms(topics.throttle)
                 .with_results(results.collect());
             reply::<CreatePartitionsRequest>(header, &response)
+        }
+        ApiKey::DeleteTopics => {
+            let request = DeleteTopicsRequest::decode(&mut body, version).unwrap();
+            let results = request.topics.into_iter().map(|topic| {
+                assert!(topic.name.is_none(), "one that was made anew bears the name as well");
+                let id = TopicId(topic.topic_id.into_bytes()).to_string();
+                let code = code(&id);
+                members.push(id);
+                DeletableTopicResult::default()
+                    .with_name(None)
+                    .with_topic_id(topic.topic_id)
+                    .with_error_code(code)
+                    .with_error_message(None)
+            });
+            let response = DeleteTopicsResponse::default().with_responses(results.collect());
+            reply::<DeleteTopicsRequest>(header, &response.with_throttle_time_ms(topics.throttle))
         }
         _ => return None,
     })

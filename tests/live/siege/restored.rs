@@ -7,6 +7,7 @@ use crate::bed::{
     Namespace, apply, kafka_tool, kubectl, pod, secret_of, slots_of, try_kubectl, unique, user_of, wait_for,
     wait_new_password, wait_ready,
 };
+use crate::deletion::{Terms, declared};
 use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_once, steady_pod};
 
 fn force_rotation(namespace: &str, access: &str) {
@@ -33,6 +34,9 @@ fn etcd_restored_from_before_takes_nothing_from_anybody() {
         wait_ready("pod", ns, name);
     }
     goes_on(ns, &["app"], "app");
+    // Topics that go with their claims, and at once: one of a claim that the copy knows, and below one of a claim that it does not.
+    let _terms = Terms::set("1s", "0s", 10_000);
+    let (known_topic, known_id) = declared(ns, &unique("r-known-delete"), "Delete");
     let topic_before = topic_claim(ns, &topic);
     let before = in_kafka(&app);
     let published = secret_of(ns, "rotated")["data"]["password"].clone();
@@ -47,6 +51,7 @@ fn etcd_restored_from_before_takes_nothing_from_anybody() {
     let lost_user = user_of(&lost.0, "app");
     wait_ready("pod", &lost.0, "app");
     goes_on(&lost.0, &["app"], "app");
+    let (lost_declared, lost_id) = declared(&lost.0, &unique("r-lost-delete"), "Delete");
     let password_before = slots_of(&rotated);
     force_rotation(ns, "rotated");
     force_rotation(ns, "rotated");
@@ -88,4 +93,6 @@ fn etcd_restored_from_before_takes_nothing_from_anybody() {
     wait_for("nobody misses it any more", || {
         if is_missing(&lost_user) { Err(cluster()["status"]["absent"].to_string()) } else { Ok(()) }
     });
+    assert_eq!(wait_ready("topicclaim", ns, "it")["status"]["topicId"], known_id.as_str());
+    assert_eq!((known_topic.id(), lost_declared.id()), (Some(known_id), Some(lost_id)), "nobody deleted their claims");
 }

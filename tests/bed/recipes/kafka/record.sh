@@ -2,7 +2,7 @@
 # Runs one broker and one tool inside of the image's files, so that the JVM records the classes that each loads: a start
 # then costs a quarter of the CPU time.
 set -eu
-export POD_NAME=kafka-0 KAFKA_RECORD=yes PATH=/usr/lib/jvm/java-17-openjdk-amd64/bin:/opt/kafka/bin:/usr/bin:/bin
+export POD_NAME=kafka-0 KAFKA_RECORD=yes PATH=/usr/lib/jvm/java-17-openjdk-@ARCHITECTURE@/bin:/opt/kafka/bin:/usr/bin:/bin
 mkdir -p /opt/kafka/classes /var/lib/kafka
 sh /etc/kafka/config/start.sh >/tmp/log 2>&1 &
 broker=$!

@@ -1,6 +1,7 @@
 //! The network namespace and the mount namespace of a cluster, each kept by a file in the state folder.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +22,10 @@ const STAND_INS: [(&str, &str); 5] = [
     ("/var/log/pods", "log/pods"),
 ];
 
+/// Says that the namespaces are set up to the end. `unshare` binds their files before anything happens inside, so that those
+/// alone say nothing: a command in namespaces that were left halfway would write into the machine's own folders.
+const WHOLE: &str = "ns/whole";
+
 /// Which of the folders above were made here, for the last cluster to remove.
 const MADE: &str = "mountpoints";
 
@@ -28,25 +33,48 @@ const MADE: &str = "mountpoints";
 pub fn ensure(bed: &Bed) -> Result<()> {
     let kept = ["ns/net", "ns/mnt"].map(|file| bed.path(file));
     let mounts = mounts_below(bed.folder())?;
-    if kept.iter().all(|file| mounts.contains(file)) {
+    if is_whole(&kept, &bed.path(WHOLE), &mounts) {
         return Ok(());
     }
     cgroup::kill_all(bed.name())?;
     unmount_all(bed)?;
+    make_mount_points()?;
+    if let Err(error) = make(bed, &set_up_script(bed)) {
+        unmount_all(bed)?;
+        return Err(error.context("cannot set up the cluster's namespaces"));
+    }
+    Ok(())
+}
+
+/// Makes both namespaces, and runs a script inside.
+pub fn make(bed: &Bed, script: &str) -> Result<()> {
     let folder = bed.path("ns");
     fs::create_dir_all(&folder)?;
+    // It outlives a restart of the machine, which the mounts do not.
+    remove_if_there(&bed.path(WHOLE))?;
     // A namespace can be kept on a private mount only, else its file would be copied into itself.
     output(Command::new("mount").arg("--bind").arg(&folder).arg(&folder))?;
     output(Command::new("mount").arg("--make-private").arg(&folder))?;
-    for file in &kept {
-        fs::write(file, "")?;
+    for file in ["ns/net", "ns/mnt"] {
+        fs::write(bed.path(file), "")?;
     }
-    make_mount_points()?;
     let mut command = Command::new("unshare");
     // Mounts of the machine arrive inside; none of ours ever leaves.
     command.arg("--propagation=slave").arg(format!("--net={}", bed.path("ns/net").display()));
-    command.arg(format!("--mount={}", bed.path("ns/mnt").display())).args(["sh", "-euc", &set_up_script(bed)]);
-    output(&mut command).context("cannot set up the cluster's namespaces").map(drop)
+    command.arg(format!("--mount={}", bed.path("ns/mnt").display())).args(["sh", "-euc", script]);
+    output(&mut command).map(drop)
+}
+
+/// Whether both namespaces are there, and everything is in them.
+fn is_whole(kept: &[PathBuf], mark: &Path, mounts: &[PathBuf]) -> bool {
+    kept.iter().all(|file| mounts.contains(file)) && mark.exists()
+}
+
+fn remove_if_there(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// What happens inside once: links and addresses, then mounts. Both ends of the veth pair are inside: it stands in for a
@@ -71,6 +99,7 @@ fn set_up_script(bed: &Bed) -> String {
         let source = source.display();
         script.push_str(&format!("mkdir -p {source} {target}; mount --bind {source} {target}\n"));
     }
+    script.push_str(&format!(": >{}\n", bed.path(WHOLE).display()));
     script
 }
 
@@ -125,4 +154,31 @@ pub fn mounts_below(folder: &Path) -> Result<Vec<PathBuf>> {
         .map(PathBuf::from)
         .filter(|path| path.starts_with(folder))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_that_were_left_halfway_are_not_taken_for_whole_ones() {
+        let folder = std::env::temp_dir().join(format!("bed-whole-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (kept, mark) = (["net", "mnt"].map(|file| folder.join(file)), folder.join("whole"));
+        assert!(!is_whole(&kept, &mark, &kept), "nobody has said so");
+        fs::write(&mark, "").unwrap();
+        assert!(is_whole(&kept, &mark, &kept));
+        assert!(!is_whole(&kept, &mark, &kept[..1]) && !is_whole(&kept, &mark, &[]), "as a restart leaves it");
+        remove_if_there(&mark).unwrap();
+        remove_if_there(&mark).unwrap();
+        assert!(!is_whole(&kept, &mark, &kept));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_last_that_a_set_up_does_is_to_say_that_it_is_whole() {
+        let script = set_up_script(&Bed::open("unit").unwrap());
+        assert_eq!(script.lines().last(), Some(": >/var/lib/admittance-bed/unit/ns/whole"));
+        assert_eq!(script.matches(WHOLE).count(), 1);
+    }
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::oci::{Image, Layer};
 use super::rootfs::Rootfs;
-use super::{Archive, archive};
+use super::{ARCHITECTURE, Archive, archive};
 use crate::bed::{output, write_file};
 use crate::cache::{Cache, Recipe};
 use crate::kafka::{self, PROPERTIES, START};
@@ -65,18 +65,18 @@ const FILES: [(&str, u32, &str); 6] = [
 /// # Errors
 /// When packages or artifacts cannot be fetched.
 pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
-    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned(), RECORD.to_owned()];
+    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned(), record_script()];
     inputs.extend([PROPERTIES.to_owned(), START.to_owned()]);
     inputs.extend(FILES.iter().map(|(path, _, text)| format!("{path}\n{text}")));
     inputs.extend(TOOLS.iter().map(|(script, kind, class)| format!("{script} {kind} {class}")));
     let recipe = Recipe { name: "image-kafka".into(), version: VERSION.into(), inputs };
+    let path = format!(
+        "PATH=/usr/lib/jvm/java-17-openjdk-{ARCHITECTURE}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/kafka/bin"
+    );
     let image = Image {
         reference: REFERENCE,
         entrypoint: &[],
-        environment: &[
-            "PATH=/usr/lib/jvm/java-17-openjdk-amd64/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/kafka/bin",
-            "LANG=C.UTF-8",
-        ],
+        environment: &[&path, "LANG=C.UTF-8"],
         user: "1000:1000",
         folder: "/",
     };
@@ -90,6 +90,11 @@ pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
         let classes = classes_layer(folder, &[&java, &kafka], step, &cache.log("kafka-record"))?;
         Ok(vec![java, kafka, classes])
     })
+}
+
+/// What records the classes, with Java where this machine's package has it.
+fn record_script() -> String {
+    RECORD.replace("@ARCHITECTURE@", ARCHITECTURE)
 }
 
 /// What lies in `/opt/kafka`, and the few files that a system needs.
@@ -128,7 +133,7 @@ fn classes_layer(folder: &Path, layers: &[&Path], step: &Step, log: &Path) -> Re
         write_file(&root.join(path), &text, false)?;
     }
     write_file(&root.join("etc/hosts"), "127.0.0.1 localhost kafka-0 kafka-0.kafka.kafka.svc.cluster.local\n", false)?;
-    write_file(&root.join("record.sh"), RECORD, false)?;
+    write_file(&root.join("record.sh"), &record_script(), false)?;
     let mut command = Command::new("unshare");
     command.args([
         "--mount",
@@ -178,5 +183,11 @@ mod tests {
     fn the_maven_project_names_the_version_of_the_image() {
         assert!(PROJECT.contains(&format!("<kafka.version>{VERSION}</kafka.version>")));
         assert!(REFERENCE.ends_with(VERSION));
+    }
+
+    #[test]
+    fn java_is_looked_for_where_the_package_of_this_machine_has_it() {
+        assert_eq!(RECORD.matches("-openjdk-@ARCHITECTURE@/bin:").count(), 1);
+        assert!(record_script().contains(&format!("PATH=/usr/lib/jvm/java-17-openjdk-{ARCHITECTURE}/bin:")));
     }
 }

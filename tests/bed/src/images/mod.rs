@@ -21,6 +21,9 @@ use crate::cache::{Cache, Recipe};
 use crate::progress::{Progress, Step};
 use oci::Image;
 
+/// The machine that images are for, by the name that Debian and the OCI have for it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
 /// Raised when the way an archive is written changes, so that the cached ones are written anew.
 const FORMAT: &str = "archive-1";
 

@@ -56,7 +56,7 @@ pub fn write(image: &Image<'_>, layers: &[PathBuf], target: &Path) -> Result<Str
     // Not compressed, so the layer's digest is that of its content as well.
     let contents: Vec<&Value> = descriptors.iter().filter_map(|layer| layer.get("digest")).collect();
     let config = json!({
-        "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+        "architecture": super::ARCHITECTURE,
         "os": "linux",
         "config": image.config(),
         "rootfs": {"type": "layers", "diff_ids": contents},

@@ -24,7 +24,8 @@ pub fn tell(mut verdict: Verdict, progress: &Progress) -> Verdict {
     if verdict.obstacle.is_none()
         && let Some(left) = progress.moving
     {
-        verdict.message = format!("the topic exists; partitions whose replicas are moved: {left}");
+        let aside = progress.aside.as_ref().map_or_else(String::new, |aside| format!("; {aside}"));
+        verdict.message = format!("the topic exists; partitions whose replicas are moved: {left}{aside}");
     }
     verdict
 }
@@ -59,13 +60,21 @@ mod tests {
     #[test]
     fn a_verdict_tells_of_moves_whatever_else_it_says() {
         let waits = |reason| Some(Unusable { reason, message: "turn".into() });
+        let moving = |left| Progress { moving: Some(left), ..Progress::default() };
         let told = TopicClaimStatus { moving: Some(2), ..TopicClaimStatus::default() };
         for (before, progress, reason, moving, ends) in [
             (None, Progress::default(), None, None, "exists"),
-            (None, Progress { moving: Some(3), waits: None }, None, Some(3), "moved: 3"),
+            (None, moving(3), None, Some(3), "moved: 3"),
+            (None, Progress { aside: Some("slow".into()), ..moving(3) }, None, Some(3), "moved: 3; slow"),
             (None, Progress::as_told(Some(&told)), None, Some(2), "moved: 2"),
             (None, Progress::as_told(None), None, None, "exists"),
-            (None, Progress { moving: None, waits: waits(Reason::ReplicasWait) }, Some(Reason::ReplicasWait), None, ""),
+            (
+                None,
+                Progress { waits: waits(Reason::ReplicasWait), ..Progress::default() },
+                Some(Reason::ReplicasWait),
+                None,
+                "",
+            ),
             (
                 Some(Reason::TopicCannotShrink),
                 Progress::as_told(Some(&told)),
@@ -83,7 +92,7 @@ mod tests {
 
     #[test]
     fn moves_go_on_being_told_of_a_claim_whose_settings_are_refused() {
-        let moving = |left| Progress { moving: left, waits: None };
+        let moving = |left| Progress { moving: left, ..Progress::default() };
         let refused = Some((false, Reason::InvalidTopicConfig));
         for (said, told, progress, expected) in [
             (refused, Some(5), moving(Some(3)), Some((Some(Reason::InvalidTopicConfig), Some(3), ""))),

@@ -1,9 +1,12 @@
 //! Replicas that are moved, and shares of the disks. Kafka's own tools are the witness.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, kafka_tool, kubectl, try_kubectl, unique, wait_for, wait_ready, wait_reason,
+    HOME, Namespace, apply, event_of, exec, get, kafka_tool, kubectl, try_kubectl, unique, wait_for, wait_ready,
+    wait_reason,
 };
 
 /// A declared topic with more of a specification.
@@ -24,6 +27,31 @@ pub(crate) fn replicas_of(topic: &str) -> Vec<(usize, usize)> {
     };
     let partitions = said.lines().filter(|line| line.contains("\tPartition: "));
     partitions.map(|line| (count(line, "Replicas: "), count(line, "Isr: "))).collect()
+}
+
+/// The brokers that keep each partition, the preferred leader first, as Kafka's own tool lists them.
+fn keepers_of(topic: &str) -> BTreeMap<u32, Vec<u32>> {
+    let said = kafka_tool("kafka-topics.sh", &["--describe", "--topic", topic]);
+    let word = |line: &str, what: &str| -> String {
+        let rest = line.split(what).nth(1).unwrap_or_else(|| panic!("{said}"));
+        rest.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    let partitions = said.lines().filter(|line| line.contains("\tPartition: "));
+    let of = |line: &str| {
+        let brokers = word(line, "Replicas: ").split(',').map(|id| id.parse().unwrap()).collect();
+        (word(line, "\tPartition: ").parse().unwrap(), brokers)
+    };
+    partitions.map(of).collect()
+}
+
+/// Whoever has a partition of fewer replicas has it where there are more, and the preferred leader is the same.
+fn only_necessary_moves(fewer: &BTreeMap<u32, Vec<u32>>, more: &BTreeMap<u32, Vec<u32>>) {
+    assert!(!fewer.is_empty() && fewer.keys().eq(more.keys()), "{fewer:?} {more:?}");
+    for (partition, brokers) in fewer {
+        let others = &more[partition];
+        let kept = brokers.iter().all(|broker| others.contains(broker));
+        assert!(kept && brokers[0] == others[0], "partition {partition}: {brokers:?}, {others:?}");
+    }
 }
 
 /// What is left of a throttle, of a topic and of all brokers, as Kafka's own tool lists it; none is an empty list.
@@ -64,11 +92,20 @@ pub(crate) fn wait_moved(namespace: &str, claim: &str, topic: &str, replicas: us
 pub(crate) struct Policy(Value);
 
 impl Policy {
+    /// Sets it, and waits until the operator has seen it.
     pub(crate) fn set(fields: Value) -> Self {
         patch_policy(&fields);
         let Value::Object(mut fields) = fields else { panic!("{fields}") };
         fields.values_mut().for_each(|value| *value = Value::Null);
-        Self(Value::Object(fields))
+        let policy = Self(Value::Object(fields));
+        wait_for("the operator has seen the policy", || {
+            let cluster = get(&["brokercluster", "default", "--namespace", HOME]);
+            let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.into_iter().find(|said| said["type"] == "Ready").unwrap_or_default();
+            let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
+            if seen { Ok(()) } else { Err(ready.to_string()) }
+        });
+        policy
     }
 }
 
@@ -93,25 +130,39 @@ fn a_topic_gets_another_replica_and_gives_it_back_and_no_throttle_is_left() {
     apply(&topic_claim(&space.0, "moved", &topic, &json!({"partitions": 3, "replicas": 1})));
     wait_ready("topicclaim", &space.0, "moved");
     assert_eq!(replicas_of(&topic), [(1, 1); 3]);
+    let one = keepers_of(&topic);
     claim_replicas(&space.0, "moved", 2);
     wait_moved(&space.0, "moved", &topic, 2);
+    let two = keepers_of(&topic);
+    only_necessary_moves(&one, &two);
     // Brokers of this Kafka want two in sync.
     claim_replicas(&space.0, "moved", 1);
     wait_reason("topicclaim", &space.0, "moved", "TooFewReplicas");
+    let told = event_of(&space.0, "moved", "TooFewReplicas");
+    assert!(told.contains("min.insync.replicas"), "{told}");
     claim_replicas(&space.0, "moved", 4);
     wait_reason("topicclaim", &space.0, "moved", "TooManyReplicas");
-    assert_eq!(replicas_of(&topic), [(2, 2); 3], "the last good state stays");
+    let told = event_of(&space.0, "moved", "TooManyReplicas");
+    assert!(told.contains("4 replicas"), "{told}");
+    assert_eq!(keepers_of(&topic), two, "the last good state stays");
     claim_replicas(&space.0, "moved", 3);
     wait_moved(&space.0, "moved", &topic, 3);
+    let three = keepers_of(&topic);
+    only_necessary_moves(&two, &three);
     claim_replicas(&space.0, "moved", 2);
     wait_moved(&space.0, "moved", &topic, 2);
+    only_necessary_moves(&keepers_of(&topic), &three);
+    let moves = kafka_tool("kafka-reassign-partitions.sh", &["--list"]);
+    assert!(moves.contains("partition reassignments") && !moves.contains(&topic), "{moves}");
 }
 
 #[test]
 fn a_throttle_of_somebody_else_is_waited_for_and_left_alone() {
     let (space, topic) = (Namespace::plain("live-throttled"), unique("braked"));
-    apply(&topic_claim(&space.0, "throttled", &topic, &json!({"partitions": 1, "replicas": 2})));
+    let more = json!({"partitions": 1, "replicas": 2, "retention": {"size": "64Mi"}});
+    apply(&topic_claim(&space.0, "throttled", &topic, &more));
     wait_ready("topicclaim", &space.0, "throttled");
+    assert_eq!(retention_bytes_of(&topic), Ok(64 << 20), "a size is of each partition");
     let theirs = "leader.replication.throttled.replicas=0:0";
     let alter = ["--alter", "--entity-type", "topics", "--entity-name", &topic];
     kafka_tool("kafka-configs.sh", &[&alter[..], &["--add-config", theirs]].concat());
@@ -132,6 +183,17 @@ fn retention_bytes_of(topic: &str) -> Result<u64, String> {
     found.and_then(|digits: String| digits.parse().ok()).ok_or(said)
 }
 
+/// How large the disks of the brokers are together, as `df` lists them.
+fn disks() -> u64 {
+    let size = |broker: &str| {
+        let df = ["df", "--block-size=1", "--output=size", "/var/lib/kafka/data"];
+        let (done, said) = exec("kafka", broker, &df);
+        let size = said.lines().last().and_then(|line| line.trim().parse::<u64>().ok());
+        size.filter(|_| done).unwrap_or_else(|| panic!("{said}"))
+    };
+    ["kafka-0", "kafka-1", "kafka-2"].map(size).iter().sum()
+}
+
 #[test]
 fn a_share_of_the_disks_is_whole_segments_and_the_oldest_keep_theirs() {
     const SEGMENT: u64 = 1 << 20;
@@ -145,6 +207,9 @@ fn a_share_of_the_disks_is_whole_segments_and_the_oldest_keep_theirs() {
     wait_ready("topicclaim", &space.0, "first");
     let kept = wait_for("the share is a limit", || retention_bytes_of(&format!("{topic}-first")));
     assert!(kept % SEGMENT == 0 && kept > SEGMENT, "{kept} bytes of each of four replicas");
+    // A replica takes up to a segment more than it keeps, and the rest of a segment is not used.
+    let (share, taken) = (disks() / 100, 4 * kept);
+    assert!(taken.abs_diff(share) <= share / 50 + 8 * SEGMENT, "{taken} bytes are kept, a hundredth is {share}");
 
     let _limit = Policy::set(json!({"limits": {"maxDiskUse": "0.015"}}));
     apply(&claim("second", "0.01"));
@@ -152,6 +217,11 @@ fn a_share_of_the_disks_is_whole_segments_and_the_oldest_keep_theirs() {
     let second = get(&["topicclaim", "second", "--namespace", &space.0]);
     let message = second["status"]["conditions"][0]["message"].as_str().unwrap();
     assert!(message.contains("0.02") && message.contains("0.015"), "{message}");
+    let told = event_of(&space.0, "second", "DiskSharesExceeded");
+    assert!(told.contains("0.02") && told.contains("0.015"), "{told}");
+    let listed = kafka_tool("kafka-topics.sh", &["--list"]);
+    let is_there = |name: &str| listed.lines().any(|line| line == format!("{topic}-{name}"));
+    assert!(is_there("first") && !is_there("second"), "{listed}");
     wait_ready("topicclaim", &space.0, "first");
     apply(&claim("second", "0.005"));
     wait_ready("topicclaim", &space.0, "second");

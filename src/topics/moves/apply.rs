@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::observe::{is_seen_alike, rate, rates_on};
-use super::plan::{Rate, Situation, Step};
+use super::observe::{self, is_seen_alike, rates_on};
+use super::plan::{Situation, Step};
 use super::throttle::{rates, released};
 use crate::clusters::Connection;
 use crate::kafka::admin::reassignments::Assignment;
@@ -22,8 +22,8 @@ pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Re
             set(connection, topic(), throttle.settings(&connection.claim.scope)).await?;
             writes::done("topic_throttle");
         }
-        Step::SetRate(rate) => {
-            set(connection, Configured::EveryBroker, rates(Some(*rate))).await?;
+        Step::SetRate(keys, rate) => {
+            set(connection, Configured::EveryBroker, rates(keys, Some(*rate))).await?;
             writes::done("throttle_rate");
         }
         Step::Cancel(assignments) => {
@@ -38,8 +38,8 @@ pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Re
             reassign(connection, seen, assignments).await?;
             writes::done("reassignment");
         }
-        Step::RemoveRate => {
-            set(connection, Configured::EveryBroker, rates(None)).await?;
+        Step::RemoveRate(keys) => {
+            set(connection, Configured::EveryBroker, rates(keys, None)).await?;
             writes::done("throttle_rate_remove");
         }
         Step::Release => {
@@ -50,18 +50,21 @@ pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Re
     Ok(())
 }
 
-/// Removes the brokers' rate if it is one of these, set with brakes that are gone, and no brake that is left was set with it.
+/// Removes those of the brokers' rates that are among these, set with brakes that are gone, and that no brake that is left was set with.
 ///
 /// # Errors
 /// Kafka refused or did not answer.
 pub async fn release_rate(connection: &Connection, gone: &BTreeSet<i64>) -> Result<(), Error> {
-    let Rate::At(rate) = rate(&connection.admin).await? else { return Ok(()) };
-    if !gone.contains(&rate) {
+    let mut left: Vec<_> = observe::rates(&connection.admin).await?.set().collect();
+    left.retain(|(_, rate)| gone.contains(rate));
+    if left.is_empty() {
         return Ok(());
     }
     let topics = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
-    if !rates_on(&connection.admin, topics).await?.contains(&rate) {
-        set(connection, Configured::EveryBroker, rates(None)).await?;
+    let needed = rates_on(&connection.admin, topics).await?;
+    let ours: Vec<_> = left.into_iter().filter(|(_, rate)| !needed.contains(rate)).map(|(key, _)| key).collect();
+    if !ours.is_empty() {
+        set(connection, Configured::EveryBroker, rates(&ours, None)).await?;
         writes::done("throttle_rate_remove");
     }
     Ok(())

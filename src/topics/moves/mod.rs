@@ -9,6 +9,9 @@ pub mod assign;
 #[cfg(test)]
 mod model;
 pub mod observe;
+pub mod pace;
+#[cfg(test)]
+mod patience;
 pub mod plan;
 pub mod sweep;
 pub mod throttle;
@@ -22,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
+use self::pace::Paces;
 use self::plan::{Plan, TOPICS};
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaimStatus, condition};
@@ -47,18 +51,20 @@ struct Seen {
     looked: Instant,
     /// The rates that it was set with.
     rates: BTreeSet<i64>,
+    /// Whether what it slows down gets nowhere: then nobody waits for it.
+    stalled: bool,
 }
 
 impl Seen {
-    fn now(rates: &BTreeSet<i64>) -> Self {
-        Self { looked: Instant::now(), rates: rates.clone() }
+    fn now(rates: &BTreeSet<i64>, stalled: bool) -> Self {
+        Self { looked: Instant::now(), rates: rates.clone(), stalled }
     }
 }
 
 /// What the reconciliations of topics share: one at a time changes the brakes of a Kafka.
 #[derive(Debug, Default)]
 pub struct Moves {
-    turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
+    turns: Mutex<HashMap<String, Arc<AsyncMutex<Paces>>>>,
     braked: Mutex<Braked>,
 }
 
@@ -67,8 +73,10 @@ pub struct Moves {
 pub struct Progress {
     /// Partitions that are on the move, or next to be; `None` where none are, and no brake of ours is left.
     pub moving: Option<i32>,
-    /// Why what differs is not moved.
+    /// Why what differs is not moved, or does not arrive.
     pub waits: Option<Unusable>,
+    /// What is to be said of a move besides.
+    pub aside: Option<String>,
 }
 
 impl Progress {
@@ -78,19 +86,19 @@ impl Progress {
         let said = status.and_then(|status| condition(&status.conditions, READY));
         let waits = said.filter(|said| said.status == "False" && said.reason == Reason::ReplicasWait.code());
         let waits = waits.map(|said| Unusable { reason: Reason::ReplicasWait, message: said.message.clone() });
-        Self { moving: status.and_then(|status| status.moving), waits }
+        Self { moving: status.and_then(|status| status.moving), waits, aside: None }
     }
 
     /// When to look again; `None` for the usual time.
     #[must_use]
     pub fn next_look(&self) -> Option<Duration> {
-        let waits = self.waits.as_ref().map(|_| WAITING);
-        self.moving.map(|_| MOVING).or(waits)
+        let moving = self.moving.map(|_| MOVING);
+        self.waits.as_ref().map(|_| WAITING).or(moving)
     }
 }
 
 impl Moves {
-    fn turn(&self, cluster: &str) -> Arc<AsyncMutex<()>> {
+    fn turn(&self, cluster: &str) -> Arc<AsyncMutex<Paces>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(cluster.to_owned()).or_default())
     }
@@ -100,11 +108,11 @@ impl Moves {
         look(&mut self.braked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether a topic bears a brake of ours, and how many others of the cluster do.
+    /// Whether a topic bears a brake of ours, and how many others of the cluster do that get on.
     fn standing(&self, key: &Key) -> (bool, usize) {
         self.braked(|braked| {
-            let others = braked.keys().filter(|other| other.0 == key.0 && *other != key).count();
-            (braked.contains_key(key), others)
+            let others = braked.iter().filter(|(other, seen)| other.0 == key.0 && *other != key && !seen.stalled);
+            (braked.contains_key(key), others.count())
         })
     }
 
@@ -123,7 +131,7 @@ impl Moves {
         match self.look(connection, cluster, topic, wanted).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
                 let waits = Unusable { reason: (&error).into(), message: error.to_string() };
-                Ok(Progress { moving: None, waits: Some(waits) })
+                Ok(Progress { waits: Some(waits), ..Progress::default() })
             }
             other => other,
         }
@@ -142,7 +150,7 @@ impl Moves {
             let begins = !braked && is_uneven(topic, wanted);
             (begins && others >= TOPICS).then(|| {
                 let message = plan::queued(&topic.name, others);
-                Progress { moving: None, waits: Some(Unusable { reason: Reason::ReplicasWait, message }) }
+                Progress { waits: Some(Unusable { reason: Reason::ReplicasWait, message }), ..Progress::default() }
             })
         };
         if is_at_rest(self.standing(&key).0, topic, wanted) {
@@ -152,30 +160,31 @@ impl Moves {
             return Ok(queued);
         }
         let turn = self.turn(cluster);
-        let _turn = turn.lock().await;
+        let mut paces = turn.lock().await;
         // Others may have begun while we waited.
         if let Some(queued) = queued() {
             return Ok(queued);
         }
-        let Some(seen) = observe::observe(connection, topic, wanted).await? else {
+        let Some(seen) = observe::observe(connection, topic, wanted, &mut paces).await? else {
             // It was deleted, and its brake with it.
             self.forget(connection, vec![key]).await?;
             return Ok(Progress::default());
         };
-        let Plan { steps, moving, waits } = plan::plan(&seen);
+        let Plan { steps, moving, waits, aside } = plan::plan(&seen);
+        let stalled = seen.pace.is_stalled();
         if let Some(brake) = seen.listed.ours() {
-            self.braked(|braked| braked.insert(key.clone(), Seen::now(&brake.rates)));
+            self.braked(|braked| braked.insert(key.clone(), Seen::now(&brake.rates, stalled)));
         }
         for step in steps {
             apply::apply(connection, &seen, &step).await?;
             self.braked(|braked| match &step {
-                plan::Step::Brake(brake) => braked.insert(key.clone(), Seen::now(&brake.rates)),
+                plan::Step::Brake(brake) => braked.insert(key.clone(), Seen::now(&brake.rates, stalled)),
                 plan::Step::Release => braked.remove(&key),
                 _ => None,
             });
         }
         let left = i32::try_from(moving).unwrap_or(i32::MAX);
-        Ok(Progress { moving: Some(left).filter(|left| *left > 0), waits })
+        Ok(Progress { moving: Some(left).filter(|left| *left > 0), waits, aside })
     }
 
     /// Forgets brakes that are gone without our doing, and removes the rate that was set with them if no other needs it.
@@ -208,6 +217,33 @@ mod tests {
     use super::*;
     use crate::kafka::admin::BrokerId;
     use crate::kafka::admin::topics::{Partition, TopicId};
+
+    #[test]
+    fn only_who_gets_on_keeps_others_waiting() {
+        let moves = Moves::default();
+        let key = |cluster: &str, topic: &str| (cluster.to_owned(), topic.to_owned());
+        for (cluster, topic, stalled) in
+            [("a", "one", false), ("a", "two", true), ("a", "three", false), ("b", "four", false)]
+        {
+            moves.braked(|braked| braked.insert(key(cluster, topic), Seen::now(&BTreeSet::new(), stalled)));
+        }
+        assert_eq!(moves.standing(&key("a", "five")), (false, 2));
+        assert_eq!(moves.standing(&key("a", "one")), (true, 1));
+        assert_eq!(moves.standing(&key("a", "two")), (true, 2));
+    }
+
+    #[test]
+    fn what_gets_nowhere_is_looked_at_less_often() {
+        let waits = Some(Unusable { reason: Reason::ReplicasWait, message: "none has arrived".into() });
+        for (moving, waits, next) in [
+            (None, None, None),
+            (Some(2), None, Some(MOVING)),
+            (None, waits.clone(), Some(WAITING)),
+            (Some(2), waits, Some(WAITING)),
+        ] {
+            assert_eq!(Progress { moving, waits, aside: None }.next_look(), next);
+        }
+    }
 
     #[test]
     fn a_broker_that_is_down_gives_nobody_a_turn_who_has_nothing_to_do() {

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::time::Instant;
+
 use super::assign::Seat;
-use super::plan::{Rate, Situation};
-use super::throttle::{FOLLOWER_RATE, FOLLOWERS, LEADER_RATE, LEADERS, rates_of, read, rounded};
+use super::pace::Paces;
+use super::plan::Situation;
+use super::throttle::{FOLLOWERS, LEADERS, RATES, Rates, rates_of, read, rounded};
 use crate::clusters::Connection;
 use crate::kafka::admin::cluster::Broker;
 use crate::kafka::admin::settings::{Configured, Values};
@@ -17,7 +20,8 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// Topics whose settings are asked for in one request.
 const TOPICS_A_REQUEST: usize = 500;
 
-/// Observes one topic; `None` if it is gone, or another of its name is there.
+/// Observes one topic; `None` if it is gone, or another of its name is there. What is remembered of all that is under way, is brought up to
+/// date.
 ///
 /// # Errors
 /// Kafka did not answer.
@@ -25,12 +29,11 @@ pub async fn observe(
     connection: &Connection,
     topic: &Topic,
     wanted: Option<usize>,
+    paces: &mut Paces,
 ) -> Result<Option<Situation>, Error> {
     let admin = &connection.admin;
     // What is under way first: who is not among it has arrived, and the topic read afterwards shows it.
     let all = admin.list_reassignments().await?;
-    let busy: BTreeSet<_> = all.iter().map(|running| &running.topic).filter(|other| **other != topic.name).collect();
-    let busy = busy.len();
     let running: Vec<_> = all.iter().filter(|running| running.topic == topic.name).cloned().collect();
     let Some(now) = one(admin.describe_topics(std::slice::from_ref(&topic.name), At::Any).await?)?.flatten() else {
         return Ok(None);
@@ -44,14 +47,14 @@ pub async fn observe(
     let listed = read(&settings, &connection.claim.scope);
     let least = settings.get(MIN_IN_SYNC).and_then(Option::as_deref).and_then(|least| least.parse().ok()).unwrap_or(1);
 
-    let rate = rate(admin).await?;
+    let rates = rates(admin).await?;
     let is_running = |index: i32| running.iter().any(|running| running.index == index);
     let uneven = wanted.is_some_and(|wanted| {
         now.partitions.iter().any(|partition| partition.replicas.len() != wanted && !is_running(partition.index))
     });
     let known = |rate| listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
     let heeds_rate = uneven || listed.ours().is_some();
-    let rate_in_doubt = heeds_rate && matches!(rate, Rate::At(rate) if running.is_empty() || !known(rate));
+    let rate_in_doubt = heeds_rate && rates.set().any(|(_, rate)| running.is_empty() || !known(rate));
     // All topics: only where something begins or ends, for they may be many.
     let topics = if uneven || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
     let mut other_rates = BTreeSet::new();
@@ -62,7 +65,8 @@ pub async fn observe(
     // Who is down, matters as long as anything is copied.
     let seats = if uneven || !running.is_empty() { seats(live(admin).await?, &topics) } else { Vec::new() };
     let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
-    Ok(Some(Situation { topic: now, wanted, least, listed, running, busy, rate, other_rates, policy_rate, seats }))
+    let pace = paces.note(&now.name, &all, &seats, Instant::now());
+    Ok(Some(Situation { topic: now, wanted, least, listed, running, pace, rates, other_rates, policy_rate, seats }))
 }
 
 /// The first of results that were asked for one thing.
@@ -80,19 +84,13 @@ pub async fn rates_on(admin: &Admin, topics: Vec<String>) -> Result<BTreeSet<i64
     Ok(leaders.flat_map(rates_of).collect())
 }
 
-/// The rate that brokers have which have none of their own.
+/// The rates that brokers have which have none of their own.
 ///
 /// # Errors
-/// Kafka did not answer, or does not let us read it.
-pub async fn rate(admin: &Admin) -> Result<Rate, Error> {
-    let settings = one(admin.values(&[Configured::EveryBroker], &[LEADER_RATE, FOLLOWER_RATE]).await?)?;
-    let settings = settings.unwrap_or_default();
-    let value = |key: &str| settings.get(key).map(|value| value.as_deref().and_then(|value| value.parse().ok()));
-    Ok(match (value(LEADER_RATE), value(FOLLOWER_RATE)) {
-        (None, None) => Rate::Off,
-        (Some(Some(leader)), Some(Some(follower))) if leader == follower => Rate::At(leader),
-        _ => Rate::Other,
-    })
+/// Kafka did not answer, or does not let us read them.
+pub async fn rates(admin: &Admin) -> Result<Rates, Error> {
+    let settings = one(admin.values(&[Configured::EveryBroker], &RATES).await?)?;
+    Ok(Rates::read(&settings.unwrap_or_default()))
 }
 
 async fn live(admin: &Admin) -> Result<impl Iterator<Item = Broker>, Error> {

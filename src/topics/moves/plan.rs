@@ -1,12 +1,13 @@
 //! What has to be done next so that a topic has the replicas that are wanted. Pure.
 //!
 //! The brake comes before the move and goes after it; whatever was begun is seen in Kafka, so a plan is made afresh from what is there,
-//! and needs no memory of what was planned before.
+//! and needs no memory of what was planned before. For how long nothing has arrived is told; there is no clock in here.
 
 use std::collections::BTreeSet;
 
 use super::assign::{Impossible, Move, Seat, assign};
-use super::throttle::{Listed, Throttle};
+use super::pace::Pace;
+use super::throttle::{Listed, Rate, Rates, Throttle};
 use crate::api::reasons::Reason;
 use crate::clusters::Unusable;
 use crate::kafka::admin::BrokerId;
@@ -17,17 +18,6 @@ use crate::kafka::admin::topics::{Partition, Topic};
 pub const ROUND: usize = 50;
 /// Topics that are moved at the same time in a Kafka, whoever moves them.
 pub const TOPICS: usize = 3;
-
-/// The rate that all brokers have which have none of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rate {
-    /// None.
-    Off,
-    /// This, in bytes a second, for leaders and followers.
-    At(i64),
-    /// Something that we never set.
-    Other,
-}
 
 /// What a decision about one topic needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +32,10 @@ pub struct Situation {
     pub listed: Listed,
     /// What is under way on the topic.
     pub running: Vec<Reassignment>,
-    /// How many other topics something is under way on.
-    pub busy: usize,
-    /// The rate that brokers have now.
-    pub rate: Rate,
+    /// How it gets on, and how many others do.
+    pub pace: Pace,
+    /// The rates that brokers have now.
+    pub rates: Rates,
     /// The rates that brakes of ours on other topics were set with. Needed where there is a rate that the brake here does not know, and
     /// before one that it knows is removed.
     pub other_rates: BTreeSet<i64>,
@@ -60,14 +50,14 @@ pub struct Situation {
 pub enum Step {
     /// Put this brake on the topic.
     Brake(Throttle),
-    /// Set the brokers' rate.
-    SetRate(i64),
-    /// End moves that are not wanted any more.
+    /// Set some of the brokers' rates.
+    SetRate(Vec<&'static str>, i64),
+    /// End moves that are not wanted any more, or have nowhere to go.
     Cancel(Vec<Assignment>),
     /// Begin moves, if the topic still is as it was seen.
     Begin(Vec<Assignment>),
-    /// Remove the brokers' rate.
-    RemoveRate,
+    /// Remove some of the brokers' rates.
+    RemoveRate(Vec<&'static str>),
     /// Take the brake off the topic.
     Release,
 }
@@ -79,8 +69,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Partitions that are on the move, or next to be.
     pub moving: usize,
-    /// Why what differs is not moved.
+    /// Why what differs is not moved, or does not arrive.
     pub waits: Option<Unusable>,
+    /// The rate with which it is moved, where that is somebody else's.
+    pub aside: Option<String>,
 }
 
 /// Decides about one topic.
@@ -93,7 +85,8 @@ pub fn plan(seen: &Situation) -> Plan {
         let comes_to = move_.replicas.len() - move_.removing.len();
         !move_.adding.is_empty() && seen.wanted.is_some_and(|wanted| comes_to > wanted)
     };
-    let (cancelled, flying): (Vec<_>, Vec<_>) = mine.into_iter().partition(too_many);
+    let ended = |move_: &&Reassignment| too_many(move_) || is_lost(seen, move_);
+    let (cancelled, flying): (Vec<_>, Vec<_>) = mine.into_iter().partition(ended);
 
     let settled = |partition: &&Partition| seen.running.iter().all(|move_| move_.index != partition.index);
     let settled: Vec<_> = seen.topic.partitions.iter().filter(settled).cloned().collect();
@@ -119,7 +112,7 @@ pub fn plan(seen: &Situation) -> Plan {
     }
     let waits = waits.or_else(|| stuck(seen, &flying));
 
-    let mut steps = Vec::new();
+    let (mut steps, mut aside) = (Vec::new(), None);
     let copied: Vec<_> = begun.iter().copied().filter(|move_| move_.adding().next().is_some()).collect();
     if !copied.is_empty() || flying.iter().any(|move_| !move_.adding.is_empty()) {
         let mut wanted = brake.cloned().unwrap_or_default();
@@ -127,22 +120,27 @@ pub fn plan(seen: &Situation) -> Plan {
             extend(&mut wanted, &flying, &copied);
         }
         let set = rate(seen, &mut wanted);
+        aside = foreign_rate(seen, &wanted);
         if brake != Some(&wanted) {
             steps.push(Step::Brake(wanted));
         }
-        steps.extend(set.map(Step::SetRate));
+        if !set.is_empty() {
+            steps.push(Step::SetRate(set, seen.policy_rate));
+        }
     } else if cancelled.is_empty()
         && let Some(brake) = brake
     {
-        if let Rate::At(rate) = seen.rate
-            && brake.rates.contains(&rate)
-            && !seen.other_rates.contains(&rate)
-        {
-            steps.push(Step::RemoveRate);
+        let ours = |(_, rate): &(_, i64)| brake.rates.contains(rate) && !seen.other_rates.contains(rate);
+        let ours: Vec<_> = seen.rates.set().filter(ours).map(|(key, _)| key).collect();
+        if !ours.is_empty() {
+            steps.push(Step::RemoveRate(ours));
         }
         steps.push(Step::Release);
     }
-    let back = |move_: &Reassignment| Assignment { index: move_.index, replicas: None };
+    let back = |move_: &Reassignment| {
+        let replicas = if too_many(&move_) { None } else { without_lost(seen, move_) };
+        Assignment { index: move_.index, replicas }
+    };
     let there = |move_: &Move| Assignment { index: move_.index, replicas: Some(move_.after.clone()) };
     if !cancelled.is_empty() {
         steps.push(Step::Cancel(cancelled.into_iter().map(back).collect()));
@@ -150,7 +148,8 @@ pub fn plan(seen: &Situation) -> Plan {
     if !begun.is_empty() {
         steps.push(Step::Begin(begun.into_iter().map(there).collect()));
     }
-    Plan { steps, moving, waits }
+    let waits = waits.or_else(|| stalled(seen, &flying, aside.as_deref()));
+    Plan { steps, moving, waits, aside }
 }
 
 /// Why nothing new may be begun now.
@@ -186,18 +185,68 @@ fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Opt
         }
     }
     let begun = seen.listed != Listed::Nothing || !seen.running.is_empty();
-    (seen.busy >= TOPICS && !begun).then(|| queued(name, seen.busy))
+    let busy = seen.pace.busy;
+    (busy >= TOPICS && !begun).then(|| queued(name, busy))
 }
 
 /// Why what was begun does not come to its end: it is copied to a broker that is down.
 fn stuck(seen: &Situation, flying: &[&Reassignment]) -> Option<Unusable> {
-    let is_down = |broker: &&BrokerId| seen.seats.iter().all(|seat| seat.id != **broker);
-    let (index, broker) = flying.iter().find_map(|move_| Some((move_.index, move_.adding.iter().find(is_down)?)))?;
+    let is_down = |broker: &BrokerId| seen.seats.iter().all(|seat| seat.id != *broker);
+    let (index, broker) = flying.iter().find_map(|move_| Some((move_.index, coming(move_).find(is_down)?)))?;
     let topic = &seen.topic.name;
     let message = format!(
-        "broker {broker}, to which partition {index} of topic {topic} is copied, is down; it goes on when that is back"
+        "broker {broker}, to which partition {index} of topic {topic} is copied, is down; it goes on when that is back, and is given up when that has been away for an hour"
     );
     Some(Unusable { reason: Reason::ReplicasWait, message })
+}
+
+/// Why what was begun does not come to its end, though whoever it is copied to lives.
+fn stalled(seen: &Situation, flying: &[&Reassignment], aside: Option<&str>) -> Option<Unusable> {
+    if flying.is_empty() || !seen.pace.is_stalled() {
+        return None;
+    }
+    let is_down = |broker: &&BrokerId| seen.seats.iter().all(|seat| seat.id != **broker);
+    let mut keepers = flying.iter().flat_map(|move_| move_.replicas.iter().filter(|id| !move_.removing.contains(id)));
+    let why = match (keepers.find(is_down), aside) {
+        (Some(broker), _) => format!("broker {broker}, which keeps them, is down"),
+        (None, Some(aside)) => format!("they are large, or written faster than they are copied; {aside}"),
+        (None, None) => format!(
+            "they are large, or written faster than topics.reassignmentThrottle ({} bytes a second) lets them be copied",
+            seen.policy_rate
+        ),
+    };
+    let topic = &seen.topic.name;
+    let message =
+        format!("of the partitions of topic {topic} that are moved none has arrived for more than an hour: {why}");
+    Some(Unusable { reason: Reason::ReplicasWait, message })
+}
+
+/// Who is to keep a partition and does not yet.
+fn coming(move_: &Reassignment) -> impl Iterator<Item = BrokerId> {
+    move_.adding.iter().copied().filter(|id| !move_.removing.contains(id))
+}
+
+/// Who is in sync with a partition.
+fn in_sync(seen: &Situation, index: i32) -> &[BrokerId] {
+    let found = seen.topic.partitions.iter().find(|partition| partition.index == index);
+    found.map_or(&[][..], |partition| &partition.in_sync)
+}
+
+/// Whether a partition is copied to a broker that has been down for too long. One that is in sync may be the last that has all records.
+fn is_lost(seen: &Situation, move_: &Reassignment) -> bool {
+    let in_sync = in_sync(seen, move_.index);
+    let mut lost = coming(move_).filter(|id| seen.pace.is_lost(*id)).peekable();
+    lost.peek().is_some() && lost.all(|id| !in_sync.contains(&id))
+}
+
+/// Where a partition is to be kept that was copied to brokers that are lost: as before, which is `None`, or on newcomers as well if one of
+/// them is in sync by now.
+fn without_lost(seen: &Situation, move_: &Reassignment) -> Option<Vec<BrokerId>> {
+    let in_sync = in_sync(seen, move_.index);
+    move_.adding.iter().any(|id| in_sync.contains(id)).then(|| {
+        let goes = |id: &BrokerId| move_.adding.contains(id) && seen.pace.is_lost(*id);
+        move_.replicas.iter().copied().filter(|id| !goes(id) && !move_.removing.contains(id)).collect()
+    })
 }
 
 /// What is said of a topic whose turn has not come.
@@ -217,22 +266,35 @@ fn extend(brake: &mut Throttle, flying: &[&Reassignment], begun: &[&Move]) {
     }
 }
 
-/// Notes in the brake which rate is ours; the rate to be set, if it has to be.
-fn rate(seen: &Situation, brake: &mut Throttle) -> Option<i64> {
-    match seen.rate {
-        Rate::At(rate) if rate == seen.policy_rate && brake.rates.contains(&rate) => None,
-        // Set with another topic's brake: it goes with the last of them.
-        Rate::At(rate) if !brake.rates.contains(&rate) && seen.other_rates.contains(&rate) => {
-            brake.rates.insert(rate);
-            None
-        }
-        // Somebody else's: it holds, and stays.
-        Rate::At(rate) if !brake.rates.contains(&rate) => None,
-        Rate::Other => None,
-        // None yet, or one of ours from before the policy changed.
-        Rate::Off | Rate::At(_) => {
-            brake.rates.insert(seen.policy_rate);
-            Some(seen.policy_rate)
+/// Notes in the brake which rates are ours; those that have to be set to the policy's.
+fn rate(seen: &Situation, brake: &mut Throttle) -> Vec<&'static str> {
+    // Somebody's own that is the policy's by chance: the other beside it could not be told from it in the end, and one of them brakes.
+    let is_foreign = |rate: &i64| !brake.rates.contains(rate) && !seen.other_rates.contains(rate);
+    let twin = seen.rates.set().any(|(_, rate)| rate == seen.policy_rate && is_foreign(&rate));
+    let mut set = Vec::new();
+    for (key, rate) in seen.rates.each() {
+        match rate {
+            Rate::At(rate) if rate == seen.policy_rate && brake.rates.contains(&rate) => {}
+            // Set with another topic's brake: it goes with the last of them.
+            Rate::At(rate) if !brake.rates.contains(&rate) && seen.other_rates.contains(&rate) => {
+                brake.rates.insert(rate);
+            }
+            // Somebody else's: it holds, and stays.
+            Rate::At(rate) if !brake.rates.contains(&rate) => {}
+            // None yet, or one of ours from before the policy changed.
+            Rate::Off | Rate::At(_) if !twin => set.push(key),
+            Rate::Off | Rate::At(_) | Rate::Other => {}
         }
     }
+    if !set.is_empty() {
+        brake.rates.insert(seen.policy_rate);
+    }
+    set
+}
+
+/// What is said where a move does not go at the policy's rate.
+fn foreign_rate(seen: &Situation, brake: &Throttle) -> Option<String> {
+    let ours = seen.policy_rate;
+    let (key, rate) = seen.rates.set().find(|(_, rate)| *rate != ours && !brake.rates.contains(rate))?;
+    Some(format!("somebody's {key} of {rate} bytes a second holds, not the policy's {ours}"))
 }

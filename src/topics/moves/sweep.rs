@@ -69,7 +69,7 @@ async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection
     for (topic, rates) in &found {
         let key = (cluster.to_owned(), topic.clone());
         let claims = context.world.topics.of(&key);
-        let last = context.moves.braked(|braked| braked.entry(key).or_insert_with(|| Seen::now(rates)).looked);
+        let last = context.moves.braked(|braked| braked.entry(key).or_insert_with(|| Seen::now(rates, false)).looked);
         if !claims.is_empty() && last.elapsed() < FORGOTTEN {
             let names =
                 claims.iter().filter_map(|claim| claim.metadata.namespace.clone().zip(claim.metadata.name.clone()));

@@ -20,6 +20,8 @@ pub const FOLLOWERS: &str = "follower.replication.throttled.replicas";
 pub const LEADER_RATE: &str = "leader.replication.throttled.rate";
 /// How slowly a broker fetches, in bytes a second.
 pub const FOLLOWER_RATE: &str = "follower.replication.throttled.rate";
+/// Both.
+pub const RATES: [&str; 2] = [LEADER_RATE, FOLLOWER_RATE];
 
 /// The partition of the mark that says whose the list is; its broker is a number made from the scope.
 const OWNER: i32 = i32::MAX - 1;
@@ -139,10 +141,50 @@ pub fn released() -> Changes {
     [LEADERS, FOLLOWERS].map(|key| (key.to_owned(), None)).into()
 }
 
-/// The settings of brokers that have this rate, or none any more.
+/// The settings of brokers that have this rate for some of [`RATES`], or none any more.
 #[must_use]
-pub fn rates(rate: Option<i64>) -> Changes {
-    [LEADER_RATE, FOLLOWER_RATE].map(|key| (key.to_owned(), rate.map(|rate| rate.to_string()))).into()
+pub fn rates(keys: &[&str], rate: Option<i64>) -> Changes {
+    keys.iter().map(|key| ((*key).to_owned(), rate.map(|rate| rate.to_string()))).collect()
+}
+
+/// One of the rates that all brokers have which have none of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rate {
+    /// None.
+    #[default]
+    Off,
+    /// This, in bytes a second.
+    At(i64),
+    /// Something that we never set.
+    Other,
+}
+
+/// Both rates, in the order of [`RATES`]: we set them alike, and somebody else may have changed one of them since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates(pub [Rate; 2]);
+
+impl Rates {
+    /// Reads the settings of all brokers together.
+    #[must_use]
+    pub fn read(settings: &Values) -> Self {
+        Self(RATES.map(
+            |key| match settings.get(key).map(|value| value.as_deref().and_then(|value| value.parse().ok())) {
+                None => Rate::Off,
+                Some(Some(rate)) => Rate::At(rate),
+                Some(None) => Rate::Other,
+            },
+        ))
+    }
+
+    /// Each with its setting.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, Rate)> {
+        RATES.into_iter().zip(self.0)
+    }
+
+    /// Those that are set, with their settings.
+    pub fn set(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        self.each().filter_map(|(key, rate)| if let Rate::At(rate) = rate { Some((key, rate)) } else { None })
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +240,23 @@ mod tests {
     #[test]
     fn rates_are_whole_kibibytes() {
         assert_eq!([1, 1024, 1500, 52_428_800].map(rounded), [1024, 1024, 1024, 52_428_800]);
+    }
+
+    #[test]
+    fn both_rates_are_read_and_set_apart() {
+        let values = |pairs: &[(&str, Option<&str>)]| -> Values {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect()
+        };
+        for (settings, found) in [
+            (values(&[]), [Rate::Off, Rate::Off]),
+            (values(&[(LEADER_RATE, Some("1024"))]), [Rate::At(1024), Rate::Off]),
+            (values(&[(LEADER_RATE, Some("1024")), (FOLLOWER_RATE, Some("9"))]), [Rate::At(1024), Rate::At(9)]),
+            (values(&[(LEADER_RATE, Some("much")), (FOLLOWER_RATE, None)]), [Rate::Other, Rate::Other]),
+        ] {
+            assert_eq!(Rates::read(&settings), Rates(found), "{settings:?}");
+        }
+        assert_eq!(rates(&RATES[..1], Some(1024)), values(&[(LEADER_RATE, Some("1024"))]));
+        assert_eq!(rates(&RATES, None), values(&[(LEADER_RATE, None), (FOLLOWER_RATE, None)]));
     }
 
     #[test]

@@ -4,17 +4,17 @@ use proptest::prelude::*;
 
 use super::model::{Kafka, POLICY, broker};
 use super::plan::{Plan, ROUND, Situation, Step, TOPICS, plan};
-use super::throttle::{FOLLOWERS, LEADERS, Listed};
+use super::throttle::{FOLLOWERS, LEADERS, Listed, RATES};
 use crate::api::reasons::Reason;
 use crate::kafka::admin::reassignments::Reassignment;
 
-fn kinds(plan: &Plan) -> Vec<&'static str> {
+pub(super) fn kinds(plan: &Plan) -> Vec<&'static str> {
     let kind = |step: &Step| match step {
         Step::Brake(_) => "brake",
-        Step::SetRate(_) => "rate",
+        Step::SetRate(..) => "rate",
         Step::Cancel(_) => "cancel",
         Step::Begin(_) => "begin",
-        Step::RemoveRate => "no rate",
+        Step::RemoveRate(_) => "no rate",
         Step::Release => "release",
     };
     plan.steps.iter().map(kind).collect()
@@ -137,7 +137,7 @@ fn a_few_topics_at_a_time() {
     assert_eq!(kafka.look(&last, Some(3), usize::MAX).waits, None);
     // The rate is everybody's who moves: it goes with the last.
     for number in 0..=TOPICS {
-        assert_eq!(kafka.rate, Some(POLICY));
+        assert_eq!(kafka.rates(), [Some(POLICY); 2]);
         kafka.settle(&format!("t{number}"), 3);
     }
     kafka.is_done("t0", 3, None);
@@ -146,23 +146,67 @@ fn a_few_topics_at_a_time() {
 #[test]
 fn a_rate_of_somebody_else_holds_and_stays() {
     for theirs in [POLICY, 1000] {
-        let mut kafka = Kafka { rate: Some(theirs), ..Kafka::with(1, 1, 2) };
+        let mut kafka = Kafka::with(1, 1, 2);
+        kafka.set_rates(&RATES, Some(theirs));
         assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["brake", "begin"]);
         kafka.settle("t0", 3);
         kafka.is_done("t0", 3, Some(theirs));
     }
     let mut kafka = Kafka::with(1, 1, 2);
     kafka.look("t0", Some(3), usize::MAX);
-    kafka.rate = Some(1000);
+    kafka.set_rates(&RATES, Some(1000));
     kafka.settle("t0", 3);
     kafka.is_done("t0", 3, Some(1000));
+}
+
+#[test]
+fn who_changes_one_of_both_rates_keeps_that_and_ours_goes() {
+    // What somebody sets, during the move or before it, and what is there while it lasts: ours beside what is told from it.
+    for (at, theirs, begun, during) in [
+        (0, Some(1000), true, [Some(1000), Some(POLICY)]),
+        (1, Some(1000), true, [Some(POLICY), Some(1000)]),
+        (0, Some(1000), false, [Some(1000), Some(POLICY)]),
+        (1, Some(1000), false, [Some(POLICY), Some(1000)]),
+        (1, Some(POLICY), false, [None, Some(POLICY)]),
+        (0, None, true, [Some(POLICY); 2]),
+    ] {
+        let mut kafka = Kafka::with(1, 2, 2);
+        if begun {
+            assert_eq!(kafka.look("t0", Some(3), usize::MAX).aside, None);
+        }
+        kafka.set_rates(&RATES[at..=at], theirs);
+        let aside = kafka.look("t0", Some(3), usize::MAX).aside;
+        assert_eq!(kafka.rates(), during, "{at} {theirs:?} {begun}");
+        let says = theirs.filter(|theirs| *theirs != POLICY);
+        let says =
+            says.map(|theirs| format!("{} of {theirs} bytes a second holds, not the policy's {POLICY}", RATES[at]));
+        assert_eq!(aside, says.map(|says| format!("somebody's {says}")));
+        kafka.arrive(0);
+        kafka.settle("t0", 3);
+        let mut left = [None; 2];
+        left[at] = theirs;
+        kafka.is_done_but_for("t0", 3, left);
+    }
+}
+
+#[test]
+fn a_rate_that_another_brake_needs_stays_until_that_goes() {
+    let mut kafka = Kafka::with(2, 1, 2);
+    kafka.look("t0", Some(3), usize::MAX);
+    kafka.set_rates(&RATES[..1], Some(1000));
+    assert_eq!(kinds(&kafka.look("t1", Some(3), usize::MAX)), ["brake", "begin"]);
+    kafka.arrive(0);
+    assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["release"]);
+    assert_eq!(kafka.rates(), [Some(1000), Some(POLICY)]);
+    kafka.settle("t1", 3);
+    kafka.is_done_but_for("t1", 3, [Some(1000), None]);
 }
 
 #[test]
 fn a_rate_that_is_lost_or_changed_by_policy_is_set_anew() {
     let mut kafka = Kafka::with(1, 1, 2);
     kafka.look("t0", Some(3), usize::MAX);
-    kafka.rate = None;
+    kafka.set_rates(&RATES, None);
     assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["rate"]);
     let seen = Situation { policy_rate: 1 << 20, ..kafka.see("t0", Some(3)) };
     let changed = plan(&seen);
@@ -170,7 +214,7 @@ fn a_rate_that_is_lost_or_changed_by_policy_is_set_anew() {
     for step in changed.steps {
         kafka.apply("t0", step);
     }
-    assert_eq!(kafka.rate, Some(1 << 20));
+    assert_eq!(kafka.rates(), [Some(1 << 20); 2]);
     kafka.arrive(0);
     kafka.settle("t0", 3);
     kafka.is_done("t0", 3, None);
@@ -192,34 +236,6 @@ fn who_changes_the_mind_goes_back() {
         kafka.arrive(0);
     }
     assert_eq!(kinds(&kafka.look("t0", None, usize::MAX)), ["no rate", "release"]);
-}
-
-#[test]
-fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back() {
-    let mut kafka = Kafka::with(1, 3, 2);
-    kafka.look("t0", Some(3), usize::MAX);
-    kafka.arrive(0);
-    let to: Vec<i32> = kafka.running.iter().map(|move_| move_.adding[0].0).collect();
-    for (down, says) in [
-        (vec![], None),
-        (vec![0], None),
-        (vec![to[0]], Some(format!("broker {}, to which partition 1 of topic t0 is copied, is down", to[0]))),
-        (vec![to[1]], Some(format!("broker {}, to which partition", to[1]))),
-    ] {
-        kafka.down = down.into_iter().collect();
-        for wanted in [Some(3), None] {
-            let plan = kafka.look("t0", wanted, usize::MAX);
-            assert_eq!((kinds(&plan), plan.moving), (vec![], 2), "{:?}", kafka.down);
-            let said = plan.waits.map(|waits| (waits.reason, waits.message));
-            assert_eq!(said.is_some(), says.is_some(), "{said:?}");
-            if let (Some((reason, message)), Some(says)) = (said, &says) {
-                assert!(reason == Reason::ReplicasWait && message.contains(says), "{message}");
-            }
-        }
-    }
-    kafka.down.clear();
-    kafka.settle("t0", 3);
-    kafka.is_done("t0", 3, None);
 }
 
 #[test]
@@ -250,6 +266,14 @@ enum Happens {
     Arrives(usize),
     /// A claim says something else.
     Claim(usize, usize),
+    /// One of several newcomers of a partition catches up.
+    CatchesUp(usize),
+    /// A broker dies.
+    Dies(i32),
+    /// All return that are down.
+    Back,
+    /// Much of an hour passes.
+    Later,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -257,6 +281,10 @@ fn happens() -> impl Strategy<Value = Happens> {
         4 => (0..3_usize, 0..5_usize).prop_map(|(topic, writes)| Happens::Look(topic, writes)),
         3 => any::<usize>().prop_map(Happens::Arrives),
         1 => (0..3_usize, 2..5_usize).prop_map(|(topic, wanted)| Happens::Claim(topic, wanted)),
+        1 => any::<usize>().prop_map(Happens::CatchesUp),
+        1 => (2..4_i32).prop_map(Happens::Dies),
+        1 => Just(Happens::Back),
+        2 => Just(Happens::Later),
     ]
 }
 
@@ -273,8 +301,13 @@ proptest! {
                 Happens::Look(topic, writes) => drop(kafka.look(&format!("t{topic}"), Some(wanted[topic]), writes)),
                 Happens::Arrives(n) => kafka.arrive(n),
                 Happens::Claim(topic, now) => wanted[topic] = now,
+                Happens::CatchesUp(n) => kafka.one_catches_up(n),
+                Happens::Dies(id) => kafka.dies(id),
+                Happens::Back => kafka.all_are_back(),
+                Happens::Later => kafka.minutes_pass(40),
             }
         }
+        kafka.all_are_back();
         for (topic, wanted) in wanted.iter().enumerate() {
             kafka.settle(&format!("t{topic}"), *wanted);
         }
@@ -285,6 +318,6 @@ proptest! {
             prop_assert!(right, "{kafka:?}");
         }
         prop_assert!(kafka.brakes.is_empty() && kafka.running.is_empty(), "{kafka:?}");
-        prop_assert_eq!(kafka.rate, None);
+        prop_assert_eq!(kafka.rates(), [None; 2]);
     }
 }

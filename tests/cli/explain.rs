@@ -177,6 +177,27 @@ fn a_living_pod_that_waits_is_told_why() {
 }
 
 #[test]
+fn an_image_of_ours_that_cannot_be_pulled_is_told_with_what_helps() {
+    let mut pod = living(&json!({"kafka.admittance.dev/access": "producer"}));
+    let waiting =
+        |name: &str| json!([{"name": name, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}]);
+    let details = |pod: &Value| {
+        let mut objects = sound();
+        objects.insert("/api/v1/namespaces/shop/pods/producer-1".into(), pod.clone());
+        let ended = with_cluster(objects, &["producer-1", "-n", "shop", "--output", "json"]);
+        let story = stories(&ended).remove(0);
+        let steps = story["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["step"] == "Pod").unwrap()["details"].to_string()
+    };
+    pod["status"]["initContainerStatuses"] = waiting("admittance-probe");
+    let told = details(&pod);
+    assert!(told.contains("admittance-probe waits: ImagePullBackOff denied"), "{told}");
+    assert!(told.contains("imagePullSecrets"), "{told}");
+    pod["status"]["initContainerStatuses"] = waiting("setup");
+    assert!(!details(&pod).contains("imagePullSecrets"), "another's image is its author's to mend");
+}
+
+#[test]
 fn a_living_pod_that_was_not_injected_is_told_so() {
     let mut objects = sound();
     objects.insert("/api/v1/namespaces/shop/pods/producer-1".into(), living(&json!({})));

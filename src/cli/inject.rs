@@ -171,7 +171,7 @@ mod tests {
             default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
             on_invalid,
             probe_delivery: crate::admission::delivery::Delivery::Copy,
-            gates: true,
+            gates: crate::admission::decide::Gates::Offered,
             probe_image: "probe:1".into(),
             version: "0.0.0-test",
         }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use crate::admission::decide::{OnInvalid, Settings};
+use crate::admission::decide::{Gates, OnInvalid, Settings};
 use crate::admission::delivery::Delivery;
 use crate::api::names::ClusterRef;
 
@@ -61,7 +61,7 @@ pub struct Install {
     /// How the probe comes into a Pod.
     #[arg(long, value_enum, default_value_t = Way::Copy)]
     pub probe_delivery: Way,
-    /// Pods may wait at a scheduling gate.
+    /// Pods may wait at a scheduling gate. Without it that is not known, and told where a Pod asks for one.
     #[arg(long)]
     pub gates: bool,
     /// What becomes of a Pod whose annotations cannot be understood.
@@ -82,7 +82,7 @@ impl Install {
             on_invalid: self.on_invalid.into(),
             probe_image: self.probe_image.clone(),
             probe_delivery: self.probe_delivery.into(),
-            gates: self.gates,
+            gates: if self.gates { Gates::Offered } else { Gates::Unknown },
             version: env!("CARGO_PKG_VERSION"),
         })
     }

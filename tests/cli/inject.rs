@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use admittance::admission::decide::{OnInvalid, Settings, answer};
+use admittance::admission::decide::{Gates, OnInvalid, Settings, answer};
 use admittance::api::names::ClusterRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ fn webhook(pod: &Value) -> Result<Value, String> {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_delivery: admittance::admission::delivery::Delivery::Copy,
-        gates: true,
+        gates: Gates::Offered,
         probe_image: IMAGE.into(),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -100,6 +100,17 @@ fn all_golden_pods_at_once_stay_in_order() {
     }
     let again = inject(&["--on-invalid", "admit"], &ended.out);
     assert_eq!(again.out, ended.out, "a second time adds nothing");
+}
+
+#[test]
+fn a_gate_that_the_installation_may_not_offer_is_warned_of() {
+    let gated = "{kind: Pod, metadata: {name: a, annotations: {kafka.admittance.dev/consumes: b, kafka.admittance.dev/wait: gate}}, spec: {containers: [{name: c}]}}";
+    let ended = run(&["inject", "--probe-image", IMAGE], gated);
+    assert!(
+        ended.code == 0 && ended.out.contains("schedulingGates") && ended.err.contains("gates.enabled"),
+        "{ended:?}"
+    );
+    assert_eq!(inject(&[], gated).err, "", "who says that they are offered is not told so");
 }
 
 #[test]

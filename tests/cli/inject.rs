@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::program::{Ended, run};
+use crate::program::{Ended, run, run_with};
 
 const IMAGE: &str = "admittance-probe:test";
 
@@ -100,6 +100,30 @@ fn all_golden_pods_at_once_stay_in_order() {
     }
     let again = inject(&["--on-invalid", "admit"], &ended.out);
     assert_eq!(again.out, ended.out, "a second time adds nothing");
+}
+
+#[test]
+fn an_image_whose_name_is_a_guess_is_told_with_the_way_to_the_right_one() {
+    let pod = |more: &str| {
+        format!(
+            "{{kind: Pod, metadata: {{name: a, annotations: {{kafka.admittance.dev/consumes: b{more}}}}}, spec: {{containers: [{{name: c}}]}}}}"
+        )
+    };
+    for way in ["copy", "image"] {
+        let ended = run(&["inject", "--probe-delivery", way], &pod(""));
+        assert!(ended.code == 0 && ended.err.contains("--probe-image"), "{way}: {ended:?}");
+        let command = ended.err.lines().find(|line| line.starts_with("try: ")).unwrap();
+        assert!(
+            command.contains("kubectl -n admittance get deployments -l app.kubernetes.io/name=admittance"),
+            "{command}"
+        );
+    }
+    let named = run(&["inject", "--probe-image", IMAGE], &pod(""));
+    let by_environment = run_with(&["inject"], &pod(""), &[("ADMITTANCE_PROBE_IMAGE", IMAGE)]);
+    let without = run(&["inject"], &pod(", kafka.admittance.dev/probe: none"));
+    for ended in [named, by_environment, without] {
+        assert!(ended.code == 0 && ended.err.is_empty(), "{ended:?}");
+    }
 }
 
 #[test]

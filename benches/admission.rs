@@ -10,7 +10,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use admittance::admission::decide::{OnInvalid, Settings, answer};
+use admittance::admission::decide::{Gates, OnInvalid, Settings, answer};
 use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use criterion::Criterion;
@@ -26,7 +26,7 @@ fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:bench".into(),
         probe_delivery: Delivery::Copy,
-        gates: true,
+        gates: Gates::Offered,
         version: env!("CARGO_PKG_VERSION"),
     }
 }

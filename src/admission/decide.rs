@@ -21,8 +21,8 @@ pub struct Settings {
     pub probe_image: String,
     /// How the probe comes out of it.
     pub probe_delivery: Delivery,
-    /// Whether the operator may open scheduling gates: without, a Pod that asks for one would wait for ever.
-    pub gates: bool,
+    /// Whether Pods may wait at a scheduling gate.
+    pub gates: Gates,
     /// The version that is written into patched Pods.
     pub version: &'static str,
 }
@@ -34,6 +34,19 @@ pub enum OnInvalid {
     Deny,
     /// It is created as it is, with the faults as warnings.
     Admit,
+}
+
+/// Whether Pods may wait at a scheduling gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gates {
+    /// The operator opens them.
+    Offered,
+    /// It may not: a Pod that asks for one would wait for ever, and is refused.
+    NotOffered,
+    /// Who decides does not know the installation, and says so.
+    Unknown,
+    /// The Pod lives already: it has the gate still, or has passed it.
+    Passed,
 }
 
 /// What was decided, for logs and metrics.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use json_patch::jsonptr::PointerBuf;
 
+use super::decide::Gates;
 use super::delivery::Delivery;
 use super::operation::{Add, Addition, Part};
 use super::parts::{CREDENTIALS_VOLUME, Gate, Volume};
@@ -22,8 +23,8 @@ pub struct Install<'a> {
     pub probe_image: &'a str,
     /// How the probe comes out of it.
     pub delivery: Delivery,
-    /// Whether scheduling gates are opened here.
-    pub gates: bool,
+    /// Whether Pods may wait at a scheduling gate.
+    pub gates: Gates,
     /// The version that is written into the annotation.
     pub version: &'a str,
 }
@@ -116,10 +117,18 @@ impl<'s> Patch<'_, '_, 's> {
     /// Keeps the Pod from being given a node. A Pod that has one cannot have gates: the API server would refuse it in its own words.
     fn gate(&mut self) {
         let spec = &self.pod.spec;
-        if !self.install.gates {
-            let rule = "is not offered by this installation (the chart's gates.enabled): use \"secret\"";
-            self.problems.push(Problem::new(Reason::InvalidValue, WAIT, "gate", rule));
-            return;
+        match self.install.gates {
+            Gates::Offered => {}
+            Gates::Unknown => {
+                let warning = "wait: gate needs an installation that offers gates (the chart's gates.enabled): another would refuse the Pod";
+                self.warnings.push(warning.to_owned());
+            }
+            Gates::NotOffered => {
+                let rule = "is not offered by this installation (the chart's gates.enabled): use \"secret\"";
+                self.problems.push(Problem::new(Reason::InvalidValue, WAIT, "gate", rule));
+                return;
+            }
+            Gates::Passed => return,
         }
         if let Some(node) = spec.node_name.as_deref().filter(|node| !node.is_empty()) {
             let rule = format!("needs the scheduler, and spec.nodeName is \"{}\" already: use \"secret\"", shown(node));

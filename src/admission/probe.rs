@@ -65,7 +65,7 @@ struct Exec {
 #[serde(untagged)]
 enum Command {
     Fixed(&'static [&'static str]),
-    WithGroups(Vec<Cow<'static, str>>),
+    Of(Vec<Cow<'static, str>>),
 }
 
 /// Succeeds once the access works, and from then on: an outage of Kafka must not empty a Service.
@@ -81,10 +81,10 @@ impl Probe {
     pub fn new(kind: Kind, intent: &Intent) -> Self {
         match kind {
             Kind::Readiness => {
-                Self::exec(Command::Fixed(if intent.probes.readiness_live { LIVE } else { LATCHED }), 5, 5, 3)
+                Self::exec(ready(if intent.probes.readiness_live { LIVE } else { LATCHED }, intent), 5, 5, 3)
             }
             // Five minutes: what is not there by then is not on its way.
-            Kind::Startup => Self::exec(Command::Fixed(LIVE), 5, 5, 60),
+            Kind::Startup => Self::exec(ready(LIVE, intent), 5, 5, 60),
             // The program itself counts the minutes of standing still. What a failure here adds is that a node too busy to run it
             // in time, which counts as failed, must be so three times before a container is restarted for it.
             Kind::Liveness => Self::exec(alive(intent), 30, 10, 3),
@@ -96,14 +96,29 @@ impl Probe {
     }
 }
 
+/// The check of the access, for the topics that this very Pod asks for too: the Secret lists what the workload was given. One that is there
+/// from before says nothing of what the next version is refused, or has not been given yet.
+fn ready(words: &'static [&'static str], intent: &Intent) -> Command {
+    let lists = [("--consumes", &intent.consumes), ("--produces", &intent.produces)];
+    let options = lists.into_iter().filter(|(_, topics)| !topics.is_empty()).map(|(option, topics)| {
+        let names: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
+        (option, names.join(","))
+    });
+    command(words, options)
+}
+
 /// The check of the workload's own group, and of those that the Pod names.
 fn alive(intent: &Intent) -> Command {
-    if intent.streams.is_none() && intent.groups.is_empty() {
-        return Command::Fixed(ALIVE);
+    command(ALIVE, intent.streams.iter().chain(&intent.groups).map(|group| ("--group", group.to_string())))
+}
+
+fn command(words: &'static [&'static str], options: impl Iterator<Item = (&'static str, String)>) -> Command {
+    let mut options = options.peekable();
+    if options.peek().is_none() {
+        return Command::Fixed(words);
     }
-    let groups = intent.streams.iter().chain(&intent.groups);
-    let groups = groups.flat_map(|group| [Cow::Borrowed("--group"), Cow::Owned(group.to_string())]);
-    Command::WithGroups(ALIVE.iter().map(|word| Cow::Borrowed(*word)).chain(groups).collect())
+    let options = options.flat_map(|(option, value)| [Cow::Borrowed(option), Cow::Owned(value)]);
+    Command::Of(words.iter().map(|word| Cow::Borrowed(*word)).chain(options).collect())
 }
 
 #[cfg(test)]

@@ -16,15 +16,17 @@ use crate::admission::decide::{Outcome, Settings};
 
 const AFTER_HELP: &str = "\
 Examples:
-  admittance inject -f deployment.yaml | kubectl apply -f -
+  admittance inject -f deployment.yaml --probe-image registry.example.org/admittance:0.1.0 | kubectl apply -f -
+  export ADMITTANCE_PROBE_IMAGE=registry.example.org/admittance:0.1.0
   helm template shop ./chart | admittance inject --namespace shop > manifests.yaml
-  admittance inject -f manifests/ --output json --probe-image registry.example.org/admittance:0.1.0
+  admittance inject -f manifests/ --output json
 
 Pods and everything with a Pod template are injected, also inside of Lists: Deployment, StatefulSet,
 DaemonSet, ReplicaSet, ReplicationController, Job, CronJob, Argo Rollout, DeploymentConfig, and any
 kind with containers in spec.template. All other documents pass unchanged, and so do those that ask
 for no Kafka. Whether the namespace is opted in is not looked at. What was injected may be injected
-again, and may be applied where the webhook runs: both add nothing.
+again, and may be applied where the webhook runs: both add nothing. The probe's image is the one
+that the webhook runs of; where it is not named, a name is written that no registry has.
 
 Exit codes:
   0  the manifests were printed
@@ -65,6 +67,9 @@ pub fn run(args: &InjectArgs) -> anyhow::Result<Exit> {
         print::note("error: nothing was printed; see each fault in full with: admittance explain --offline -f FILE");
         return Ok(Exit::Problems);
     }
+    if let Some(guess) = args.install.guess().filter(|_| result.pulls) {
+        print::note(&guess);
+    }
     print::text(&result.text)?;
     Ok(Exit::Fine)
 }
@@ -78,6 +83,8 @@ pub struct Injected {
     pub notes: Vec<String>,
     /// How many Pods are refused.
     pub refused: usize,
+    /// Whether any pulls an image for what is added.
+    pub pulls: bool,
 }
 
 impl Injected {
@@ -133,6 +140,7 @@ impl Injected {
             let about = about(source, document.line, &site, namespace);
             let verdict = ask(&site.pod, namespace, settings).with_context(|| about.clone())?;
             self.note(&about, &verdict);
+            self.pulls |= verdict.pulls();
             if !verdict.additions.is_empty() {
                 let node = injected.get_or_insert_with(|| node.clone());
                 verdict.apply(node, &site.path).with_context(|| about)?;
@@ -171,7 +179,7 @@ mod tests {
             default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
             on_invalid,
             probe_delivery: crate::admission::delivery::Delivery::Copy,
-            gates: true,
+            gates: crate::admission::decide::Gates::Offered,
             probe_image: "probe:1".into(),
             version: "0.0.0-test",
         }

@@ -105,6 +105,14 @@ pub fn ask(pod: &Node, namespace: &str, settings: &Settings) -> Result<Verdict, 
 }
 
 impl Verdict {
+    /// Whether Pods pull an image for what is added: the installer's, or that of a volume.
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        let parts = self.additions.iter().map(|addition| &addition.value);
+        let mut parts = parts.flat_map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
+        parts.any(|part| part.get("image").is_some())
+    }
+
     /// Writes the additions into the document that holds the Pod, or the template, at `path`.
     ///
     /// # Errors

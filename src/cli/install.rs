@@ -3,14 +3,19 @@
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use crate::admission::decide::{OnInvalid, Settings};
+use crate::admission::decide::{Gates, OnInvalid, Settings};
 use crate::admission::delivery::Delivery;
 use crate::api::names::ClusterRef;
 
 /// The namespace that the documentation installs into.
 pub const NAMESPACE: &str = "admittance";
-/// The chart's image, with this program's own version.
+/// The chart's image, with this program's own version: nobody publishes it, so an installation has another.
 const IMAGE: &str = concat!("admittance:", env!("CARGO_PKG_VERSION"));
+
+/// By which labels the chart's webhook is found, in a namespace of the documentation's name.
+const WEBHOOK: &str = "app.kubernetes.io/name=admittance,app.kubernetes.io/component=webhook";
+/// Where its Deployment has its image, which is the probe's too.
+const IMAGE_OF: &str = "{.items[0].spec.template.spec.containers[0].image}";
 
 /// What becomes of a Pod whose annotations cannot be understood.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,13 +60,13 @@ pub struct Install {
     /// The BrokerCluster of Pods that name none: namespace/name, or a name in the namespace admittance.
     #[arg(long, value_name = "CLUSTER", default_value = "admittance/default")]
     pub default_cluster: String,
-    /// The image that the probe copies itself from.
-    #[arg(long, value_name = "IMAGE", env = "ADMITTANCE_PROBE_IMAGE", default_value = IMAGE)]
-    pub probe_image: String,
+    /// The image that the probe copies itself from: the webhook's own. Without it a name is written that no registry has.
+    #[arg(long, value_name = "IMAGE", env = "ADMITTANCE_PROBE_IMAGE")]
+    pub probe_image: Option<String>,
     /// How the probe comes into a Pod.
     #[arg(long, value_enum, default_value_t = Way::Copy)]
     pub probe_delivery: Way,
-    /// Pods may wait at a scheduling gate.
+    /// Pods may wait at a scheduling gate. Without it that is not known, and told where a Pod asks for one.
     #[arg(long)]
     pub gates: bool,
     /// What becomes of a Pod whose annotations cannot be understood.
@@ -80,10 +85,21 @@ impl Install {
         Ok(Settings {
             default_cluster,
             on_invalid: self.on_invalid.into(),
-            probe_image: self.probe_image.clone(),
+            probe_image: self.probe_image.clone().unwrap_or_else(|| IMAGE.to_owned()),
             probe_delivery: self.probe_delivery.into(),
-            gates: self.gates,
+            gates: if self.gates { Gates::Offered } else { Gates::Unknown },
             version: env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// What to tell the author of Pods that pull an image whose name was guessed.
+    #[must_use]
+    pub fn guess(&self) -> Option<String> {
+        self.probe_image.is_none().then(|| {
+            format!(
+                "warning: the image of the probe is written as {IMAGE}, which no registry has: no Pod with it starts; say --probe-image\n\
+                 try: export ADMITTANCE_PROBE_IMAGE=$(kubectl -n {NAMESPACE} get deployments -l {WEBHOOK} -o jsonpath='{IMAGE_OF}')"
+            )
         })
     }
 }

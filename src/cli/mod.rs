@@ -44,7 +44,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  admittance inject -f deployment.yaml | kubectl apply -f -
+  admittance inject -f deployment.yaml --probe-image IMAGE | kubectl apply -f -
   admittance explain -f deployment.yaml
   admittance check
   admittance plan -f manifests/

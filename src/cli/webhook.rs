@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use super::install::{Invalid, Way};
 use super::terms::Watched;
 use crate::admission::claims::Terms;
-use crate::admission::decide::Settings;
+use crate::admission::decide::{Gates, Settings};
 use crate::admission::server::{self, Closing};
 use crate::api::duration;
 use crate::api::names::ClusterRef;
@@ -137,7 +137,7 @@ fn settings(args: &WebhookArgs) -> anyhow::Result<Settings> {
         on_invalid: args.on_invalid.into(),
         probe_image: args.probe_image.clone(),
         probe_delivery: args.probe_delivery.into(),
-        gates: args.gates,
+        gates: if args.gates { Gates::Offered } else { Gates::NotOffered },
         version: env!("CARGO_PKG_VERSION"),
     })
 }

@@ -2,15 +2,17 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use super::alive::Terms;
+use super::settings::names;
+use super::{alive, ready};
 
 /// What `--help` says.
 pub const HELP: &str = "\
 admittance-probe: checks that a Pod's access to Kafka works
 
-  admittance-probe ready --config DIR [--latch] [--timeout 4s]
-      Reads the Secret mounted at DIR, connects, logs in, and checks the declared topics
-      and the rights on them.
+  admittance-probe ready --config DIR [--consumes TOPICS] [--produces TOPICS] [--latch] [--timeout 4s]
+      Reads the Secret mounted at DIR, connects, logs in, and checks the topics that the Secret
+      lists, those of the Pod itself, and the rights on them.
+      --consumes, --produces  the Pod's own topics, separated by commas
       --latch     once ready, stay so until the container restarts
       --timeout   for all of it, in minutes (5m), seconds (4s) or milliseconds (500ms); default 4s
 
@@ -40,15 +42,15 @@ pub enum Command {
         config: PathBuf,
         /// Remember a success.
         latch: bool,
-        /// For all of it.
-        timeout: Duration,
+        /// What is asked.
+        terms: ready::Terms,
     },
     /// Look for consumers that are stuck.
     Alive {
         /// The mounted Secret.
         config: PathBuf,
         /// What is asked.
-        terms: Terms,
+        terms: alive::Terms,
     },
     /// Copy the program.
     Install {
@@ -90,28 +92,40 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
         Some("install") => Command::Install { directory: arguments.next().ok_or(UsageError::Missing("DIR"))?.into() },
-        Some("ready") => return ready(arguments),
-        Some("alive") => return alive(arguments),
+        Some("ready") => return read_ready(arguments),
+        Some("alive") => return read_alive(arguments),
         _ => return Err(unexpected(&first)),
     };
     arguments.next().map_or(Ok(command), |more| Err(unexpected(&more)))
 }
 
-fn ready(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+fn read_ready(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
     let (mut config, mut latch, mut timeout) = (None, false, None);
+    let (mut consumes, mut produces) = (None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--config") if config.is_none() => config = Some(value(&mut arguments, "the DIR of --config")?),
             Some("--timeout") if timeout.is_none() => timeout = Some(time(&mut arguments, "the time of --timeout")?),
+            Some("--consumes") if consumes.is_none() => {
+                consumes = Some(topics(&mut arguments, "the TOPICS of --consumes")?);
+            }
+            Some("--produces") if produces.is_none() => {
+                produces = Some(topics(&mut arguments, "the TOPICS of --produces")?);
+            }
             Some("--latch") => latch = true,
             _ => return Err(UsageError::Unexpected(argument.to_string_lossy().into_owned())),
         }
     }
     let config = config.ok_or(UsageError::Missing("--config DIR"))?.into();
-    Ok(Command::Ready { config, latch, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) })
+    let terms = ready::Terms {
+        consumes: consumes.unwrap_or_default(),
+        produces: produces.unwrap_or_default(),
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+    };
+    Ok(Command::Ready { config, latch, terms })
 }
 
-fn alive(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+fn read_alive(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
     let (mut config, mut groups, mut stuck_after, mut timeout) = (None, Vec::new(), None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
@@ -128,11 +142,16 @@ fn alive(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
     }
     let config = config.ok_or(UsageError::Missing("--config DIR"))?.into();
     let stuck_after = stuck_after.unwrap_or(DEFAULT_STUCK_AFTER);
-    Ok(Command::Alive { config, terms: Terms { groups, stuck_after, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) } })
+    let terms = alive::Terms { groups, stuck_after, timeout: timeout.unwrap_or(DEFAULT_TIMEOUT) };
+    Ok(Command::Alive { config, terms })
 }
 
 fn value(arguments: &mut impl Iterator<Item = OsString>, what: &'static str) -> Result<OsString, UsageError> {
     arguments.next().ok_or(UsageError::Missing(what))
+}
+
+fn topics(arguments: &mut impl Iterator<Item = OsString>, what: &'static str) -> Result<Vec<String>, UsageError> {
+    Ok(names(&value(arguments, what)?.to_string_lossy()))
 }
 
 fn time(arguments: &mut impl Iterator<Item = OsString>, what: &'static str) -> Result<Duration, UsageError> {
@@ -162,16 +181,22 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let ready = |latch, [consumes, produces]: [&[&str]; 2], timeout| {
+            let terms = ready::Terms { consumes: names(consumes), produces: names(produces), timeout };
+            Ok(Command::Ready { config: "/c".into(), latch, terms })
+        };
         assert_eq!(
             parse_text("ready --config /c --latch --timeout 500ms"),
-            Ok(Command::Ready { config: "/c".into(), latch: true, timeout: Duration::from_millis(500) })
+            ready(true, [&[], &[]], Duration::from_millis(500))
         );
+        assert_eq!(parse_text("ready --config /c"), ready(false, [&[], &[]], DEFAULT_TIMEOUT));
         assert_eq!(
-            parse_text("ready --config /c"),
-            Ok(Command::Ready { config: "/c".into(), latch: false, timeout: DEFAULT_TIMEOUT })
+            parse_text("ready --config /c --latch --consumes a,b --produces --c"),
+            ready(true, [&["a", "b"], &["--c"]], DEFAULT_TIMEOUT)
         );
-        let terms = |groups: &[&str], stuck_after| Terms {
-            groups: groups.iter().map(ToString::to_string).collect(),
+        let terms = |groups: &[&str], stuck_after| alive::Terms {
+            groups: names(groups),
             stuck_after: Duration::from_secs(stuck_after),
             timeout: DEFAULT_TIMEOUT,
         };
@@ -196,6 +221,8 @@ mod tests {
             ("ready --config /a --timeout 0s", "`0s`"),
             ("ready --config /a --timeout -1", "`-1`"),
             ("ready --config /a b", "`b`"),
+            ("ready --config /a --consumes", "TOPICS of --consumes"),
+            ("ready --config /a --produces a --produces b", "`--produces`"),
             ("alive", "--config DIR"),
             ("alive --config /a --latch", "`--latch`"),
             ("alive --config /a --group", "GROUP of --group"),

@@ -46,12 +46,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> (String, Exit
                 Err(stuck) => (stuck.to_string(), NOT_READY),
             }
         }
-        Ok(Command::Ready { config, latch, timeout }) => {
+        Ok(Command::Ready { config, latch, terms }) => {
             let latch = latch.then(latch::Latch::of_this_container).flatten();
             if latch.as_ref().is_some_and(latch::Latch::is_set) {
                 ("ready (was ready before in this container)".to_owned(), DONE)
             } else {
-                match ready::check(&config, timeout).await {
+                match ready::check(&config, &terms).await {
                     Ok(summary) => {
                         if let Some(latch) = latch {
                             latch.set();

@@ -17,6 +17,17 @@ use crate::kafka::{
     wire::connector::Connector,
 };
 
+/// What is asked of one Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The topics that it reads itself: the Secret may be from before it asked for them.
+    pub consumes: Vec<String>,
+    /// Those that it writes.
+    pub produces: Vec<String>,
+    /// For all of it.
+    pub timeout: Duration,
+}
+
 /// Why the Pod is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
@@ -51,13 +62,17 @@ pub enum NotReady {
     },
 }
 
-/// Connects as the application would, and checks the topics it declares. Gives a line that says what was seen.
+/// Connects as the application would, and checks the topics that the Secret lists and those of the Pod. Gives a line that says what was
+/// seen.
 ///
 /// # Errors
 /// [`NotReady`]
-pub async fn check(directory: &Path, timeout: Duration) -> Result<String, NotReady> {
+pub async fn check(directory: &Path, terms: &Terms) -> Result<String, NotReady> {
+    let timeout = terms.timeout;
     let deadline = Instant::now() + timeout;
-    let settings = Settings::read(directory)?;
+    let mut settings = Settings::read(directory)?;
+    settings.consumes.extend_from_slice(&terms.consumes);
+    settings.produces.extend_from_slice(&terms.produces);
     let connector = Connector::new(&ClientConfig {
         tls: settings.tls.clone(),
         client_id: "admittance-probe".into(),

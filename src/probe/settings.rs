@@ -103,7 +103,7 @@ fn text(path: &Path) -> Result<String, SettingsError> {
 }
 
 /// A list of names, separated as in the annotation: by commas, spaces or lines.
-fn names(text: &str) -> Vec<String> {
+pub(super) fn names(text: &str) -> Vec<String> {
     let names = text.split([',', ' ', '\n', '\r', '\t']).filter(|name| !name.is_empty());
     names.map(str::to_owned).collect()
 }

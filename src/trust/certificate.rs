@@ -25,8 +25,14 @@ impl Validity {
     /// Whether it is time for a successor: two thirds of the time are over, or the certificate does not hold at all.
     #[must_use]
     pub fn is_due(&self, now: SystemTime) -> bool {
-        let whole = self.until.duration_since(self.from).unwrap_or_default();
-        !self.holds(now) || now >= self.from + whole * 2 / 3
+        self.is_due_since(self.from, now)
+    }
+
+    /// The same, for a certificate that holds from before it was made: two thirds of the time that was left then are over.
+    #[must_use]
+    pub fn is_due_since(&self, made: SystemTime, now: SystemTime) -> bool {
+        let whole = self.until.duration_since(made).unwrap_or_default();
+        !self.holds(now) || now >= made + whole * 2 / 3
     }
 }
 
@@ -108,6 +114,14 @@ mod tests {
         ] {
             assert_eq!((validity.holds(at(now)), validity.is_due(at(now))), (holds, due), "at {now}");
         }
+    }
+
+    #[test]
+    fn what_was_backdated_is_due_by_the_moment_at_which_it_was_made() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let validity = Validity { from: at(100), until: at(700) };
+        assert!(validity.is_due(at(500)) && !validity.is_due_since(at(400), at(599)));
+        assert!(validity.is_due_since(at(400), at(600)) && validity.is_due_since(at(400), at(99)));
     }
 
     #[test]

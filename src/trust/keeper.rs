@@ -8,7 +8,7 @@ use super::authority::AuthorityError;
 use super::custody::{Custody, Damage};
 use super::leaf::{Leaf, LeafError};
 use super::metrics::Expiry;
-use super::plan::{Observed, Step, plan};
+use super::plan::{Observed, Serving, Step, plan};
 use super::publish::{Configuration, Publisher};
 use super::resolver::Resolver;
 use super::store::{Kept, Store, Written};
@@ -149,7 +149,11 @@ impl Keeper {
             ours,
             published: (!configurations.is_empty()).then_some(bundles),
             unread,
-            leaf: self.remembered.leaf.as_ref().map(|leaf| (leaf.issuer.clone(), leaf.validity)),
+            leaf: self.remembered.leaf.as_ref().map(|leaf| Serving {
+                issuer: leaf.issuer.clone(),
+                validity: leaf.validity,
+                signed: leaf.signed,
+            }),
         };
         if let Some(custody) = &observed.custody {
             let trusted = configurations.iter().filter(|(_, found)| found.bundles().all(|one| one == custody.bundle()));

@@ -23,6 +23,8 @@ pub struct Leaf {
     pub issuer: Certificate,
     /// From when until when it holds.
     pub validity: Validity,
+    /// When it was signed: it holds from before that.
+    pub signed: SystemTime,
 }
 
 /// No leaf could be made.
@@ -47,7 +49,7 @@ pub fn service_names(service: &str, namespace: &str) -> Vec<String> {
 }
 
 impl Leaf {
-    /// Signs a new one. It never outlives its authority.
+    /// Signs a new one. It neither outlives its authority nor holds from before it.
     ///
     /// # Errors
     /// [`LeafError`].
@@ -59,14 +61,14 @@ impl Leaf {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        params.not_before = (now - SKEW).into();
+        params.not_before = (now - SKEW).max(issuer.validity.from).into();
         params.not_after = (now + LIFETIME).min(issuer.validity.until).into();
         let made = params.signed_by(&key, &authority.issuer()?)?;
         let certificate = Certificate::from_pem(&made.pem()).map_err(AuthorityError::from)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signer = crate::crypto::provider().key_provider.load_private_key(key)?;
         let certified = Arc::new(CertifiedKey::new(vec![made.der().clone()], signer));
-        Ok(Self { certified, issuer, validity: certificate.validity })
+        Ok(Self { certified, issuer, validity: certificate.validity, signed: now })
     }
 }
 
@@ -105,9 +107,24 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_never_outlives_its_authority() {
+    fn a_leaf_holds_for_a_clock_that_is_hours_behind() {
         let born = SystemTime::now();
         let authority = Authority::generate(born).unwrap();
+        let names = service_names("hook", "ns");
+        let behind = Duration::from_secs(23 * 3600);
+        let first = Leaf::sign(&authority, &names, born).unwrap();
+        assert!(first.validity.holds(born - behind) && authority.certificate.validity.holds(born - behind));
+        let later = born + LIFETIME * 3;
+        let leaf = Leaf::sign(&authority, &names, later).unwrap();
+        assert!(leaf.validity.holds(later - behind) && !leaf.validity.holds(later - SKEW - Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_leaf_neither_outlives_its_authority_nor_is_older() {
+        let born = SystemTime::now();
+        let authority = Authority::generate(born).unwrap();
+        let early = Leaf::sign(&authority, &service_names("hook", "ns"), born - SKEW / 2).unwrap();
+        assert_eq!(early.validity.from, authority.certificate.validity.from);
         let late = authority.certificate.validity.until - Duration::from_secs(60);
         let leaf = Leaf::sign(&authority, &service_names("hook", "ns"), late).unwrap();
         assert_eq!(leaf.validity.until, authority.certificate.validity.until);

@@ -20,8 +20,25 @@ pub struct Observed {
     pub published: Option<Vec<String>>,
     /// Whether a configuration could not be read: what it trusts is not known.
     pub unread: bool,
-    /// The issuer and the validity of the leaf that serves.
-    pub leaf: Option<(Certificate, Validity)>,
+    /// The leaf that serves.
+    pub leaf: Option<Serving>,
+}
+
+/// A leaf that serves.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Who signed it.
+    pub issuer: Certificate,
+    /// From when until when it holds.
+    pub validity: Validity,
+    /// When it was signed.
+    pub signed: SystemTime,
+}
+
+impl Serving {
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.validity.is_due_since(self.signed, now)
+    }
 }
 
 /// One thing to do.
@@ -64,7 +81,7 @@ pub fn plan(observed: &Observed, now: SystemTime) -> Vec<Step> {
         steps.push(Step::Publish);
     }
     let current = &custody.current.certificate;
-    if observed.leaf.as_ref().is_none_or(|(issuer, validity)| issuer != current || validity.is_due(now)) {
+    if observed.leaf.as_ref().is_none_or(|leaf| leaf.issuer != *current || leaf.is_due(now)) {
         steps.push(Step::Sign);
     }
     if observed.ours {
@@ -107,12 +124,13 @@ mod tests {
     /// Everything in order: published, and served by a leaf that was signed at `signed`.
     fn settled(custody: &Custody, signed: SystemTime) -> Observed {
         let validity = Validity { from: signed - SKEW, until: signed + leaf::LIFETIME };
+        let issuer = custody.current.certificate.clone();
         Observed {
             custody: Some(custody.clone()),
             ours: true,
             published: Some(vec![custody.bundle()]),
             unread: false,
-            leaf: Some((custody.current.certificate.clone(), validity)),
+            leaf: Some(Serving { issuer, validity, signed }),
         }
     }
 
@@ -142,7 +160,8 @@ mod tests {
         let observed = settled(&founded(), start());
         assert_eq!(plan(&observed, start() + HOUR * 15), []);
         assert_eq!(plan(&observed, start() + HOUR * 16), [Sign]);
-        assert_eq!(plan(&observed, start() - HOUR * 2), [Sign, Prepare], "a clock that was set back");
+        assert_eq!(plan(&observed, start() - HOUR * 2), [], "a clock that was set back within what is allowed for");
+        assert_eq!(plan(&observed, start() - HOUR * 25), [Sign, Prepare], "and by more");
     }
 
     #[test]

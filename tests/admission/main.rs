@@ -9,6 +9,7 @@
 )]
 
 mod delivery;
+mod gates;
 mod golden;
 mod hostile;
 mod invariants;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use admittance::admission::decide::{OnInvalid, Outcome, Settings, answer};
+use admittance::admission::decide::{Gates, OnInvalid, Outcome, Settings, answer};
 use admittance::admission::delivery::Delivery;
 use admittance::api::names::{ClusterRef, MAX_LABEL};
 use base64::Engine;
@@ -22,7 +22,7 @@ pub fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "admittance-probe:test".into(),
         probe_delivery: Delivery::Copy,
-        gates: true,
+        gates: Gates::Offered,
         version: "0.0.0-test",
     }
 }

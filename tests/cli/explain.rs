@@ -177,6 +177,62 @@ fn a_living_pod_that_waits_is_told_why() {
 }
 
 #[test]
+fn an_image_of_ours_that_cannot_be_pulled_is_told_with_what_helps() {
+    let mut pod = living(&json!({"kafka.admittance.dev/access": "producer"}));
+    let waiting =
+        |name: &str| json!([{"name": name, "state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}]);
+    let details = |pod: &Value| {
+        let mut objects = sound();
+        objects.insert("/api/v1/namespaces/shop/pods/producer-1".into(), pod.clone());
+        let ended = with_cluster(objects, &["producer-1", "-n", "shop", "--output", "json"]);
+        let story = stories(&ended).remove(0);
+        let steps = story["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["step"] == "Pod").unwrap()["details"].to_string()
+    };
+    pod["status"]["initContainerStatuses"] = waiting("admittance-probe");
+    let told = details(&pod);
+    assert!(told.contains("admittance-probe waits: ImagePullBackOff denied"), "{told}");
+    assert!(told.contains("imagePullSecrets"), "{told}");
+    pod["status"]["initContainerStatuses"] = waiting("setup");
+    assert!(!details(&pod).contains("imagePullSecrets"), "another's image is its author's to mend");
+}
+
+const GATED: &str = "
+kind: Pod
+metadata: {name: a, annotations: {kafka.admittance.dev/consumes: orders, kafka.admittance.dev/wait: gate}}
+spec: {containers: [{name: app}]}
+";
+
+#[test]
+fn a_gate_that_the_installation_may_not_offer_is_a_notice() {
+    let (story, ended) = offline(GATED);
+    assert_eq!((ended.code, &story["outcome"]), (0, &json!("injected")));
+    let (sign, says) = step(&story, "Warning");
+    assert!(sign == "notice" && says.contains("gates.enabled"), "{says}");
+    let known = run(&["explain", "--offline", "--gates", "--output", "json"], GATED);
+    assert!(known.code == 0 && !known.out.contains("gates.enabled"), "{known:?}");
+    let placed = GATED.replace("containers:", "nodeName: node-1, containers:");
+    assert_eq!(offline(&placed).1.code, 1, "the scheduler is needed whatever the installation offers");
+}
+
+#[test]
+fn a_living_pod_has_passed_its_gate() {
+    let mut pod = living(&json!({"kafka.admittance.dev/access": "producer"}));
+    pod["metadata"]["annotations"]["kafka.admittance.dev/wait"] = json!("gate");
+    pod["spec"]["nodeName"] = json!("node-1");
+    pod["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+    let mut objects = sound();
+    objects.insert("/api/v1/namespaces/shop/pods/producer-1".into(), pod);
+    objects.insert(format!("{OURS}/accessclaims/producer"), access_claim("producer", "Ready", "proven"));
+    let secret = json!({"metadata": {"name": "producer-kafka-credentials", "namespace": "shop"}});
+    objects.insert("/api/v1/namespaces/shop/secrets/producer-kafka-credentials".into(), secret);
+    let ended = with_cluster(objects, &["producer-1", "-n", "shop", "--output", "json"]);
+    let story = &stories(&ended)[0];
+    assert_eq!((ended.code, step(story, "Pod").0), (0, "fine".into()), "{story:#}");
+    assert!(!ended.out.contains("gates.enabled") && !ended.out.contains("schedulingGates"), "{}", ended.out);
+}
+
+#[test]
 fn a_living_pod_that_was_not_injected_is_told_so() {
     let mut objects = sound();
     objects.insert("/api/v1/namespaces/shop/pods/producer-1".into(), living(&json!({})));

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use admittance::admission::decide::{OnInvalid, Settings, answer};
+use admittance::admission::decide::{Gates, OnInvalid, Settings, answer};
 use admittance::api::names::ClusterRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::program::{Ended, run};
+use crate::program::{Ended, run, run_with};
 
 const IMAGE: &str = "admittance-probe:test";
 
@@ -29,7 +29,7 @@ fn webhook(pod: &Value) -> Result<Value, String> {
         default_cluster: ClusterRef { namespace: "admittance".into(), name: "default".into() },
         on_invalid: OnInvalid::Deny,
         probe_delivery: admittance::admission::delivery::Delivery::Copy,
-        gates: true,
+        gates: Gates::Offered,
         probe_image: IMAGE.into(),
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -100,6 +100,41 @@ fn all_golden_pods_at_once_stay_in_order() {
     }
     let again = inject(&["--on-invalid", "admit"], &ended.out);
     assert_eq!(again.out, ended.out, "a second time adds nothing");
+}
+
+#[test]
+fn an_image_whose_name_is_a_guess_is_told_with_the_way_to_the_right_one() {
+    let pod = |more: &str| {
+        format!(
+            "{{kind: Pod, metadata: {{name: a, annotations: {{kafka.admittance.dev/consumes: b{more}}}}}, spec: {{containers: [{{name: c}}]}}}}"
+        )
+    };
+    for way in ["copy", "image"] {
+        let ended = run(&["inject", "--probe-delivery", way], &pod(""));
+        assert!(ended.code == 0 && ended.err.contains("--probe-image"), "{way}: {ended:?}");
+        let command = ended.err.lines().find(|line| line.starts_with("try: ")).unwrap();
+        assert!(
+            command.contains("kubectl -n admittance get deployments -l app.kubernetes.io/name=admittance"),
+            "{command}"
+        );
+    }
+    let named = run(&["inject", "--probe-image", IMAGE], &pod(""));
+    let by_environment = run_with(&["inject"], &pod(""), &[("ADMITTANCE_PROBE_IMAGE", IMAGE)]);
+    let without = run(&["inject"], &pod(", kafka.admittance.dev/probe: none"));
+    for ended in [named, by_environment, without] {
+        assert!(ended.code == 0 && ended.err.is_empty(), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_gate_that_the_installation_may_not_offer_is_warned_of() {
+    let gated = "{kind: Pod, metadata: {name: a, annotations: {kafka.admittance.dev/consumes: b, kafka.admittance.dev/wait: gate}}, spec: {containers: [{name: c}]}}";
+    let ended = run(&["inject", "--probe-image", IMAGE], gated);
+    assert!(
+        ended.code == 0 && ended.out.contains("schedulingGates") && ended.err.contains("gates.enabled"),
+        "{ended:?}"
+    );
+    assert_eq!(inject(&[], gated).err, "", "who says that they are offered is not told so");
 }
 
 #[test]

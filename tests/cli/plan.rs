@@ -60,6 +60,15 @@ fn what_is_as_it_should_be_needs_nothing() {
 }
 
 #[test]
+fn a_gate_that_the_installation_may_not_offer_is_told_and_refuses_nothing() {
+    let gated = WEB.replace("consumes: orders,", "consumes: orders, kafka.admittance.dev/wait: gate,");
+    let ended = plan(world(&[], &[]), &gated, &["--without-kafka"]);
+    assert!(ended.code == 3 && ended.err.contains("gates.enabled"), "{ended:?}");
+    let known = plan(world(&[], &[]), &gated, &["--without-kafka", "--gates"]);
+    assert!(known.code == 3 && !known.err.contains("gates.enabled"), "{known:?}");
+}
+
+#[test]
 fn what_comes_to_be_is_told_with_its_topics_and_rights() {
     let ended =
         plan(world(&[], &[]), &(claim("shop", "orders", ", partitions: 12, replicas: 3") + WEB), &["--without-kafka"]);

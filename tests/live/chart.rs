@@ -34,6 +34,13 @@ fn the_readable_manifests_are_what_helm_renders() {
 }
 
 #[test]
+fn the_cluster_outlives_its_release() {
+    let rendered = template(&["kafka.bootstrapServers=kafka:9092"]).unwrap();
+    let cluster = rendered.iter().find(|object| object["kind"] == "BrokerCluster").unwrap();
+    assert_eq!(cluster["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+}
+
+#[test]
 fn values_that_make_no_sense_are_refused() {
     for (value, said) in [
         ("webhook.failurePolicy=Perhaps", "failurePolicy"),

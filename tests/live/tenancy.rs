@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, event_of, get, idle_pod, kubectl, rules_of, try_kubectl, unique, wait_for, wait_ready,
+    Namespace, apply, event_of, get, idle_pod, kubectl, ready, rules_of, try_kubectl, unique, wait_for, wait_ready,
     wait_reason,
 };
 
@@ -90,4 +90,36 @@ fn a_consumers_grant_does_not_let_it_produce() {
     kubectl(&["create", "rolebinding", "write", "--role=write", &account, "--namespace", &owner.0]);
     assert_eq!(may_produce(), "yes");
     wait_ready("accessclaim", &borrower.0, "both");
+}
+
+#[test]
+fn the_next_version_of_a_workload_is_not_ready_before_it_has_what_it_asks_for_more() {
+    let (own, lent) = (unique("version"), unique("version-lent"));
+    let (owner, space) = (Namespace::opted_in("live-version-owner"), Namespace::opted_in("live-version"));
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {lent}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    let version = |name: &str, more: &str| {
+        let asks = format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/consumes: {own}{more}");
+        apply(&idle_pod(&space.0, name, &asks));
+    };
+    version("v1", "");
+    wait_ready("pod", &space.0, "v1");
+
+    version("v2", &format!(", kafka.admittance.dev/produces: {lent}"));
+    wait_reason("accessclaim", &space.0, "app", "TopicOwnedElsewhere");
+    // The Secret of the first version starts it; its probe says what is missing.
+    wait_for("the probe of v2 names the topic", || {
+        let events = get(&["events", "--namespace", &space.0, "--field-selector=involvedObject.name=v2"]);
+        let said = |event: &Value| event["message"].as_str().is_some_and(|said| said.contains(&format!("`{lent}`")));
+        let unhealthy = |event: &Value| event["reason"] == "Unhealthy" && said(event);
+        if events["items"].as_array().unwrap().iter().any(unhealthy) { Ok(()) } else { Err(events.to_string()) }
+    });
+    let is_ready = |name: &str| ready(&get(&["pod", name, "--namespace", &space.0])).is_ok();
+    assert!(is_ready("v1") && !is_ready("v2"), "the version that works stays, and the other does not take its place");
+
+    let resource = "--resource=topicclaims.kafka.admittance.dev";
+    kubectl(&["create", "role", "write", "--verb=produce", resource, "--namespace", &owner.0]);
+    let account = format!("--serviceaccount={}:default", space.0);
+    kubectl(&["create", "rolebinding", "write", "--role=write", &account, "--namespace", &owner.0]);
+    wait_ready("pod", &space.0, "v2");
 }

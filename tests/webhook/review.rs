@@ -1,6 +1,6 @@
 //! A review to send.
 
-use admittance::admission::decide::{OnInvalid, Settings};
+use admittance::admission::decide::{Gates, OnInvalid, Settings};
 use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use base64::Engine;
@@ -13,7 +13,7 @@ pub fn settings() -> Settings {
         on_invalid: OnInvalid::Deny,
         probe_image: "probe:1".into(),
         probe_delivery: Delivery::Copy,
-        gates: true,
+        gates: Gates::Offered,
         version: "1",
     }
 }

@@ -32,7 +32,14 @@ impl Mounted {
     }
 
     async fn check(&self) -> Result<String, String> {
-        ready::check(&self.0, Duration::from_millis(500)).await.map_err(|error| error.to_string())
+        self.check_for(&[], &[]).await
+    }
+
+    /// The check of a Pod that asks for these topics.
+    async fn check_for(&self, consumes: &[&str], produces: &[&str]) -> Result<String, String> {
+        let [consumes, produces] = [consumes, produces].map(|names| names.iter().map(ToString::to_string).collect());
+        let terms = ready::Terms { consumes, produces, timeout: Duration::from_millis(500) };
+        ready::check(&self.0, &terms).await.map_err(|error| error.to_string())
     }
 }
 
@@ -51,6 +58,16 @@ async fn ready_means_logged_in_and_allowed() {
     fake.script.lock().unwrap().operations = 1 << 8;
     let error = mounted.check().await.unwrap_err();
     assert!(error.contains("topic `payments`") && error.contains("Read is not allowed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_secret_from_before_says_nothing_of_what_the_pod_asks_for_now() {
+    let fake = Fake::start(Script { operations: 1 << 3, ..Script::default() }).await;
+    let mounted = Mounted::new(&fake.endpoint.to_string(), PASSWORD);
+    let error = mounted.check_for(&["payments"], &["audit"]).await.unwrap_err();
+    assert!(error.contains("topic `audit`") && error.contains("Write is not allowed"), "{error}");
+    let both = mounted.check_for(&["payments", "refunds"], &[]).await;
+    assert_eq!(both, Ok(format!("ready: 2 topics at {}", fake.endpoint)), "a topic that both name counts once");
 }
 
 #[tokio::test]

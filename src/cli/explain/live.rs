@@ -9,6 +9,7 @@ use kube::{Client, ResourceExt};
 use super::home::Home;
 use super::state::{Look, PodState, Seen};
 use super::story::Namespace;
+use crate::admission::parts::PROBE_NAME;
 use crate::api::annotations::{ACCESS, CLUSTER, INJECTION};
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
@@ -19,6 +20,8 @@ use crate::runtime::kubernetes::{CallError, call};
 const CALL: Duration = Duration::from_secs(5);
 /// Events that are told.
 const EVENTS: usize = 8;
+/// What a container waits for whose image cannot be had.
+const UNPULLED: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
 
 /// A cluster, as far as an explanation looks.
 pub struct Cluster {
@@ -150,20 +153,24 @@ fn look<T>(answer: Result<Option<T>, CallError>) -> Look<T> {
     }
 }
 
+/// What a container waits for, and what helps where that is the image that its author never named.
+fn waits(container: &Node) -> Vec<String> {
+    let part = |key: &str| container.at(&["state", "waiting", key]).and_then(Node::as_text);
+    let Some(reason) = part("reason") else { return Vec::new() };
+    let name = container.get("name").and_then(Node::as_text).unwrap_or_default();
+    let waits = format!("container {name} waits: {reason} {}", part("message").unwrap_or_default());
+    let unpulled = name == PROBE_NAME && UNPULLED.contains(&reason);
+    let helps = "→ The node cannot pull Admittance's image: it needs the registry's credentials, or the Pod's service account \
+                 imagePullSecrets; a Pod made by `admittance inject` needs the right --probe-image.";
+    [waits.trim_end()].into_iter().chain(unpulled.then_some(helps)).map(str::to_owned).collect()
+}
+
 fn state(pod: &Node) -> PodState {
     let text = |path: &[&str]| pod.at(path).and_then(Node::as_text).unwrap_or_default().to_owned();
     let list = |path: &[&str]| pod.at(path).and_then(Node::elements).unwrap_or_default();
     let is = |node: &Node, key: &str, value: &str| node.get(key).and_then(Node::as_text) == Some(value);
     let statuses = [["status", "initContainerStatuses"], ["status", "containerStatuses"]];
-    let waiting = statuses.iter().flat_map(|path| list(path)).filter_map(|one| {
-        let part = |key: &str| one.at(&["state", "waiting", key]).and_then(Node::as_text);
-        let name = one.get("name").and_then(Node::as_text).unwrap_or_default();
-        Some(
-            format!("container {name} waits: {} {}", part("reason")?, part("message").unwrap_or_default())
-                .trim_end()
-                .to_owned(),
-        )
-    });
+    let waiting = statuses.iter().flat_map(|path| list(path)).flat_map(waits);
     PodState {
         phase: text(&["status", "phase"]),
         access: pod.at(&["metadata", "labels", ACCESS]).and_then(Node::as_text).map(str::to_owned),

@@ -21,7 +21,7 @@ use super::manifest::documents;
 use super::manifest::pods::{Site, sites};
 use super::print::{self, Format, Paint, Sign, tame};
 use super::source;
-use crate::admission::decide::Settings;
+use crate::admission::decide::{Gates, Settings};
 use crate::api::names::Scope;
 use crate::runtime::kubernetes;
 use live::Cluster;
@@ -92,6 +92,8 @@ async fn living(args: &ExplainArgs, pod: &str, settings: &Settings) -> anyhow::R
     let found = cluster.pod(&namespace, name).await;
     let node = found.with_context(|| format!("Pod {namespace}/{name}"));
     let node = node.with_context(|| Try(format!("kubectl -n {namespace} get pods")))?;
+    // A Pod that has a node has passed its gate; one that waits at it has it.
+    let settings = &Settings { gates: Gates::Passed, ..settings.clone() };
     let known = cluster.namespace(&namespace).await.unwrap_or(Namespace::Unknown);
     let scope = cluster.scope().await;
     let mut stories = Vec::new();

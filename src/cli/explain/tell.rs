@@ -236,7 +236,7 @@ mod tests {
             on_invalid,
             probe_image: "p".into(),
             probe_delivery: crate::admission::delivery::Delivery::Copy,
-            gates: true,
+            gates: crate::admission::decide::Gates::Offered,
             version: "0",
         };
         let site = pods::sites(&read::document(text).unwrap().unwrap()).remove(0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
-use crate::admission::decide::{Outcome, Settings};
+use crate::admission::decide::{Gates, Outcome, Settings};
 use crate::api::annotations::GROUP;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, TopicClaim, TopicClaimSpec, TopicSource};
@@ -15,7 +15,7 @@ use crate::cli::import::configmaps;
 use crate::cli::injection::ask;
 use crate::cli::manifest::node::Node;
 use crate::cli::manifest::pods::{Site, sites};
-use crate::intent::{Problem, manual};
+use crate::intent::{Problem, Wait, manual};
 
 /// A claim, and where it was written.
 #[derive(Debug)]
@@ -76,6 +76,8 @@ pub struct Input {
 /// What serves Deployments of the contract of 2017.
 const DEPLOYMENTS_2017: &str =
     "Deployments that ask by the contract of 2017 are served where contract2017.deployments is on: it is taken to be";
+/// What opens scheduling gates.
+const GATES: &str = "Pods with wait: gate are admitted where gates.enabled is on: it is taken to be (--gates says so)";
 /// What makes topics of ConfigMaps.
 const CONFIG_MAPS_2017: &str = "ConfigMaps are topics where contract2017.configMaps is on: it is taken to be";
 
@@ -182,6 +184,9 @@ impl Input {
         };
         if of_2017.is_some() {
             self.notes.insert(DEPLOYMENTS_2017);
+        }
+        if settings.gates == Gates::Unknown && of_pods.as_ref().is_some_and(|asked| asked.intent.wait == Wait::Gate) {
+            self.notes.insert(GATES);
         }
         if of_pods.is_none() && of_2017.is_none() {
             self.passed_over += 1;

@@ -249,18 +249,33 @@ impl Work for DescribeRules {
         Some(principal.clone())
     }
 
-    /// Kafka's question is about one principal or about all.
+    /// Kafka's question is about one principal or about all. Where all rules are too many for one answer it is about one, however many
+    /// ask: nobody's rules may keep the others from theirs.
     async fn send(&self, principals: &[String]) -> Sent<Vec<AclBinding>> {
         if principals.len() <= FEW_PRINCIPALS {
-            let filters: Vec<_> = principals.iter().cloned().map(AclFilter::Principal).collect();
-            return Ok(join_all(filters.iter().map(|filter| self.0.describe_acls(filter, At::Any))).await);
+            return Ok(self.one_by_one(principals).await);
         }
-        let all = self.0.describe_acls_of(&principals.iter().map(String::as_str).collect(), At::Any).await?;
+        let all = match self.0.describe_acls_of(&principals.iter().map(String::as_str).collect(), At::Any).await {
+            Err(error) if error.is_too_large() => return Ok(self.one_by_one(principals).await),
+            all => all?,
+        };
         let mut of: HashMap<String, Vec<AclBinding>> = HashMap::new();
         for rule in all {
             of.entry(rule.principal.clone()).or_default().push(rule);
         }
         Ok(principals.iter().map(|principal| Ok(of.remove(principal).unwrap_or_default())).collect())
+    }
+}
+
+impl DescribeRules {
+    /// A few at once: each has the time of one question, though all wait for one another on one connection.
+    async fn one_by_one(&self, principals: &[String]) -> Vec<Result<Vec<AclBinding>, Error>> {
+        let mut found = Vec::with_capacity(principals.len());
+        for part in principals.chunks(FEW_PRINCIPALS) {
+            let filters: Vec<_> = part.iter().cloned().map(AclFilter::Principal).collect();
+            found.extend(join_all(filters.iter().map(|filter| self.0.describe_acls(filter, At::Any))).await);
+        }
+        found
     }
 }
 

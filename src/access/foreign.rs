@@ -9,8 +9,9 @@ use super::Context;
 use super::asks::{Ask, Asker};
 use super::observe::{Held, Subject};
 use super::prefix;
-use super::reviews::{self, Object};
+use super::reviews::{Object, Reviewer};
 use super::rights::principal;
+use super::wishes::Wishes;
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
@@ -27,11 +28,12 @@ pub async fn review(
     key: &AccessKey,
     claim: Option<&AccessClaim>,
     asks: &[Ask],
+    wishes: &Wishes,
     held: &mut Held,
 ) -> Result<BTreeSet<String>, Halt> {
-    let topics = held.topics.values_mut().filter_map(|view| {
+    let topics = held.topics.iter_mut().filter_map(|(topic, view)| {
         let claim = Arc::clone(owner(&view.claims)?);
-        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
+        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((topic, view, claim))
     });
     let topics: Vec<_> = topics.collect();
     let groups = held.groups.iter_mut().filter_map(|(group, view)| {
@@ -45,23 +47,24 @@ pub async fn review(
         return Ok(BTreeSet::new());
     }
     let accounts = accounts(context, key, claim, asks).await?;
-    let topics = topics.into_iter().map(|(view, claim)| {
-        let accounts = &accounts;
+    let reviewer = Reviewer::new(&context.client, &context.verdicts, &key.0, &accounts);
+    let topics = topics.into_iter().map(|(topic, view, claim)| {
+        let reviewer = &reviewer;
         async move {
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
             let name = claim.metadata.name.as_deref().unwrap_or_default();
-            for right in [Right::Consume, Right::Produce] {
+            for right in wishes.on_topic(topic) {
                 let object = Object { resource: "topicclaims", namespace, name };
-                let said = reviews::review(&context.client, &key.0, accounts, right, object).await;
+                let said = reviewer.review(right, object).await;
                 view.verdicts.extend(said.map(|verdict| (right, verdict)));
             }
         }
     });
     let groups = groups.into_iter().map(|(view, (namespace, name))| {
-        let accounts = &accounts;
+        let reviewer = &reviewer;
         async move {
             let object = Object { resource: "accessclaims", namespace: &namespace, name: &name };
-            view.verdict = reviews::review(&context.client, &key.0, accounts, Right::Join, object).await;
+            view.verdict = reviewer.review(Right::Join, object).await;
         }
     });
     tokio::join!(join_all(topics), join_all(groups));

@@ -16,10 +16,10 @@ use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
 use super::readers;
-use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
 use super::secret_view::view;
+use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
@@ -180,7 +180,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
                 held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
-                accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
+                accounts = foreign::review(context, key, claim.as_deref(), &asks, &wishes, &mut held).await?;
                 Ok((connection, held))
             }
         },
@@ -300,7 +300,7 @@ async fn held(
         // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
         let had =
             claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
-        let exists = !had && own_namespace.is_none() && connection.admin.group_exists(name).await?;
+        let exists = !had && own_namespace.is_none() && connection.batcher.group_exists(name.clone()).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));
     // Kafka answers a question about what is no name at all with an error, which would end every look.

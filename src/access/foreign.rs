@@ -8,13 +8,13 @@ use futures::future::join_all;
 use super::Context;
 use super::asks::{Ask, Asker};
 use super::observe::{Held, Subject};
-use super::prefix;
+use super::prefix::{self, Names};
 use super::reviews::{Object, Reviewer};
 use super::rights::principal;
 use super::wishes::Wishes;
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
-use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
+use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::ownership::owner;
 use crate::watch::AccessKey;
@@ -91,7 +91,7 @@ async fn accounts(
     Ok(accounts)
 }
 
-/// Who of another Kubernetes cluster has the namespace's prefix of groups, where it may matter.
+/// Who of another Kubernetes cluster has the plain prefix of these names, where it may matter.
 ///
 /// # Errors
 /// Kafka did not tell.
@@ -99,12 +99,14 @@ pub async fn rival(
     connection: &Connection,
     namespace: &str,
     subject: &Subject,
+    names: Names<'_>,
     held: &BTreeSet<AclBinding>,
 ) -> Result<Option<String>, Halt> {
-    let (neighbours, prefix) = (&connection.terms.neighbours, format!("{namespace}."));
-    if neighbours.is_empty() || held.contains(&prefix::rule(&principal(&subject.username), &prefix)) {
+    let (neighbours, prefix) = (&connection.terms.neighbours, names.plain(namespace));
+    let rule = names.rule(&principal(&subject.username), &prefix);
+    if neighbours.is_empty() || held.contains(&rule) {
         return Ok(None);
     }
-    let filter = AclFilter::Affecting(ResourceType::Group, prefix.clone());
+    let filter = AclFilter::Affecting(rule.resource_type, prefix.clone());
     Ok(prefix::rival(&connection.admin.describe_acls(&filter, At::Any).await?, &prefix, neighbours))
 }

@@ -15,6 +15,7 @@ use super::foreign;
 use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
+use super::prefix::Names;
 use super::readers;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
@@ -117,6 +118,8 @@ pub struct Held {
     pub groups: BTreeMap<String, GroupView>,
     /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
     pub rival: Option<String>,
+    /// One that has the plain prefix of the workload's transactional ids.
+    pub id_rival: Option<String>,
     /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life.
     pub readers: Option<Vec<Reader>>,
 }
@@ -177,7 +180,11 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
                 let whose = (key, claim.as_deref(), asks.as_slice());
                 let (held, quotas) = tokio::join!(held(context, &connection, whose, subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
-                held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
+                held.rival = foreign::rival(&connection, &key.0, subject, Names::Groups, &held.rules).await?;
+                if wishes.transactions {
+                    let ids = Names::Ids(&subject.workload);
+                    held.id_rival = foreign::rival(&connection, &key.0, subject, ids, &held.rules).await?;
+                }
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
                 accounts = foreign::review(context, key, claim.as_deref(), &asks, &wishes, &mut held).await?;
@@ -282,6 +289,7 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
         let recorded = Wishes::of_claim(&claim.spec);
         recorded.rights().for_each(|(name, right)| wishes.add(name, right));
         wishes.secrets.extend(recorded.secrets);
+        wishes.transactions |= recorded.transactions;
     }
     wishes
 }
@@ -358,6 +366,7 @@ async fn held(
         groups: groups?.into_iter().collect(),
         readers,
         rival: None,
+        id_rival: None,
     })
 }
 

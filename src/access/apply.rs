@@ -285,7 +285,7 @@ impl Work<'_> {
         name: &str,
         replaces: Option<&str>,
         rotation: Option<i64>,
-        Handout { mechanism, group, consumes, produces }: &Handout,
+        Handout { mechanism, group, transactional_id, consumes, produces }: &Handout,
         copy_of: Option<(&str, &str)>,
     ) -> Result<String, Halt> {
         let (connection, held) = self.kafka()?;
@@ -294,8 +294,14 @@ impl Work<'_> {
         else {
             return Err(CHANGED);
         };
-        let subject =
-            CredentialSubject { group, username: &self.subject.username, mechanism: *mechanism, consumes, produces };
+        let subject = CredentialSubject {
+            group,
+            transactional_id: transactional_id.as_deref(),
+            username: &self.subject.username,
+            mechanism: *mechanism,
+            consumes,
+            produces,
+        };
         let data = data(subject, password, &connection.terms);
         let stands = if copy_of.is_some() { held.copies.get(name) } else { Some(&held.secret) };
         let foreign = match stands {

@@ -101,8 +101,13 @@ mod tests {
     use crate::api::secret::Secret;
     use crate::kafka::scram::Mechanism;
 
-    const HANDOUT: Handout =
-        Handout { mechanism: Mechanism::Sha512, group: String::new(), consumes: Vec::new(), produces: Vec::new() };
+    const HANDOUT: Handout = Handout {
+        mechanism: Mechanism::Sha512,
+        group: String::new(),
+        transactional_id: None,
+        consumes: Vec::new(),
+        produces: Vec::new(),
+    };
 
     fn ours(password: &str, published: i64) -> SecretView {
         SecretView::Ours {

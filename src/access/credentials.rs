@@ -27,6 +27,8 @@ pub fn iterations(password: &Secret) -> NonZeroU32 {
 pub struct Subject<'a> {
     /// The consumer group that it is told to use.
     pub group: &'a str,
+    /// The transactional id that it is told to use, where it uses transactions.
+    pub transactional_id: Option<&'a str>,
     /// The Kafka user.
     pub username: &'a str,
     /// The mechanism of its password.
@@ -87,6 +89,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
     ]
     .into_iter()
     .chain(trust)
+    .chain(subject.transactional_id.map(|id| (keys::TRANSACTIONAL_ID, id.to_owned())))
     .map(|(key, text)| (key, Secret::new(text)))
     .collect()
 }
@@ -120,6 +123,7 @@ mod tests {
         let topics = ["in".to_owned()];
         let subject = Subject {
             group: "shop.web",
+            transactional_id: None,
             username: "k1.shop.web",
             mechanism: Mechanism::Sha512,
             consumes: &topics,

@@ -8,12 +8,13 @@ use futures::future::join_all;
 use super::Context;
 use super::asks::{Ask, Asker};
 use super::observe::{Held, Subject};
-use super::prefix;
-use super::reviews::{self, Object};
+use super::prefix::{self, Names};
+use super::reviews::{Object, Reviewer};
 use super::rights::principal;
+use super::wishes::Wishes;
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
-use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
+use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::ownership::owner;
 use crate::watch::AccessKey;
@@ -27,11 +28,12 @@ pub async fn review(
     key: &AccessKey,
     claim: Option<&AccessClaim>,
     asks: &[Ask],
+    wishes: &Wishes,
     held: &mut Held,
 ) -> Result<BTreeSet<String>, Halt> {
-    let topics = held.topics.values_mut().filter_map(|view| {
+    let topics = held.topics.iter_mut().filter_map(|(topic, view)| {
         let claim = Arc::clone(owner(&view.claims)?);
-        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
+        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((topic, view, claim))
     });
     let topics: Vec<_> = topics.collect();
     let groups = held.groups.iter_mut().filter_map(|(group, view)| {
@@ -45,23 +47,24 @@ pub async fn review(
         return Ok(BTreeSet::new());
     }
     let accounts = accounts(context, key, claim, asks).await?;
-    let topics = topics.into_iter().map(|(view, claim)| {
-        let accounts = &accounts;
+    let reviewer = Reviewer::new(&context.client, &context.verdicts, &key.0, &accounts);
+    let topics = topics.into_iter().map(|(topic, view, claim)| {
+        let reviewer = &reviewer;
         async move {
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
             let name = claim.metadata.name.as_deref().unwrap_or_default();
-            for right in [Right::Consume, Right::Produce] {
+            for right in wishes.on_topic(topic) {
                 let object = Object { resource: "topicclaims", namespace, name };
-                let said = reviews::review(&context.client, &key.0, accounts, right, object).await;
+                let said = reviewer.review(right, object).await;
                 view.verdicts.extend(said.map(|verdict| (right, verdict)));
             }
         }
     });
     let groups = groups.into_iter().map(|(view, (namespace, name))| {
-        let accounts = &accounts;
+        let reviewer = &reviewer;
         async move {
             let object = Object { resource: "accessclaims", namespace: &namespace, name: &name };
-            view.verdict = reviews::review(&context.client, &key.0, accounts, Right::Join, object).await;
+            view.verdict = reviewer.review(Right::Join, object).await;
         }
     });
     tokio::join!(join_all(topics), join_all(groups));
@@ -88,7 +91,7 @@ async fn accounts(
     Ok(accounts)
 }
 
-/// Who of another Kubernetes cluster has the namespace's prefix of groups, where it may matter.
+/// Who of another Kubernetes cluster has the plain prefix of these names, where it may matter.
 ///
 /// # Errors
 /// Kafka did not tell.
@@ -96,12 +99,14 @@ pub async fn rival(
     connection: &Connection,
     namespace: &str,
     subject: &Subject,
+    names: Names<'_>,
     held: &BTreeSet<AclBinding>,
 ) -> Result<Option<String>, Halt> {
-    let (neighbours, prefix) = (&connection.terms.neighbours, format!("{namespace}."));
-    if neighbours.is_empty() || held.contains(&prefix::rule(&principal(&subject.username), &prefix)) {
+    let (neighbours, prefix) = (&connection.terms.neighbours, names.plain(namespace));
+    let rule = names.rule(&principal(&subject.username), &prefix);
+    if neighbours.is_empty() || held.contains(&rule) {
         return Ok(None);
     }
-    let filter = AclFilter::Affecting(ResourceType::Group, prefix.clone());
+    let filter = AclFilter::Affecting(rule.resource_type, prefix.clone());
     Ok(prefix::rival(&connection.admin.describe_acls(&filter, At::Any).await?, &prefix, neighbours))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::lending::{self, Lending};
-use super::reviews::Verdict;
 use super::standing::Standing;
+use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Adoption, Grant, GroupPolicy, Right, Undeclared};
 use crate::ownership::own_name;

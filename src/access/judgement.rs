@@ -18,6 +18,7 @@ use crate::ownership::own_name;
 pub(super) struct Judgement {
     pub(super) given: Wishes,
     pub(super) prefixes: Prefixes,
+    pub(super) ids: Prefixes,
     pub(super) refused: Vec<Refusal>,
     pub(super) grants: Vec<Grant>,
     pub(super) groups: Vec<String>,

@@ -1,7 +1,7 @@
 //! What another namespace's word on a topic or a group of its own means. Pure.
 
-use super::reviews::Verdict;
 use super::standing::Standing;
+use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Right};
 

@@ -34,6 +34,7 @@ pub mod step;
 mod strangers;
 #[cfg(test)]
 mod trials;
+pub mod verdicts;
 pub mod wishes;
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -86,6 +87,8 @@ pub struct Context {
     pub told: Arc<Told>,
     /// The service accounts behind the Pods.
     pub accounts: Arc<reviews::Accounts>,
+    /// What the API server said of grants a short while ago.
+    pub verdicts: Arc<verdicts::Verdicts>,
     /// The Pods that were let through the gate.
     pub gates: Arc<gates::Gates>,
     /// What waits to be looked at.

@@ -15,11 +15,12 @@ use super::foreign;
 use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
+use super::prefix::Names;
 use super::readers;
-use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
 use super::secret_view::view;
+use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
@@ -117,6 +118,8 @@ pub struct Held {
     pub groups: BTreeMap<String, GroupView>,
     /// A user of another Kubernetes cluster that has the namespace's prefix of groups.
     pub rival: Option<String>,
+    /// One that has the plain prefix of the workload's transactional ids.
+    pub id_rival: Option<String>,
     /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life.
     pub readers: Option<Vec<Reader>>,
 }
@@ -177,10 +180,14 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
                 let whose = (key, claim.as_deref(), asks.as_slice());
                 let (held, quotas) = tokio::join!(held(context, &connection, whose, subject, &wishes), quotas);
                 let mut held = Held { quotas: quotas?, ..held? };
-                held.rival = foreign::rival(&connection, &key.0, subject, &held.rules).await?;
+                held.rival = foreign::rival(&connection, &key.0, subject, Names::Groups, &held.rules).await?;
+                if wishes.transactions {
+                    let ids = Names::Ids(&subject.workload);
+                    held.id_rival = foreign::rival(&connection, &key.0, subject, ids, &held.rules).await?;
+                }
                 // The labels of a namespace that opted out are not watched.
                 admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
-                accounts = foreign::review(context, key, claim.as_deref(), &asks, &mut held).await?;
+                accounts = foreign::review(context, key, claim.as_deref(), &asks, &wishes, &mut held).await?;
                 Ok((connection, held))
             }
         },
@@ -282,6 +289,7 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
         let recorded = Wishes::of_claim(&claim.spec);
         recorded.rights().for_each(|(name, right)| wishes.add(name, right));
         wishes.secrets.extend(recorded.secrets);
+        wishes.transactions |= recorded.transactions;
     }
     wishes
 }
@@ -300,7 +308,7 @@ async fn held(
         // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
         let had =
             claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
-        let exists = !had && own_namespace.is_none() && connection.admin.group_exists(name).await?;
+        let exists = !had && own_namespace.is_none() && connection.batcher.group_exists(name.clone()).await?;
         Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
     }));
     // Kafka answers a question about what is no name at all with an error, which would end every look.
@@ -358,6 +366,7 @@ async fn held(
         groups: groups?.into_iter().collect(),
         readers,
         rival: None,
+        id_rival: None,
     })
 }
 

@@ -9,10 +9,10 @@ use super::asks::{Ask, Asker};
 use super::copies;
 use super::drift::Drift;
 use super::groups;
-use super::judgement::judge;
+use super::judgement::{Judgement, judge};
 use super::life::{Life, life};
 use super::observe::{Held, Observation, SecretView, Subject};
-use super::prefix::{Prefixes, Question};
+use super::prefix::{Names, Prefixes, Question};
 use super::provision::{provide, revoke};
 use super::rights::principal;
 use super::rotation::Overlap;
@@ -53,6 +53,8 @@ pub struct Plan {
     pub drift: Drift,
     /// Why the workload does not have the groups that begin with its namespace's name.
     pub prefix_refused: Option<String>,
+    /// Why it does not have the transactional ids that begin so.
+    pub ids_refused: Option<String>,
     /// What the Pods belong to; nothing where there is none to ask.
     pub owners: Vec<WorkloadOwner>,
     /// Since when nobody wants the access.
@@ -115,15 +117,22 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         }
         Life::Ended => return Some(end(subject, held, plan)),
     }
-    let prefixes = Prefixes::of(&Question {
-        principal: &principal(&subject.username),
-        namespace: &seen.key.0,
-        scope: &connection.claim.scope,
-        neighbours: &connection.terms.neighbours,
-        held: &held.rules,
-        rival: held.rival.as_deref(),
-    });
-    let judgement = judge(seen, subject, &asked, (connection, prefixes), held, &mut plan.steps);
+    let principal = principal(&subject.username);
+    let prefixes = |names, rival| {
+        Prefixes::of(&Question {
+            names,
+            principal: &principal,
+            namespace: &seen.key.0,
+            scope: &connection.claim.scope,
+            neighbours: &connection.terms.neighbours,
+            held: &held.rules,
+            rival,
+        })
+    };
+    let groups = prefixes(Names::Groups, held.rival.as_deref());
+    let ids = prefixes(Names::Ids(&subject.workload), held.id_rival.as_deref());
+    let judged = judge(seen, subject, &asked, (connection, groups), held, &mut plan.steps);
+    let judgement = Judgement { ids, ..judged };
     let published = held.secret.password().is_some();
     plan.obstacle = obstacle(&judgement.refused, held, &asked, subject);
     if !seen.opted_in && !published && plan.obstacle.is_none() {

@@ -38,7 +38,7 @@ pub(super) fn provide(
     let given = &judgement.given;
     let (consumes, produces): (Vec<String>, Vec<String>) =
         (given.consumes.iter().cloned().collect(), given.produces.iter().cloned().collect());
-    let wanted = wanted(seen, subject, judgement);
+    let wanted = wanted(subject, judgement);
     let limits = quotas::effective(&connection.terms.quotas, &seen.key.0, &subject.workload, seen.claim.as_deref());
     let active = active(seen, connection, held);
     let off = credential_is_off(seen, held, active);
@@ -59,6 +59,7 @@ pub(super) fn provide(
     });
     plan.rules = Some(fingerprint(&wanted));
     plan.prefix_refused = judgement.prefixes.refused.clone().filter(|_| !given.consumes.is_empty());
+    plan.ids_refused = judgement.ids.refused.clone().filter(|_| given.transactions);
     let missing: Vec<_> = wanted.difference(&held.rules).cloned().collect();
     let proven: BTreeSet<AclBinding> = if plan.drift.leaves(What::Rules) {
         wanted.intersection(&held.rules).cloned().collect()
@@ -76,10 +77,12 @@ pub(super) fn provide(
         plan.steps.push(Step::SetCredential { mechanism, fresh });
     }
     let group = judgement.prefixes.group(&subject.workload, held.secret.group());
+    let transactional_id = given.transactions.then(|| judgement.ids.id(held.secret.transactional_id()));
     let replaces = match &held.secret {
         SecretView::Ours { resource_version, data: stands, .. } => {
             let subject = CredentialSubject {
                 group: &group,
+                transactional_id: transactional_id.as_deref(),
                 username: &subject.username,
                 mechanism,
                 consumes: &consumes,
@@ -117,7 +120,7 @@ pub(super) fn provide(
         _ => None,
     };
     let number = rotation.renew.map(|(_, number)| number).or(again).or(moved);
-    let handout = Handout { mechanism, group, consumes, produces };
+    let handout = Handout { mechanism, group, transactional_id, consumes, produces };
     if !left {
         copies::keep(held, asked, &handout, replaces.is_some(), plan);
         let publish = |replaces| Step::Publish { replaces, rotation: number, handout };
@@ -127,8 +130,8 @@ pub(super) fn provide(
     withdraw(rotation, earlier, mechanism, connection, held, plan);
 }
 
-fn wanted(seen: &Observation, subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
-    rights(&subject.username, (&seen.key.0, &subject.workload), &judgement.given, &judgement.prefixes)
+fn wanted(subject: &Subject, judgement: &Judgement) -> BTreeSet<AclBinding> {
+    rights(&subject.username, &subject.workload, &judgement.given, (&judgement.prefixes, &judgement.ids))
 }
 
 /// The topics that brokers can show. One that is held although something is wrong with it may be nowhere, and what waits for it would
@@ -151,7 +154,7 @@ fn limit(wanted: Quotas, held: &Held, plan: &mut Plan) {
 
 /// Plans to take what is held and not given, and nothing else.
 pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgement, held: &Held, plan: &mut Plan) {
-    let extra = extra(&wanted(seen, subject, judgement), held);
+    let extra = extra(&wanted(subject, judgement), held);
     change(seen, extra.into_iter().collect(), plan);
 }
 

@@ -26,6 +26,8 @@ const CURRENT: &str = "CredentialCurrent";
 const DRIFTED: &str = "Drifted";
 /// The condition type that answers "may it use groups that begin with its namespace's name?", said where it may not.
 const PREFIX: &str = "OwnGroupPrefix";
+/// The same of transactional ids.
+const IDS: &str = "OwnTransactionalIds";
 /// The action that Events name.
 const ACTION: &str = "GrantKafkaAccess";
 
@@ -72,7 +74,10 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
     conditions.say(READY, holds, reason, &message);
     overlap(&mut conditions, plan);
-    let told = prefix(&before, &mut conditions, plan);
+    let told = [
+        own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
+        own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
+    ];
     let drifted = drifted(&before, &mut conditions, plan);
     let written = write(context, claim, &before, &status).await?;
     let cluster = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
@@ -84,7 +89,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     if let Some((reason, message)) = rotated(seen, plan) {
         context.events.tell(&about, ACTION, reason, message).await;
     }
-    if let Some(message) = told {
+    for message in told.into_iter().flatten() {
         context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
     }
     if let Some(message) = drifted {
@@ -141,14 +146,19 @@ fn overlap(conditions: &mut Conditions<'_>, plan: &Plan) {
     }
 }
 
-/// Says where groups that begin with the namespace's name are not to be had; returns the words where they are new.
-fn prefix(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
-    let said = condition(&before.conditions, PREFIX).filter(|said| said.status == "False");
-    if let Some(message) = &plan.prefix_refused {
-        conditions.say(PREFIX, false, Reason::GroupPrefixTaken, message);
+/// Says where names that begin with the namespace's are not to be had; returns the words where they are new.
+fn own_names(
+    before: &AccessClaimStatus,
+    conditions: &mut Conditions<'_>,
+    (kind, what): (&str, &str),
+    refused: Option<&String>,
+) -> Option<String> {
+    let said = condition(&before.conditions, kind).filter(|said| said.status == "False");
+    if let Some(message) = refused {
+        conditions.say(kind, false, Reason::GroupPrefixTaken, message);
         return said.is_none().then(|| message.clone());
     }
-    conditions.end(PREFIX, true, Reason::Ready, "groups that begin with the namespace's name are given");
+    conditions.end(kind, true, Reason::Ready, &format!("{what} that begin with the namespace's name are given"));
     None
 }
 

@@ -10,33 +10,20 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::sync::Semaphore;
 
 use super::asks::Asker;
+use super::verdicts::{Asked, Verdict, Verdicts};
 use crate::api::annotations::GROUP;
 use crate::api::resources::Right;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::AccessKey;
 
 const CALL: Duration = Duration::from_secs(5);
+/// How many questions of one access are under way at once. Whoever asks for a hundred topics of others must not have all calls.
+const AT_ONCE: usize = 4;
 /// The account of Pods that name none.
 const DEFAULT_ACCOUNT: &str = "default";
-
-/// What the API server says of one right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is granted.
-    Granted {
-        /// By what, in Kubernetes' words.
-        via: String,
-    },
-    /// It is not granted.
-    Denied {
-        /// The account that lacks it.
-        account: String,
-    },
-    /// It cannot be told now.
-    Unknown(String),
-}
 
 /// The service accounts of templates that were looked at. As large as what lives: an access's entry is replaced at each look.
 #[derive(Debug, Default)]
@@ -110,23 +97,52 @@ pub struct Object<'o> {
     pub name: &'o str,
 }
 
-/// Whether any of a namespace's service accounts may do something with an object of another namespace.
-pub async fn review(
-    client: &Client,
-    namespace: &str,
-    accounts: &BTreeSet<String>,
-    right: Right,
-    object: Object<'_>,
-) -> Option<Verdict> {
-    let mut said = None;
-    for account in accounts {
-        match one(client, namespace, account, right, object).await {
-            granted @ Verdict::Granted { .. } => return Some(granted),
-            unknown @ Verdict::Unknown(_) => said = Some(unknown),
-            denied @ Verdict::Denied { .. } => said = said.or(Some(denied)),
-        }
+/// Asks on behalf of one access.
+pub struct Reviewer<'r> {
+    client: &'r Client,
+    verdicts: &'r Verdicts,
+    namespace: &'r str,
+    accounts: &'r BTreeSet<String>,
+    turns: Semaphore,
+}
+
+impl<'r> Reviewer<'r> {
+    /// For the service accounts of a namespace.
+    #[must_use]
+    pub fn new(client: &'r Client, verdicts: &'r Verdicts, namespace: &'r str, accounts: &'r BTreeSet<String>) -> Self {
+        Self { client, verdicts, namespace, accounts, turns: Semaphore::new(AT_ONCE) }
     }
-    said
+
+    /// Whether any of the accounts may do something with an object of another namespace.
+    pub async fn review(&self, right: Right, object: Object<'_>) -> Option<Verdict> {
+        let mut said = None;
+        for account in self.accounts {
+            match self.one(account, right, object).await {
+                granted @ Verdict::Granted { .. } => return Some(granted),
+                unknown @ Verdict::Unknown(_) => said = Some(unknown),
+                denied @ Verdict::Denied { .. } => said = said.or(Some(denied)),
+            }
+        }
+        said
+    }
+
+    async fn one(&self, account: &str, right: Right, object: Object<'_>) -> Verdict {
+        let asked = Asked {
+            namespace: self.namespace.to_owned(),
+            account: account.to_owned(),
+            verb: right.verb(),
+            resource: object.resource,
+            object: (object.namespace.to_owned(), object.name.to_owned()),
+        };
+        if let Some(known) = self.verdicts.known(&asked) {
+            return known;
+        }
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire().await.ok();
+        let said = one(self.client, self.namespace, account, right, object).await;
+        self.verdicts.note(asked, &said);
+        said
+    }
 }
 
 async fn one(client: &Client, namespace: &str, account: &str, right: Right, object: Object<'_>) -> Verdict {
@@ -180,7 +196,47 @@ fn binding(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::binding;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::kubernetes::answering;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_access_has_few_questions_under_way_and_does_not_repeat_them() {
+        let (under_way, most, all) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let counts = (Arc::clone(&under_way), Arc::clone(&most), Arc::clone(&all));
+        let client = answering(move |_, _| {
+            let (under_way, most, all) = counts.clone();
+            async move {
+                all.fetch_add(1, Ordering::SeqCst);
+                most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                let status = json!({"allowed": false});
+                let kind = "SubjectAccessReview";
+                (201, json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": {}, "status": status}))
+            }
+        });
+        let (verdicts, accounts) = (Verdicts::default(), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+        let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+        let denied = Some(Verdict::Denied { account: "a".to_owned() });
+        let look = || async {
+            let reviewer = Reviewer::new(&client, &verdicts, "web", &accounts);
+            let object = |name| Object { resource: "topicclaims", namespace: "shop", name };
+            let said = join_all(names.iter().map(|name| reviewer.review(Right::Consume, object(name.as_str())))).await;
+            assert!(said.iter().all(|said| *said == denied), "{said:?}");
+        };
+        look().await;
+        look().await;
+        assert_eq!((all.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (40, AT_ONCE));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        look().await;
+        assert_eq!(all.load(Ordering::SeqCst), 80, "a grant that is lost shows at the next look");
+    }
 
     #[test]
     fn the_binding_is_read_from_kubernetes_words() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::prefix::{self, Prefixes};
+use super::prefix::{self, Names, Prefixes};
 use super::wishes::Wishes;
 use crate::api::resources::Right;
 use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
@@ -16,20 +16,21 @@ use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 #[must_use]
 pub fn rights(
     username: &str,
-    (namespace, workload): (&str, &str),
+    workload: &str,
     given: &Wishes,
-    prefixes: &Prefixes,
+    (groups, ids): (&Prefixes, &Prefixes),
 ) -> BTreeSet<AclBinding> {
     let principal = principal(username);
     let allow = |operation, kind, pattern, name: &str| AclBinding::allow(&principal, operation, kind, pattern, name);
     let mut rights: BTreeSet<AclBinding> = given.rights().map(|(name, right)| rule(username, right, name)).collect();
     if !given.consumes.is_empty() || !given.streams.is_empty() {
-        rights.extend(prefixes.iter().map(|prefix| prefix::rule(&principal, prefix)));
+        rights.extend(groups.iter().map(|prefix| Names::Groups.rule(&principal, prefix)));
     }
     if given.transactions {
-        let id = format!("{namespace}.{workload}");
-        for (pattern, id) in [(PatternType::Literal, id.clone()), (PatternType::Prefixed, format!("{id}_"))] {
-            rights.insert(allow(Operation::Write, ResourceType::TransactionalId, pattern, &id));
+        for prefix in ids.iter() {
+            rights.insert(Names::Ids(workload).rule(&principal, prefix));
+            let id = prefix::id(prefix);
+            rights.insert(allow(Operation::Write, ResourceType::TransactionalId, PatternType::Literal, id));
         }
     }
     for application in &given.streams {
@@ -64,8 +65,8 @@ mod tests {
     use super::*;
 
     fn of(given: &Wishes) -> BTreeSet<AclBinding> {
-        let prefixes = Prefixes { plain: Some("shop.".to_owned()), ..Prefixes::default() };
-        rights("u", ("shop", "web"), given, &prefixes)
+        let plain = |prefix: &str| Prefixes { plain: Some(prefix.to_owned()), ..Prefixes::default() };
+        rights("u", "web", given, (&plain("shop."), &plain("shop.web_")))
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
@@ -82,6 +83,18 @@ mod tests {
         assert!(consumer.iter().all(|right| right.operation == Operation::Read));
         let group = consumer.iter().find(|right| right.resource_type == ResourceType::Group).unwrap();
         assert_eq!((group.resource_name.as_str(), group.pattern_type), ("shop.", PatternType::Prefixed));
+    }
+
+    #[test]
+    fn who_came_second_has_no_plain_transactional_id() {
+        let given = Wishes { transactions: true, ..Wishes::default() };
+        let late = Prefixes { scoped: Some("k1.shop.web_".to_owned()), ..Prefixes::default() };
+        let ids = rights("u", "web", &given, (&Prefixes::default(), &late));
+        let write = |pattern, name: &str| {
+            AclBinding::allow("User:u", Operation::Write, ResourceType::TransactionalId, pattern, name)
+        };
+        let expected = [write(PatternType::Literal, "k1.shop.web"), write(PatternType::Prefixed, "k1.shop.web_")];
+        assert_eq!(ids, BTreeSet::from(expected));
     }
 
     #[test]

@@ -52,6 +52,15 @@ impl SecretView {
         }
     }
 
+    /// The transactional id that it tells.
+    #[must_use]
+    pub fn transactional_id(&self) -> Option<&str> {
+        match self {
+            Self::Ours { data, .. } => data.get(keys::TRANSACTIONAL_ID).map(Secret::expose),
+            Self::Absent | Self::Foreign => None,
+        }
+    }
+
     /// The password that was published; nothing where there is none that Kafka would take.
     #[must_use]
     pub fn password(&self) -> Option<&Secret> {

@@ -134,7 +134,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::access::reviews::Verdict;
+    use crate::access::verdicts::Verdict;
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
 
     fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {

@@ -102,6 +102,8 @@ pub struct Handout {
     pub mechanism: Mechanism,
     /// The consumer group that it tells to use.
     pub group: String,
+    /// The transactional id that it tells to use, where there are transactions.
+    pub transactional_id: Option<String>,
     /// The topics that it tells to be readable, sorted.
     pub consumes: Vec<String>,
     /// The topics that it tells to be writable, sorted.

@@ -72,6 +72,13 @@ impl Wishes {
         consumed.chain(produced).chain(self.groups.iter().map(|group| (group, Right::Join)))
     }
 
+    /// What is to be done with a topic.
+    #[must_use]
+    pub fn on_topic(&self, topic: &str) -> Vec<Right> {
+        let asked = [(&self.consumes, Right::Consume), (&self.produces, Right::Produce)];
+        asked.into_iter().filter(|(topics, _)| topics.contains(topic)).map(|(_, right)| right).collect()
+    }
+
     /// Both together.
     #[must_use]
     pub fn union(mut self, other: Self) -> Self {
@@ -92,5 +99,21 @@ impl Wishes {
             Right::Join => &mut self.groups,
         };
         names.insert(name.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_topic_only_what_is_asked_is_to_be_done() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let wishes =
+            Wishes { consumes: names(&["in", "both"]), produces: names(&["out", "both"]), ..Wishes::default() };
+        assert_eq!(wishes.on_topic("in"), [Right::Consume]);
+        assert_eq!(wishes.on_topic("out"), [Right::Produce]);
+        assert_eq!(wishes.on_topic("both"), [Right::Consume, Right::Produce]);
+        assert_eq!(wishes.on_topic("other"), []);
     }
 }

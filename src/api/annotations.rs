@@ -146,7 +146,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: TRANSACTIONS,
         place: Place::PodAnnotation,
-        meaning: "`enabled`: the transactional ids `<namespace>.<workload>` and `<namespace>.<workload>_*`. `disabled`: none.",
+        meaning: "`enabled`: the transactional ids `<namespace>.<workload>` and `<namespace>.<workload>_*`; the Secret's `transactional.id` is the one to use. `disabled`: none.",
         default: "`disabled`",
     },
     Key {

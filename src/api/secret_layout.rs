@@ -29,6 +29,9 @@ pub mod keys {
     pub const CA_CRT: &str = "ca.crt";
     /// The consumer group to use: `<namespace>.<workload>`.
     pub const GROUP_ID: &str = "group.id";
+    /// The transactional id to use, alone or with `_` and more behind it: `<namespace>.<workload>`; absent without transactions. It is in no
+    /// whole configuration: to each producer its own, and who reads one without using transactions would have to begin.
+    pub const TRANSACTIONAL_ID: &str = "transactional.id";
     /// The topics that the workload reads, comma separated; the probe checks them.
     pub const CONSUMES: &str = "consumes";
     /// The topics that the workload writes, comma separated; the probe checks them.

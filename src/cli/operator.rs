@@ -9,6 +9,7 @@ use crate::access::drift::FOUND;
 use crate::api::names::ClusterRef;
 use crate::operator::{self, Settings, State};
 use crate::runtime::health::{self, Health};
+use crate::runtime::looks;
 use crate::runtime::readiness::Readiness;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::writes::WRITES;
@@ -54,6 +55,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
     let mut registry = metrics::registry();
     metrics::WRITES.register(&mut registry, WRITES.clone());
+    metrics::FAILED_LOOKS.register(&mut registry, looks::FAILED.clone());
     metrics::DRIFT.register(&mut registry, FOUND.clone());
     topics::metrics::register(&mut registry);
     if let Some(bad) = args.namespaces.iter().find(|name| ClusterRef::parse("default", name).is_err()) {

@@ -68,7 +68,7 @@ pub fn fingerprint<'r>(rules: impl IntoIterator<Item = &'r AclBinding>) -> Strin
 }
 
 /// Which rules to look for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AclFilter {
     /// Every rule.
     All,
@@ -76,10 +76,32 @@ pub enum AclFilter {
     Principal(String),
     /// Every rule that has a say about one resource: those on its name, on a prefix of it, and on `*`.
     Affecting(ResourceType, String),
+    /// Every rule, whoever's, on resources of this type, named in this way.
+    Named(ResourceType, PatternType),
     /// Every rule, whoever's, on resources of this type, named in this way, for this operation.
     Shape(ResourceType, PatternType, Operation),
     /// This rule.
     Exact(AclBinding),
+}
+
+impl AclFilter {
+    /// Questions that together find what this one does, each a part of it; none where it is not to be divided.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Self> {
+        match *self {
+            Self::All => {
+                let of = |kind| PatternType::ALL.iter().map(move |pattern| Self::Named(kind, *pattern));
+                ResourceType::ALL.iter().copied().flat_map(of).collect()
+            }
+            // Two-phase commits are for transactional ids alone, and brokers before Kafka 4 refuse to be asked about them.
+            Self::Named(kind @ (ResourceType::Topic | ResourceType::Group), pattern) => Operation::ALL
+                .iter()
+                .filter(|operation| **operation != Operation::TwoPhaseCommit)
+                .map(|operation| Self::Shape(kind, pattern, *operation))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Makes an enum whose variants carry Kafka's numbers, and the way back.

@@ -40,6 +40,8 @@ pub struct Context {
     pub reason: String,
     /// The request left us, and no answer to it came.
     pub outcome_unknown: bool,
+    /// The answer came, and is larger than what is read.
+    pub too_large: bool,
     /// How long Kafka asks to wait before the next try, where a quota is used up.
     pub retry_after: Option<Duration>,
 }
@@ -80,6 +82,12 @@ impl Error {
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         self.context().outcome_unknown
+    }
+
+    /// Whether the answer was too large to be read: a narrower question may be answered.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.context().too_large
     }
 
     /// How long Kafka asks to wait before the next try, where it refused because a quota is used up (KIP-599).
@@ -133,6 +141,11 @@ impl Error {
         Self::Retriable(Context { outcome_unknown: true, ..plain(api, broker, reason) })
     }
 
+    /// The answer to a request that was carried out is larger than what is read. The same request is answered no better.
+    pub(crate) fn too_large(api: &str, broker: &str, reason: impl Into<String>) -> Self {
+        Self::Invalid(Context { too_large: true, outcome_unknown: true, ..plain(api, broker, reason) })
+    }
+
     /// The peer did not speak Kafka's protocol as we know it.
     pub(crate) fn protocol(api: &str, broker: &str, reason: impl Into<String>) -> Self {
         Self::Unknown(plain(api, broker, reason))
@@ -156,6 +169,7 @@ fn plain(api: &str, broker: &str, reason: impl Into<String>) -> Context {
         code: None,
         reason: reason.into(),
         outcome_unknown: false,
+        too_large: false,
         retry_after: None,
     }
 }

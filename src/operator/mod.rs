@@ -139,6 +139,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         events,
         told: Arc::default(),
         accounts: Arc::default(),
+        verdicts: Arc::default(),
         gates: Arc::default(),
         queue: queues.accesses.clone(),
     };

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::deadline::within;
+use super::looks::{self, Look};
 use super::queue::{Next, Queue};
 
 /// What a controller is asked to look at: namespace and name.
@@ -71,17 +72,25 @@ async fn once<C: Controller>(controller: &C, key: &Key) -> Next {
 }
 
 /// One look of a controller that goes round by itself; `None` where it stopped before its end or took longer than `limit`: the next
-/// round looks again. `what` names it in the log.
+/// round looks again. One that keeps failing is warned of.
 pub async fn attempt<T, E: Display>(
     limit: Duration,
-    what: &'static str,
+    look: Look,
     cluster: &str,
-    look: impl Future<Output = Result<T, E>>,
+    looking: impl Future<Output = Result<T, E>>,
 ) -> Option<T> {
-    match within(limit, what, look).await {
-        Ok(Ok(found)) => return Some(found),
-        Ok(Err(error)) => tracing::info!(cluster, %error, "{what} broke off; it starts again"),
-        Err(overdue) => tracing::info!(cluster, "{overdue}; it starts again"),
+    let why = match within(limit, look.what, looking).await {
+        Ok(Ok(found)) => {
+            looks::ended(look, cluster);
+            return Some(found);
+        }
+        Ok(Err(error)) => format!("{} broke off: {error}", look.what),
+        Err(overdue) => overdue.to_string(),
+    };
+    if looks::failed(look, cluster) {
+        tracing::warn!(cluster, "{why}; it starts again, and has failed several times in a row");
+    } else {
+        tracing::info!(cluster, "{why}; it starts again");
     }
     None
 }
@@ -155,8 +164,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_ends_and_gives_what_it_found() {
         let limit = Duration::from_secs(1);
-        assert_eq!(attempt(limit, "a look", "a/b", async { Ok::<_, &str>(7) }).await, Some(7));
-        assert_eq!(attempt(limit, "a look", "a/b", async { Err::<u8, _>("away") }).await, None);
-        assert_eq!(attempt(limit, "a look", "a/b", pending::<Result<u8, &str>>()).await, None);
+        assert_eq!(attempt(limit, looks::USERS, "a/b", async { Ok::<_, &str>(7) }).await, Some(7));
+        assert_eq!(attempt(limit, looks::USERS, "a/b", async { Err::<u8, _>("away") }).await, None);
+        assert_eq!(attempt(limit, looks::USERS, "a/b", pending::<Result<u8, &str>>()).await, None);
+        // Two failed: the next is one too many, unless one comes to its end before.
+        assert!(looks::failed(looks::USERS, "a/b"));
+        assert_eq!(attempt(limit, looks::USERS, "a/b", async { Ok::<_, &str>(7) }).await, Some(7));
+        assert!(!looks::failed(looks::USERS, "a/b"));
     }
 }

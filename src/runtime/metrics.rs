@@ -85,6 +85,16 @@ pub const WRITES: Metric = Metric {
     labels: &["kind"],
     meaning: "Writes to Kubernetes and Kafka that succeeded; at rest only kind lease grows",
 };
+/// Looks that came to nothing.
+pub const FAILED_LOOKS: Metric = Metric {
+    name: "failed_looks",
+    kind: "counter",
+    program: Program::Operator,
+    labels: &["look"],
+    meaning: "Looks at a whole Kafka that failed and start again: look users (for those that nobody stands for), topics (for changed \
+              ones), throttles (that moves left over), deletions (of topics whose claims are gone); the log says why, as a warning \
+              from the third in a row",
+};
 /// What somebody else changed of users.
 pub const DRIFT: Metric = Metric {
     name: "drift",
@@ -136,6 +146,7 @@ pub const ALL: &[Metric] = &[
     LEADS,
     NAMESPACES_UNREADABLE,
     WRITES,
+    FAILED_LOOKS,
     DRIFT,
     TOPIC_DRIFT,
     QUEUE_DEPTH,

@@ -1,5 +1,5 @@
 //! What every long-running program needs and no controller should write again: deadlines, shutdown, readiness, telemetry, leases; and the
-//! loop, the Events and the status of controllers.
+//! loops, the Events and the status of controllers.
 
 pub mod controller;
 pub mod deadline;
@@ -10,6 +10,7 @@ pub mod health;
 pub mod kubernetes;
 pub mod lease;
 pub mod listen;
+pub mod looks;
 pub mod metrics;
 pub mod pages;
 pub mod queue;

@@ -21,8 +21,8 @@ use kube::Client;
 use self::drift::Slots;
 use crate::api::names::ClusterRef;
 use crate::clusters::{Clusters, Halt};
-use crate::runtime::controller;
 use crate::runtime::queue::Queue;
+use crate::runtime::{controller, looks};
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, World};
 
@@ -62,7 +62,8 @@ pub async fn run(context: Context) {
         for name in context.world.clusters.names() {
             let memory = memories.entry(name.clone()).or_default();
             let look = Box::pin(look(&context, &name, memory));
-            controller::attempt(DEADLINE, "the sweep of users", &name.1, look).await;
+            let cluster = format!("{}/{}", name.0, name.1);
+            controller::attempt(DEADLINE, looks::USERS, &cluster, look).await;
         }
     }
 }

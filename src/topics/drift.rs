@@ -12,8 +12,8 @@ use crate::api::resources::TopicClaim;
 use crate::clusters::Connection;
 use crate::kafka::admin::At;
 use crate::kafka::error::Error;
-use crate::runtime::controller;
 use crate::runtime::queue::Queue;
+use crate::runtime::{controller, looks};
 use crate::watch::table::Name;
 
 /// How often.
@@ -31,7 +31,7 @@ pub async fn watch(context: &Context, queue: &Queue<Name>) {
             // What is said of its topics stands until it can be asked again.
             let Ok(connection) = context.clusters.get(&cluster) else { continue };
             let compared = compare(context, queue, &connection, &claims);
-            controller::attempt(DEADLINE, "the comparison of topics with their claims", &cluster, compared).await;
+            controller::attempt(DEADLINE, looks::TOPICS, &cluster, compared).await;
         }
     }
 }

@@ -17,6 +17,7 @@ mod folding;
 mod group_broker;
 mod hostile;
 mod login;
+mod many_rules;
 mod move_broker;
 mod moves;
 mod nouns;

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use admittance::kafka::{
     acl::{AclBinding, AclFilter, Operation, PatternType, ResourceType},
     admin::{At, BrokerId, quotas::Quota},
+    batch::Batcher,
     error::Error,
     scram::Mechanism,
 };
+use futures::future::join_all;
 use kafka_protocol::messages::ApiKey;
 
 use crate::{
@@ -75,12 +77,19 @@ async fn every_broker_is_asked_for_its_groups() {
     let found: Vec<_> =
         groups.iter().map(|group| (group.id.as_str(), group.coordinator, group.state.as_str())).collect();
     assert_eq!(found, [("shop.a", BrokerId(1), "Stable"), ("shop.b", BrokerId(2), "Empty")]);
-    assert!(admin.group_exists("shop.b").await.unwrap());
-    assert!(!admin.group_exists("shop").await.unwrap());
+    let (batcher, before) = (Batcher::new(&admin), two.seen(ApiKey::ListGroups).len());
+    let names = (0..200).map(|number| if number == 7 { "shop.b".to_owned() } else { format!("shop{number}") });
+    let exist = join_all(names.map(|name| batcher.group_exists(name))).await;
+    let there: Vec<_> = (0..200).filter(|number| *exist[*number].as_ref().unwrap()).collect();
+    assert_eq!(there, [7]);
+    assert!(two.seen(ApiKey::ListGroups).len() - before <= 2, "one answer is for all who ask");
     two.script.lock().unwrap().cluster[1].1 = "127.0.0.1:1".parse().unwrap();
     one.script.lock().unwrap().cluster[1].1 = "127.0.0.1:1".parse().unwrap();
     two.script.lock().unwrap().faults.insert(ApiKey::ListGroups, (usize::MAX, Fault::Close));
     assert!(admin.list_groups().await.is_err(), "a list that is not complete is none");
+    let names = ["shop.a", "shop.b", "shop.c"];
+    let exist = join_all(names.map(|name| batcher.group_exists(name.to_owned()))).await;
+    assert!(exist.iter().all(Result::is_err), "nor is there one for those who share it");
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Day {
         claim.metadata.namespace = Some("web".to_owned());
         claim.metadata.generation = Some(1);
         let prefixes = Prefixes { plain: Some("web.".to_owned()), ..Prefixes::default() };
-        let rules = rights(USER, ("web", "app"), &Wishes::of_claim(&claim.spec), &prefixes);
+        let rules = rights(USER, "app", &Wishes::of_claim(&claim.spec), (&prefixes, &Prefixes::default()));
         let mut status = AccessClaimStatus {
             username: Some(USER.to_owned()),
             secret_name: Some(SECRET.to_owned()),
@@ -154,8 +154,14 @@ impl Day {
 
 fn secret(terms: &Terms, mechanism: Mechanism) -> SecretView {
     let (consumes, produces) = (["orders".to_owned()], ["bills".to_owned()]);
-    let subject =
-        CredentialSubject { group: "web.app", username: USER, mechanism, consumes: &consumes, produces: &produces };
+    let subject = CredentialSubject {
+        group: "web.app",
+        transactional_id: None,
+        username: USER,
+        mechanism,
+        consumes: &consumes,
+        produces: &produces,
+    };
     let data = data(subject, &Secret::new(PASSWORD), terms);
     SecretView::Ours {
         uid: "uid".to_owned(),

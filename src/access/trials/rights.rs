@@ -57,3 +57,26 @@ async fn rules_that_are_only_taken_are_off_the_record_too() {
     assert_eq!(words(&plan), ["unsettle", "revoke 1"]);
     assert_eq!(plan.obstacle.unwrap().reason, Reason::SecretNotOurs);
 }
+
+#[tokio::test]
+async fn who_came_second_is_told_the_transactional_id_to_use() {
+    let ids = |rival: Option<&str>, transactions: bool| {
+        let mut day = Day::new();
+        day.claim.spec.transactions = transactions;
+        day.connection.terms.neighbours.insert(Scope::parse("k2").unwrap());
+        day.held.id_rival = rival.map(str::to_owned);
+        let plan = day.plan();
+        let told = plan.steps.iter().find_map(|step| match step {
+            Step::Publish { handout, .. } => handout.transactional_id.clone(),
+            _ => None,
+        });
+        let granted = plan.steps.iter().find_map(|step| match step {
+            Step::Grant(rules) => Some(rules.iter().any(|rule| rule.resource_name.starts_with("web.app"))),
+            _ => None,
+        });
+        (told, granted, plan.ids_refused.is_some())
+    };
+    assert_eq!(ids(None, true), (Some("web.app".to_owned()), Some(true), false));
+    assert_eq!(ids(Some("k2.web.app"), true), (Some("k1.web.app".to_owned()), Some(false), true));
+    assert_eq!(ids(Some("k2.web.app"), false), (None, Some(false), false));
+}

@@ -11,10 +11,10 @@ use super::view::View;
 use crate::access::groups::GroupView;
 use crate::access::observe::{Held, Observation, SecretView, Subject, TopicView};
 use crate::access::plan::{Plan, plan};
-use crate::access::prefix::{Prefixes, Question};
-use crate::access::reviews::Verdict;
+use crate::access::prefix::{Names, Prefixes, Question};
 use crate::access::rights::{principal, rights};
 use crate::access::step::Step;
+use crate::access::verdicts::Verdict;
 use crate::access::wishes::Wishes;
 use crate::api::annotations::GROUP;
 use crate::api::names::{ClusterRef, TopicName, WorkloadName};
@@ -139,15 +139,19 @@ fn held(
             };
         }
         let principal = principal(&subject.username);
-        let prefixes = Prefixes::of(&Question {
-            principal: &principal,
-            namespace,
-            scope: &view.connection.claim.scope,
-            neighbours: &view.connection.terms.neighbours,
-            held: &BTreeSet::new(),
-            rival: None,
-        });
-        rights(&subject.username, (namespace, &subject.workload), &had, &prefixes)
+        let prefixes = |names| {
+            Prefixes::of(&Question {
+                names,
+                principal: &principal,
+                namespace,
+                scope: &view.connection.claim.scope,
+                neighbours: &view.connection.terms.neighbours,
+                held: &BTreeSet::new(),
+                rival: None,
+            })
+        };
+        let (groups, ids) = (prefixes(Names::Groups), prefixes(Names::Ids(&subject.workload)));
+        rights(&subject.username, &subject.workload, &had, (&groups, &ids))
     };
     let shown = view.rules.as_ref().map(|rules| rules.get(&principal(&subject.username)).cloned().unwrap_or_default());
     let exists = |name: &str| seen.opted_in.as_ref().is_some_and(|names| names.contains(name));

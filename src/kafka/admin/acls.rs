@@ -1,11 +1,17 @@
 //! Access rules.
 
-use std::{collections::HashSet, sync::atomic::Ordering};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use kafka_protocol::messages::{
     CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, create_acls_request::AclCreation,
     delete_acls_request::DeleteAclsFilter,
 };
+
+use tokio::time::Instant;
 
 use super::{Admin, At, REVOCATIONS, pool::Lane, text};
 use crate::kafka::{
@@ -20,6 +26,24 @@ const DELETE: &str = "DeleteAcls";
 const ANY: i8 = 1;
 /// Kafka's number for "every pattern that matches the name", in filters.
 const MATCH: i8 = 2;
+/// How long a question is not asked again whose answer was too large: rules do not become few at once.
+const TOO_LARGE_FOR: Duration = Duration::from_secs(600);
+
+/// Questions about rules whose answers were too large to be read, and when that was.
+#[derive(Debug, Default)]
+pub(super) struct TooLarge(Mutex<HashMap<AclFilter, Instant>>);
+
+impl TooLarge {
+    fn has(&self, filter: &AclFilter) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, since| since.elapsed() < TOO_LARGE_FOR);
+        known.contains_key(filter)
+    }
+
+    fn note(&self, filter: &AclFilter) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(filter.clone(), Instant::now());
+    }
+}
 
 impl Admin {
     /// Adds rules, each with a result of its own, in the order given. A rule that is there already is a success.
@@ -74,24 +98,45 @@ impl Admin {
         aligned(DELETE, &answer.peer, rules, results.collect())
     }
 
-    /// Finds rules, sorted. Rules of kinds that are not granted here (on delegation tokens and users) are left out.
+    /// Finds rules, sorted. Rules of kinds that are not granted here (on delegation tokens and users) are left out. Where there are
+    /// too many for one answer, narrower questions are asked, one after the other ([`AclFilter::parts`]).
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::Denied`] with the code `SecurityDisabled` where the brokers have no authorizer.
+    /// See [`Error`]; [`Error::Denied`] with the code `SecurityDisabled` where the brokers have no authorizer,
+    /// [`Error::is_too_large`] where even the narrowest question has too many.
     pub async fn describe_acls(&self, filter: &AclFilter, at: At) -> Result<Vec<AclBinding>, Error> {
-        self.rules(filter, at, |_| true).await
+        let (mut rules, mut open) = (Vec::new(), vec![filter.clone()]);
+        while let Some(filter) = open.pop() {
+            let parts = filter.parts();
+            match self.rules(&filter, at, |_| true).await {
+                Err(error) if error.is_too_large() && !parts.is_empty() => open.extend(parts),
+                found => rules.extend(found?),
+            }
+        }
+        rules.sort();
+        Ok(rules)
     }
 
     /// Finds the rules of all of these principals in one question, sorted: those of others are read and left out.
     ///
     /// # Errors
-    /// See [`Self::describe_acls`].
+    /// See [`Self::describe_acls`]; [`Error::is_too_large`] where all rules together are, or lately were, too many for one answer.
     pub async fn describe_acls_of(&self, principals: &HashSet<&str>, at: At) -> Result<Vec<AclBinding>, Error> {
         self.rules(&AclFilter::All, at, |principal| principals.contains(principal)).await
     }
 
+    /// One question. One that has narrower ones is not asked again for a while after its answer was too large.
     async fn rules(&self, filter: &AclFilter, at: At, meant: impl Fn(&str) -> bool) -> Result<Vec<AclBinding>, Error> {
-        let answer = self.read(at, |_| wire_filter(filter)).await?;
+        if self.0.too_large.has(filter) {
+            return Err(Error::too_large(DESCRIBE, "", "the answer was too large a short while ago"));
+        }
+        let answer = self.read(at, |_| wire_filter(filter)).await;
+        let answer = answer.inspect_err(|error| {
+            if error.is_too_large() && !filter.parts().is_empty() {
+                tracing::warn!(?filter, %error, "narrower questions are asked instead");
+                self.0.too_large.note(filter);
+            }
+        })?;
         let reply = answer.reply;
         Error::check(DESCRIBE, &answer.peer, reply.error_code, reply.error_message.as_deref())?;
         let mut rules = Vec::new();
@@ -132,6 +177,9 @@ fn wire_filter(filter: &AclFilter) -> DescribeAclsRequest {
             .with_resource_type_filter(resource_type.code())
             .with_resource_name_filter(Some(text(name)))
             .with_pattern_type_filter(MATCH),
+        AclFilter::Named(resource_type, pattern_type) => {
+            any.with_resource_type_filter(resource_type.code()).with_pattern_type_filter(pattern_type.code())
+        }
         AclFilter::Shape(resource_type, pattern_type, operation) => any
             .with_resource_type_filter(resource_type.code())
             .with_pattern_type_filter(pattern_type.code())

@@ -58,14 +58,6 @@ impl Admin {
         Ok(groups)
     }
 
-    /// Whether a group exists, of whichever protocol.
-    ///
-    /// # Errors
-    /// As [`Admin::list_groups`].
-    pub async fn group_exists(&self, id: &str) -> Result<bool, Error> {
-        Ok(self.list_groups().await?.binary_search_by(|group| group.id.as_str().cmp(id)).is_ok())
-    }
-
     /// Describes groups of the classic protocol at the broker that coordinates them, in the order given; `None` for one that
     /// does not exist or is of another protocol. Ids must differ. Needs Describe on each.
     ///

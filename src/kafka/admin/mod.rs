@@ -58,6 +58,7 @@ struct Inner {
     pool: Pool,
     /// Counts deletions of rules, to spread them.
     revocations: AtomicUsize,
+    too_large: acls::TooLarge,
 }
 
 /// A reply, and who gave it: for the text of errors within it.
@@ -76,7 +77,13 @@ impl Admin {
             return Err(Error::invalid("bootstrap", "", "no broker is named"));
         }
         let connector = Connector::new(&config)?;
-        Ok(Self(Arc::new(Inner { config, connector, pool: Pool::default(), revocations: AtomicUsize::new(0) })))
+        Ok(Self(Arc::new(Inner {
+            config,
+            connector,
+            pool: Pool::default(),
+            revocations: AtomicUsize::new(0),
+            too_large: acls::TooLarge::default(),
+        })))
     }
 
     fn slot(at: At) -> Slot {

@@ -16,7 +16,7 @@ use self::{
     queue::Queue,
     work::{
         AlterQuotas, AlterSettings, AlterUsers, CreateAcls, CreatePartitions, CreateTopics, DeleteAcls, DeleteTopics,
-        DescribeQuotas, DescribeRules, DescribeSettings, DescribeTopics, DescribeUsers,
+        DescribeQuotas, DescribeRules, DescribeSettings, DescribeTopics, DescribeUsers, FindGroups,
     },
 };
 use super::{
@@ -73,6 +73,7 @@ pub struct Batcher {
     describe_users: Queue<DescribeUsers>,
     alter_quotas: Queue<AlterQuotas>,
     describe_quotas: Queue<DescribeQuotas>,
+    find_groups: Queue<FindGroups>,
     prover: Prover,
 }
 
@@ -94,6 +95,7 @@ impl Batcher {
             describe_users: Queue::start(DescribeUsers(admin.clone()), AT_ONCE),
             alter_quotas: Queue::start(AlterQuotas(admin.clone()), LINGER),
             describe_quotas: Queue::start(DescribeQuotas(admin.clone()), AT_ONCE),
+            find_groups: Queue::start(FindGroups(admin.clone()), AT_ONCE),
             prover: Prover::new(admin.clone()),
         }
     }
@@ -210,6 +212,14 @@ impl Batcher {
     /// See [`Error`].
     pub async fn describe_quota(&self, user: String) -> Result<Quota, Error> {
         self.describe_quotas.ask(user).await.map(|(quota, _)| quota)
+    }
+
+    /// Whether a group exists, of whichever protocol: see [`Admin::list_groups`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn group_exists(&self, id: String) -> Result<bool, Error> {
+        self.find_groups.ask(id).await.map(|(exists, _)| exists)
     }
 
     /// Waits until every unfenced broker serves what is claimed: see [`super::proof`].

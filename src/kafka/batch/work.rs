@@ -1,6 +1,6 @@
 //! What can be folded, and how much of it goes into one request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::future::join_all;
 
@@ -31,6 +31,8 @@ const FEW_PRINCIPALS: usize = 16;
 /// Each answer has some forty settings, most of them defaults that nobody asked for.
 const SETTINGS_OF_TOPICS: usize = 200;
 const CHANGES_A_REQUEST: usize = 1000;
+/// A list of all groups costs the same however many are looked for in it.
+const GROUPS_A_LIST: usize = 10_000;
 
 #[derive(Debug)]
 pub(super) struct CreateTopics(pub(super) Admin);
@@ -249,18 +251,33 @@ impl Work for DescribeRules {
         Some(principal.clone())
     }
 
-    /// Kafka's question is about one principal or about all.
+    /// Kafka's question is about one principal or about all. Where all rules are too many for one answer it is about one, however many
+    /// ask: nobody's rules may keep the others from theirs.
     async fn send(&self, principals: &[String]) -> Sent<Vec<AclBinding>> {
         if principals.len() <= FEW_PRINCIPALS {
-            let filters: Vec<_> = principals.iter().cloned().map(AclFilter::Principal).collect();
-            return Ok(join_all(filters.iter().map(|filter| self.0.describe_acls(filter, At::Any))).await);
+            return Ok(self.one_by_one(principals).await);
         }
-        let all = self.0.describe_acls_of(&principals.iter().map(String::as_str).collect(), At::Any).await?;
+        let all = match self.0.describe_acls_of(&principals.iter().map(String::as_str).collect(), At::Any).await {
+            Err(error) if error.is_too_large() => return Ok(self.one_by_one(principals).await),
+            all => all?,
+        };
         let mut of: HashMap<String, Vec<AclBinding>> = HashMap::new();
         for rule in all {
             of.entry(rule.principal.clone()).or_default().push(rule);
         }
         Ok(principals.iter().map(|principal| Ok(of.remove(principal).unwrap_or_default())).collect())
+    }
+}
+
+impl DescribeRules {
+    /// A few at once: each has the time of one question, though all wait for one another on one connection.
+    async fn one_by_one(&self, principals: &[String]) -> Vec<Result<Vec<AclBinding>, Error>> {
+        let mut found = Vec::with_capacity(principals.len());
+        for part in principals.chunks(FEW_PRINCIPALS) {
+            let filters: Vec<_> = part.iter().cloned().map(AclFilter::Principal).collect();
+            found.extend(join_all(filters.iter().map(|filter| self.0.describe_acls(filter, At::Any))).await);
+        }
+        found
     }
 }
 
@@ -302,6 +319,32 @@ impl Work for DescribeQuotas {
         }
         let mut all = self.0.list_quotas().await?;
         Ok(users.iter().map(|user| Ok(all.remove(user).unwrap_or_default())).collect())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FindGroups(pub(super) Admin);
+
+impl Work for FindGroups {
+    type Item = String;
+    type Output = bool;
+    const API: &'static str = "ListGroups";
+    const CAP: usize = GROUPS_A_LIST;
+
+    fn key(_: &String) -> Option<String> {
+        None
+    }
+
+    /// Kafka's question is about all groups, at each broker: one answer is for all who ask.
+    async fn send(&self, ids: &[String]) -> Sent<bool> {
+        let listed = self.0.list_groups().await;
+        // It is no better with fewer names.
+        let groups = match &listed {
+            Ok(groups) => groups,
+            Err(error) => return Ok(ids.iter().map(|_| Err(error.clone())).collect()),
+        };
+        let there: HashSet<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+        Ok(ids.iter().map(|id| Ok(there.contains(id.as_str()))).collect())
     }
 }
 

@@ -16,14 +16,14 @@ use std::{
 use bytes::{Buf, Bytes};
 use kafka_protocol::protocol::Request;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::AbortHandle,
     time::{Instant, timeout_at},
 };
 
 use super::{
-    frame::{self, FrameError, LARGEST_GREETING, LARGEST_REPLY},
+    frame::{self, FrameError, LARGEST_GREETING, LARGEST_PASSED_OVER, LARGEST_REPLY},
     versions::{Versions, api_name},
 };
 use crate::kafka::error::Error;
@@ -65,10 +65,13 @@ enum Waiting {
 
 #[derive(Debug)]
 struct Waiter {
-    reply: oneshot::Sender<Bytes>,
+    reply: oneshot::Sender<Reply>,
     /// Held until the reply is here, even if the caller has gone: it is the broker's work that is limited.
     _permit: OwnedSemaphorePermit,
 }
+
+/// A reply's frame, or the length of one that is not kept.
+type Reply = Result<Bytes, usize>;
 
 // === impl Connection ===
 
@@ -139,8 +142,8 @@ impl Connection {
     /// Sends a request in a version that [`Connection::version_of`] gave, and awaits its reply.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a reply that does not decode, [`Error::Invalid`] for a request that does not encode,
-    /// [`Error::Retriable`] for everything that the network and time can do. Error codes within the reply are the
+    /// [`Error::Unknown`] for a reply that does not decode, [`Error::Invalid`] for a request that does not encode and for a
+    /// reply that is too large ([`Error::is_too_large`]), [`Error::Retriable`] for everything that the network and time can do. Error codes within the reply are the
     /// caller's to read.
     pub async fn call<R: Request>(&self, request: &R, version: i16, deadline: Instant) -> Result<R::Response, Error> {
         let frame = self.exchange(request, version, deadline).await?;
@@ -183,7 +186,11 @@ impl Connection {
             self.link.close("requests could not be written in time");
         }
         match timeout_at(deadline, reply).await {
-            Ok(Ok(frame)) => Ok(frame),
+            Ok(Ok(Ok(frame))) => Ok(frame),
+            Ok(Ok(Err(length))) => {
+                let reason = format!("the answer has {length} bytes; up to {LARGEST_REPLY} are read");
+                Err(Error::too_large(api, &self.peer, reason))
+            }
             Ok(Err(_)) => Err(Error::unanswered(api, &self.peer, self.link.close("closed"))),
             Err(_) => {
                 self.link.close(&format!("no answer to {api} in time"));
@@ -209,7 +216,7 @@ impl Link {
     }
 
     /// Registers a waiter, or says why there is nothing to wait for.
-    fn expect(&self, id: i32, permit: OwnedSemaphorePermit) -> Result<oneshot::Receiver<Bytes>, String> {
+    fn expect(&self, id: i32, permit: OwnedSemaphorePermit) -> Result<oneshot::Receiver<Reply>, String> {
         match &mut *self.lock() {
             Waiting::Closed(reason) => Err(reason.clone()),
             Waiting::Open(waiters) => {
@@ -231,15 +238,14 @@ impl Link {
     }
 
     /// Hands a reply over.
-    fn deliver(&self, frame: Bytes) -> Result<(), FrameError> {
-        let id = frame::correlation(&frame).ok_or_else(|| FrameError::Malformed("no correlation id".into()))?;
+    fn deliver(&self, id: i32, reply: Reply) -> Result<(), FrameError> {
         let waiter = match &mut *self.lock() {
             Waiting::Closed(_) => return Ok(()),
             Waiting::Open(waiters) => waiters.remove(&id),
         };
         let waiter = waiter.ok_or_else(|| FrameError::Malformed(format!("nobody asked with correlation id {id}")))?;
         // A caller that has gone needs no answer.
-        let _ = waiter.reply.send(frame);
+        let _ = waiter.reply.send(reply);
         Ok(())
     }
 }
@@ -247,7 +253,16 @@ impl Link {
 async fn read_replies(link: Arc<Link>, mut stream: BufReader<ReadHalf<Box<dyn Stream>>>) {
     let reason = loop {
         let delivered = match frame::read(&mut stream, || link.cap.load(Ordering::Relaxed)).await {
-            Ok(frame) => link.deliver(frame),
+            Ok(frame) => match frame::correlation(&frame) {
+                Some(id) => link.deliver(id, Ok(frame)),
+                None => Err(FrameError::Malformed("no correlation id".into())),
+            },
+            Err(FrameError::Length { length, cap: cap @ LARGEST_REPLY }) => match usize::try_from(length) {
+                Ok(length) if length > cap && length <= LARGEST_PASSED_OVER => {
+                    pass_over(&link, &mut stream, length).await
+                }
+                _ => Err(FrameError::Length { length, cap }),
+            },
             Err(error) => Err(error),
         };
         if let Err(error) = delivered {
@@ -255,6 +270,17 @@ async fn read_replies(link: Arc<Link>, mut stream: BufReader<ReadHalf<Box<dyn St
         }
     };
     link.close(&reason);
+}
+
+/// Who is known may answer at greater length than is kept: only whoever asked is told, and all behind it are still answered.
+async fn pass_over(
+    link: &Link,
+    stream: &mut BufReader<ReadHalf<Box<dyn Stream>>>,
+    length: usize,
+) -> Result<(), FrameError> {
+    let id = stream.read_i32().await?;
+    link.deliver(id, Err(length))?;
+    frame::pass_over(stream, length - 4).await
 }
 
 async fn write_requests(link: Arc<Link>, mut frames: mpsc::Receiver<Bytes>, mut stream: WriteHalf<Box<dyn Stream>>) {

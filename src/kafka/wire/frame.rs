@@ -5,7 +5,7 @@ use kafka_protocol::{
     messages::{RequestHeader, ResponseHeader},
     protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, copy, sink};
 
 use super::guard::Guard;
 
@@ -13,6 +13,8 @@ use super::guard::Guard;
 pub const LARGEST_GREETING: usize = 64 * 1024;
 /// The largest reply that is read at all: the metadata of some 100 000 partitions.
 pub const LARGEST_REPLY: usize = 16 * 1024 * 1024;
+/// The largest reply that is thrown away for the sake of those behind it. What is longer is hardly a reply.
+pub const LARGEST_PASSED_OVER: usize = 16 * LARGEST_REPLY;
 /// How much is allocated on the word of a length alone; more follows only as bytes arrive.
 const FIRST_ALLOCATION: usize = 64 * 1024;
 
@@ -84,6 +86,18 @@ pub async fn read<S: AsyncRead + Unpin>(stream: &mut S, cap: impl FnOnce() -> us
         }
     }
     Ok(frame.freeze())
+}
+
+/// Takes so many bytes off the stream, and keeps none of them.
+///
+/// # Errors
+/// `Io`, `Truncated`
+pub async fn pass_over<S: AsyncRead + Unpin>(stream: &mut S, length: usize) -> Result<(), FrameError> {
+    let length_64 = u64::try_from(length).unwrap_or(u64::MAX);
+    match copy(&mut stream.take(length_64), &mut sink()).await? {
+        all if all == length_64 => Ok(()),
+        less => Err(FrameError::Truncated { got: usize::try_from(less).unwrap_or_default(), length }),
+    }
 }
 
 /// Writes a request with its length and header.
@@ -174,6 +188,15 @@ mod tests {
         assert!(matches!(read_all(&[]).await, Err(FrameError::Closed)));
         assert!(matches!(read_all(&[0, 0]).await, Err(FrameError::Truncated { got: 2, length: 4 })));
         assert!(matches!(read_all(&[0, 0, 0, 9, 1]).await, Err(FrameError::Truncated { got: 1, length: 9 })));
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_over_is_exactly_so_long() {
+        let mut stream = &[1_u8, 2, 3, 0, 0, 0, 4, 5, 6, 7, 8][..];
+        pass_over(&mut stream, 3).await.unwrap();
+        assert_eq!(read(&mut stream, || 100).await.unwrap(), [5, 6, 7, 8].as_slice());
+        let cut = pass_over(&mut &[1_u8, 2][..], 3).await;
+        assert!(matches!(cut, Err(FrameError::Truncated { got: 2, length: 3 })), "{cut:?}");
     }
 
     #[test]

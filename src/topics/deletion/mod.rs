@@ -34,9 +34,9 @@ use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion};
 use crate::clusters::{Clusters, Halt};
-use crate::runtime::controller;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
+use crate::runtime::{controller, looks};
 use crate::watch::World;
 use crate::watch::table::Name;
 
@@ -120,7 +120,7 @@ pub async fn run(context: Context) {
             }
             let seen = seen.entry(name.clone()).or_default();
             let look = Box::pin(look(&context, &name, &mut gone, seen));
-            let failed = controller::attempt(DEADLINE, "the look at topics to delete", &id, look).await.is_none();
+            let failed = controller::attempt(DEADLINE, looks::DELETIONS, &id, look).await.is_none();
             context.departures.put_back(gone);
             looks.insert(name, Looked { at: now, release: release_of(&cluster), failed });
         }

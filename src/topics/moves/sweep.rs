@@ -12,8 +12,8 @@ use crate::clusters::Connection;
 use crate::kafka::admin::At;
 use crate::kafka::admin::settings::Values;
 use crate::kafka::error::Error;
-use crate::runtime::controller;
 use crate::runtime::queue::Queue;
+use crate::runtime::{controller, looks};
 use crate::topics::Context;
 use crate::watch::table::Name;
 
@@ -38,9 +38,7 @@ pub async fn run(context: Context, queue: Queue<Name>) {
                 continue;
             };
             let look = sweep(&context, &queue, &cluster, &connection);
-            if controller::attempt(DEADLINE, "the look for throttles that may be left over", &cluster, look).await
-                != Some(0)
-            {
+            if controller::attempt(DEADLINE, looks::THROTTLES, &cluster, look).await != Some(0) {
                 pause = OFTEN;
             }
         }

@@ -1,0 +1,102 @@
+//! What the API server said of grants, kept for a moment: accesses that share an account, and an access that is looked at again because
+//! its Pods come and go, ask the same.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How old what is said may be. An access is looked at every 30 s where this matters, so that the right to what is lent no more goes
+/// within 45 s.
+const VALID: Duration = Duration::from_secs(15);
+
+/// What the API server says of one right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is granted.
+    Granted {
+        /// By what, in Kubernetes' words.
+        via: String,
+    },
+    /// It is not granted.
+    Denied {
+        /// The account that lacks it.
+        account: String,
+    },
+    /// It cannot be told now.
+    Unknown(String),
+}
+
+/// What was asked. The groups of a service account follow from its namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// The namespace of the service account.
+    pub namespace: String,
+    /// Its name.
+    pub account: String,
+    /// What it is to do.
+    pub verb: &'static str,
+    /// With an object of this kind, in lower case and the plural.
+    pub resource: &'static str,
+    /// Namespace and name of the object.
+    pub object: (String, String),
+}
+
+/// What was said lately.
+#[derive(Debug, Default)]
+pub struct Verdicts(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    said: HashMap<Asked, (Instant, Verdict)>,
+    cleared: Option<Instant>,
+}
+
+impl Verdicts {
+    /// What was said, if that is not too long ago.
+    #[must_use]
+    pub fn known(&self, asked: &Asked) -> Option<Verdict> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (when, verdict) = known.said.get(asked)?;
+        (when.elapsed() < VALID).then(|| verdict.clone())
+    }
+
+    /// Remembers what was said; what could not be told is asked again.
+    pub fn note(&self, asked: Asked, verdict: &Verdict) {
+        if matches!(verdict, Verdict::Unknown(_)) {
+            return;
+        }
+        let now = Instant::now();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.cleared.is_none_or(|then| now - then >= VALID) {
+            known.said.retain(|_, (when, _)| now - *when < VALID);
+            known.cleared = Some(now);
+        }
+        known.said.insert(asked, (now, verdict.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(name: &str) -> Asked {
+        let object = ("shop".to_owned(), name.to_owned());
+        Asked { namespace: "web".into(), account: "default".into(), verb: "consume", resource: "topicclaims", object }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_said_is_known_for_a_moment_and_then_forgotten() {
+        let (verdicts, granted) = (Verdicts::default(), Verdict::Granted { via: "x".to_owned() });
+        verdicts.note(asked("a"), &granted);
+        verdicts.note(asked("b"), &Verdict::Unknown("away".to_owned()));
+        assert_eq!(verdicts.known(&asked("a")), Some(granted.clone()));
+        assert_eq!(verdicts.known(&asked("b")), None, "it is asked again");
+        assert_eq!(verdicts.known(&Asked { verb: "produce", ..asked("a") }), None);
+        tokio::time::advance(VALID).await;
+        assert_eq!(verdicts.known(&asked("a")), None);
+        verdicts.note(asked("c"), &granted);
+        assert_eq!(verdicts.0.lock().unwrap().said.len(), 1);
+    }
+}

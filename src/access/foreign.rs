@@ -15,7 +15,6 @@ use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::At;
-use crate::ownership::owner;
 use crate::watch::AccessKey;
 
 /// Adds the verdicts on foreign topics and groups; returns the accounts that were asked about, none where nothing is foreign.
@@ -30,7 +29,7 @@ pub async fn review(
     held: &mut Held,
 ) -> Result<BTreeSet<String>, Halt> {
     let topics = held.topics.values_mut().filter_map(|view| {
-        let claim = Arc::clone(owner(&view.claims)?);
+        let claim = Arc::clone(view.owner()?);
         (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((view, claim))
     });
     let topics: Vec<_> = topics.collect();

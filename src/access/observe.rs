@@ -31,8 +31,9 @@ use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
+use crate::kafka::admin::topics::TopicId;
 use crate::kafka::admin::users::StoredCredential;
-use crate::ownership::own_namespace;
+use crate::ownership::{OnRecord, own_namespace, owner};
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::{AccessKey, group_key};
 
@@ -67,10 +68,31 @@ pub struct TopicView {
     pub claims: Vec<Arc<TopicClaim>>,
     /// Whether Kafka has it.
     pub exists: bool,
+    /// Whose it was, by claims that were deleted: the very topic that Kafka has, or any of that name where Kafka shows none.
+    pub on_record: Vec<OnRecord>,
     /// The opted-in namespace whose own name it bears.
     pub own_namespace: Option<String>,
     /// What the API server says of the rights that are asked for, where another namespace owns it.
     pub verdicts: BTreeMap<Right, Verdict>,
+}
+
+impl TopicView {
+    /// A topic that Kafka has under this id, or does not show; with what is on record of its name.
+    #[must_use]
+    pub fn new(claims: Vec<Arc<TopicClaim>>, id: Option<TopicId>, mut on_record: Vec<OnRecord>) -> Self {
+        if let Some(id) = id {
+            let id = id.to_string();
+            on_record.retain(|record| record.topic_id == id);
+        }
+        Self { claims, exists: id.is_some(), on_record, ..Self::default() }
+    }
+
+    /// The claim that has it.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<TopicClaim>> {
+        // What is gone is kept for nobody.
+        owner(&self.claims, if self.exists { &self.on_record } else { &[] })
+    }
 }
 
 /// The credential Secret as it stands.
@@ -307,10 +329,11 @@ async fn held(
     let legal = |name: &&String| fault(name, Right::Consume).is_none();
     let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
     let topics = try_join_all(topics.into_iter().map(|name| async {
-        let exists = connection.batcher.describe_topic(name.clone()).await?.is_some();
-        let claims = context.world.topics.of(&(subject.cluster.clone(), name.clone()));
+        let id = connection.batcher.describe_topic(name.clone()).await?.map(|topic| topic.id);
+        let key = (subject.cluster.clone(), name.clone());
+        let view = TopicView::new(context.world.topics.of(&key), id, context.world.on_record(&key));
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists, own_namespace, ..TopicView::default() }))
+        Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
     }));
     let own = (key.1.as_str(), subject.secret_name.as_str());
     let copies = try_join_all(wishes.secrets.iter().map(|name| async {

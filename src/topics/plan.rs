@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::belonging::{obstacle, unseen};
+use super::belonging::{kept, obstacle, unseen};
 use super::create::create;
 use super::keep::keep;
 use super::observe::Observation;
@@ -68,14 +68,16 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let mut plan = match (found, wrong) {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
-        (None, None) => create(seen, policy),
+        // A broker that is behind may not show what the books speak of.
+        (None, None) => kept(seen, &status).map_or_else(|| create(seen, policy), said),
         (Some(found), wrong) => match obstacle(seen, found, policy, &status) {
             Some(verdict) => said(verdict),
             None => keep(seen, found, &status, wrong),
         },
     };
     let news = !plan.steps.is_empty() || plan.verdict.obstacle.is_some() || plan.verdict.facts.drift != status.drift;
-    plan.doubtful = (found.is_none() && status.topic_id.is_some()) || (settled(claim) && news);
+    let unseen = found.is_none() && (status.topic_id.is_some() || kept(seen, &status).is_some());
+    plan.doubtful = unseen || (settled(claim) && news);
     Some(plan)
 }
 

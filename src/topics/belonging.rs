@@ -67,11 +67,11 @@ pub fn kept(seen: &Observation, status: &TopicClaimStatus) -> Option<Verdict> {
     Some(refused(facts, Reason::TopicOwnedElsewhere, message))
 }
 
-/// Whether a topic is the one that the claim says it was about to make: nobody has used it, and it is as it would be made. Somebody else may
-/// have made one of that name in the meantime.
+/// Whether a topic is the one that the claim says it was about to make: nobody has used it, and it is as was asked for, whatever the claim,
+/// the policy and the brokers' defaults say by now. Somebody else may have made one of that name in the meantime.
 fn is_of_our_making(seen: &Observation, found: &Found, policy: &TopicPolicy, status: &TopicClaimStatus) -> bool {
     let Some(intent) = &status.creating else { return false };
-    let asked = topic_of(seen, policy).configs;
+    let asked = intent.config.clone().unwrap_or_else(|| topic_of(seen, policy).configs);
     let alike = |own: &BTreeMap<String, String>| {
         own.len() == asked.len()
             && asked.iter().all(|(key, value)| own.get(key).is_some_and(|own| same(key, own, value)))
@@ -129,6 +129,26 @@ mod tests {
             let expected = if is_ours { (Some(ID.to_string()), None) } else { (None, Some(Reason::TopicUnclaimed)) };
             assert_eq!((facts.topic_id.clone(), reason(&plan)), expected, "{case}");
             assert_eq!(facts.creating, None, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_counts_and_not_what_is_wished_by_now() {
+        let asked = json!({"flush.ms": "5"});
+        for (intended, wished, is_ours, case) in [
+            (Some(asked.clone()), json!({"flush.ms": "6", "segment.ms": "9"}), true, "the claim was edited since"),
+            (Some(json!({"flush.ms": "6"})), asked.clone(), false, "the topic is not what was asked for"),
+            (None, asked.clone(), true, "an earlier version did not write it: as it would be made"),
+            (None, json!({"flush.ms": "6"}), false, "and as it would not"),
+        ] {
+            let mut made = claim(json!({"config": wished}), json!(null));
+            made.metadata.namespace = Some("web".into());
+            let mut creating = json!({"partitions": 1, "replicas": -1});
+            intended.iter().for_each(|config| creating["config"] = config.clone());
+            made.status = serde_json::from_value(json!({"creating": creating})).unwrap();
+            let plan = plan(&see(made, json!({}), topic(1, 1, asked.clone()))).unwrap();
+            assert_eq!(plan.verdict.facts.topic_id.is_some(), is_ours, "{case}");
+            assert_eq!(plan.verdict.facts.creating, None, "{case}");
         }
     }
 

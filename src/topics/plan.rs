@@ -77,7 +77,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     };
     let news = !plan.steps.is_empty() || plan.verdict.obstacle.is_some() || plan.verdict.facts.drift != status.drift;
     let unseen = found.is_none() && (status.topic_id.is_some() || kept(seen, &status).is_some());
-    plan.doubtful = unseen || (settled(claim) && news);
+    plan.doubtful |= unseen || (settled(claim) && news);
     Some(plan)
 }
 

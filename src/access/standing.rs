@@ -287,10 +287,8 @@ mod tests {
             assert_eq!(expected, pending, "{case}: {said:?}");
             assert!(pending || matches!(said, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{case}");
         }
-        let granted = TopicView {
-            verdicts: BTreeMap::from([(Right::Consume, Verdict::Granted { via: "x".into() })]),
-            ..has_not
-        };
+        let granted =
+            TopicView { verdicts: BTreeMap::from([(Right::Consume, Verdict::Granted { via: "x".into() })]), ..has_not };
         assert!(matches!(ask(&granted, "orders", Right::Consume, true, Undeclared::Any), Standing::Lent(_)));
     }
 

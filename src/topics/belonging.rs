@@ -203,7 +203,11 @@ mod tests {
         assert_eq!(outcome(&look_at(&tenant, &[], Some(("owner", id.as_str())), json!({}))), refused);
         let mut own = of("owner", "o");
         own.spec.topic_name = "owner.orders".into();
-        assert_eq!(outcome(&look_at(&own, &[], Some(("tenant", id.as_str())), json!({}))), (None, true), "its own name");
+        assert_eq!(
+            outcome(&look_at(&own, &[], Some(("tenant", id.as_str())), json!({}))),
+            (None, true),
+            "its own name"
+        );
     }
 
     #[test]

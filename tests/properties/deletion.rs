@@ -79,7 +79,13 @@ fn act() -> impl Strategy<Value = Act> {
 fn standing(facts: &[Fact]) -> Standing {
     let mut standing = Standing::default();
     for (topic, fact) in facts.iter().enumerate() {
-        let claim = |topic_id| Claimed { namespace: "ns".into(), name: "c".into(), uid: None, topic_id, source: TopicSource::Declared };
+        let claim = |topic_id| Claimed {
+            namespace: "ns".into(),
+            name: "c".into(),
+            uid: None,
+            topic_id,
+            source: TopicSource::Declared,
+        };
         let name = format!("t{topic}");
         if fact.named || fact.claimed {
             standing.claims.insert(name.clone(), vec![claim(fact.claimed.then(|| fact.id(topic)))]);

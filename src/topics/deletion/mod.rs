@@ -158,14 +158,12 @@ fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>
     let standing = observe::watched(world, id, &books);
     let mut pending = books.deletions.iter().filter(|record| record.deleted.is_none());
     let mut undone = || pending.any(|record| standing.has(&record.topic, &record.topic_id).is_some());
-    let over_now = |record: &ReleasedTopic| {
-        standing.has(&record.topic, &record.topic_id).is_some_and(|claim| !claim.yields())
-    };
+    let over_now =
+        |record: &ReleasedTopic| standing.has(&record.topic, &record.topic_id).is_some_and(|claim| !claim.yields());
     due(last.at)
         || release_of(cluster) != last.release
         || (ago >= AGAIN && due(Timestamp::MIN))
-        || (ago >= SOON
-            && (books.deletions.iter().any(over) || undone() || books.released.iter().any(over_now)))
+        || (ago >= SOON && (books.deletions.iter().any(over) || undone() || books.released.iter().any(over_now)))
 }
 
 /// Looks at one cluster. What has gone is on record once `gone` is empty; what the look came to its end about is `seen`.

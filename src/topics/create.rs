@@ -4,7 +4,7 @@ use super::disk::{SEGMENT, SEGMENT_BYTES, Shape};
 use super::observe::Observation;
 use super::plan::{EXISTS, Plan, Verdict, list, some};
 use super::step::Step;
-use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicLimits, TopicPolicy};
+use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicLimits, TopicPolicy};
 use crate::intent::claim::{RETENTION_MS, declared, most_millis};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 
@@ -57,6 +57,15 @@ pub fn shape_of(seen: &Observation, policy: &TopicPolicy) -> Option<Shape> {
         segment: named.or(seen.defaults.segment_bytes).unwrap_or(SEGMENT),
         moving: false,
     })
+}
+
+/// Whether what the brokers give decides how long a topic keeps records from now on: its claim has said so, and says so no more.
+#[must_use]
+pub fn withdraws_retention(claim: &TopicClaim, limits: &TopicLimits) -> bool {
+    let managed = claim.status.as_ref().and_then(|status| status.managed_config.as_ref());
+    limits.max_retention.is_some()
+        && managed.is_some_and(|keys| keys.iter().any(|key| key == RETENTION_MS))
+        && !declared(&claim.spec, None).contains_key(RETENTION_MS)
 }
 
 /// Whether what the brokers give decides how a topic is made.
@@ -148,6 +157,21 @@ mod tests {
             let plan = decide(wanted, json!({}), None);
             let [Step::Record { creating: Some(recorded), .. }, _] = plan.steps.as_slice() else { panic!("{case}") };
             assert_eq!((plan.doubtful, json!(recorded)), (doubtful, intent("5")), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_retention_that_is_taken_out_of_a_claim_asks_for_the_brokers_own_where_there_is_a_limit() {
+        let limits = |json: Value| serde_json::from_value::<TopicLimits>(json).unwrap();
+        let limited = limits(json!({"maxRetention": "1h"}));
+        let had = json!({"managedConfig": ["retention.ms"]});
+        for (spec, status, limits, expected) in [
+            (json!({}), had.clone(), &limited, true),
+            (json!({"retention": {"time": "1m"}}), had.clone(), &limited, false),
+            (json!({}), json!({"managedConfig": ["flush.ms"]}), &limited, false),
+            (json!({}), had, &limits(json!({})), false),
+        ] {
+            assert_eq!(withdraws_retention(&claim(spec.clone(), status), limits), expected, "{spec}");
         }
     }
 

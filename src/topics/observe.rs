@@ -174,7 +174,9 @@ pub async fn observe(
     }
     if seen.is_owner() {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
-        if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, &connection.terms.topics.limits) {
+        let limits = &connection.terms.topics.limits;
+        let makes = (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, limits);
+        if makes || create::withdraws_retention(&seen.claim, limits) {
             seen.defaults = context.defaults.of(&connection, &seen.claim.spec.cluster).await?;
         }
         seen.share = match topic {

@@ -146,7 +146,7 @@ mod tests {
     fn the_books_name_topics_that_are_there() {
         let cluster: BrokerCluster = serde_json::from_value(serde_json::json!({
             "metadata": {"name": "main", "namespace": "kafka"},
-            "spec": {"external": {"bootstrapServers": "k:9092"}},
+            "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
             "status": {
                 "conditions": [],
                 "released": [

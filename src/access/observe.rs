@@ -16,24 +16,23 @@ use super::groups::{self, GroupView};
 use super::life::Ownership;
 use super::owners;
 use super::readers;
-use super::reviews::Verdict;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
 use super::secret_view::view;
+use super::topic_view::TopicView;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, Right, TopicClaim};
+use crate::api::resources::{AccessClaim, Right};
 use crate::api::secret::Secret;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
 use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
-use crate::kafka::admin::topics::TopicId;
 use crate::kafka::admin::users::StoredCredential;
-use crate::ownership::{OnRecord, own_namespace, owner};
+use crate::ownership::own_namespace;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::{AccessKey, group_key};
 
@@ -58,40 +57,6 @@ impl Subject {
     #[must_use]
     pub fn is(&self, intent: &Intent) -> bool {
         intent.workload.as_ref() == self.workload && intent.cluster.to_string() == self.cluster
-    }
-}
-
-/// One topic that is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct TopicView {
-    /// All claims on it, in every namespace.
-    pub claims: Vec<Arc<TopicClaim>>,
-    /// Whether Kafka has it.
-    pub exists: bool,
-    /// Whose it was, by claims that were deleted: the very topic that Kafka has, or any of that name where Kafka shows none.
-    pub on_record: Vec<OnRecord>,
-    /// The opted-in namespace whose own name it bears.
-    pub own_namespace: Option<String>,
-    /// What the API server says of the rights that are asked for, where another namespace owns it.
-    pub verdicts: BTreeMap<Right, Verdict>,
-}
-
-impl TopicView {
-    /// A topic that Kafka has under this id, or does not show; with what is on record of its name.
-    #[must_use]
-    pub fn new(claims: Vec<Arc<TopicClaim>>, id: Option<TopicId>, mut on_record: Vec<OnRecord>) -> Self {
-        if let Some(id) = id {
-            let id = id.to_string();
-            on_record.retain(|record| record.topic_id == id);
-        }
-        Self { claims, exists: id.is_some(), on_record, ..Self::default() }
-    }
-
-    /// The claim that has it.
-    #[must_use]
-    pub fn owner(&self) -> Option<&Arc<TopicClaim>> {
-        // What is gone is kept for nobody.
-        owner(&self.claims, if self.exists { &self.on_record } else { &[] })
     }
 }
 

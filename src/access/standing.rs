@@ -1,7 +1,7 @@
 //! How a workload stands to one topic that it asks for. Pure.
 
 use super::lending::{self, Lending};
-use super::observe::TopicView;
+use super::topic_view::TopicView;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
 use crate::ownership::{OnRecord, kept_for, own_name};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::holders::Holders;
 use super::users::Users;
-use super::{Context, create, not_shown, shares};
+use super::{Context, create, not_shown, rivals, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
@@ -22,6 +22,8 @@ pub struct Observation {
     pub claim: Arc<TopicClaim>,
     /// The claim that has the topic: this one, or another's.
     pub owner: Arc<TopicClaim>,
+    /// The other claims on the topic, as `namespace/name`, in the order of their names.
+    pub rivals: Vec<String>,
     /// Whether the cluster is for claims of this namespace.
     pub admitted: bool,
     /// Ids under which any claim has made or taken over the topic.
@@ -92,9 +94,11 @@ pub fn among(
     // Of a claim that was deleted, this namespace has the topic again.
     let ours = on_record.iter().filter(|record| Some(&record.namespace) == claim.metadata.namespace.as_ref());
     known_ids.extend(ours.map(|record| record.topic_id.clone()));
+    let rivals = rivals::of(&claim, claims);
     Observation {
         claim,
         owner,
+        rivals,
         admitted: true,
         known_ids,
         on_record,

@@ -78,7 +78,7 @@ mod tests {
         let key = |cluster: &str| (cluster.to_owned(), "orders".to_owned());
         let cluster = serde_json::json!({
             "metadata": {"name": "b", "namespace": "a"},
-            "spec": {"external": {"bootstrapServers": "k:9092"}},
+            "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
             "status": {"released": [
                 {"topic": "orders", "topicId": "1", "namespace": "shop", "claim": "c", "since": "2026-01-01T00:00:00Z"}
             ]},

@@ -1,6 +1,7 @@
 //! Whose topic it is. Pure; the controllers of accesses and of topics ask the same function.
 //!
-//! A claim under the namespace's own name (`<namespace>.…`) comes first, a declared one before one that Pods led to. Then claims that
+//! A claim under the namespace's own name (`<namespace>.…`) comes first, a declared one before one that Pods led to. Then comes the
+//! namespace that has the topic on record from a claim that was deleted; no other may take it while that record stands. Then claims that
 //! produce or declare come before those that only consume, what already made the topic before what has not, and the older before
 //! the younger.
 
@@ -9,12 +10,43 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::resources::{TopicClaim, TopicSource};
+use crate::api::resources::{BrokerCluster, TopicClaim, TopicSource};
 
-/// The claim that has the topic, among all claims on it.
+/// Whose a topic was, by its id: its claim was deleted, and the topic stayed, or stays for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnRecord {
+    /// The namespace of the claim.
+    pub namespace: String,
+    /// The topic's id in Kafka: one that is made anew under the same name is another topic.
+    pub topic_id: String,
+}
+
+/// What the books of a cluster say of one of its topics.
 #[must_use]
-pub fn owner(claims: &[Arc<TopicClaim>]) -> Option<&Arc<TopicClaim>> {
-    claims.iter().max_by_key(|claim| rank(claim))
+pub fn on_record(cluster: Option<&BrokerCluster>, topic: &str) -> Vec<OnRecord> {
+    let status = cluster.and_then(|cluster| cluster.status.as_ref());
+    let pending = status.into_iter().flat_map(|status| &status.deletions).filter(|record| record.deleted.is_none());
+    let pending = pending.map(|record| (&record.topic, &record.namespace, &record.topic_id));
+    let released = status.into_iter().flat_map(|status| &status.released);
+    let released = released.map(|record| (&record.topic, &record.namespace, &record.topic_id));
+    let of_it = pending.chain(released).filter(|(name, ..)| *name == topic);
+    of_it.map(|(_, namespace, id)| OnRecord { namespace: namespace.clone(), topic_id: id.clone() }).collect()
+}
+
+/// The claim that has the topic, among all claims on it; none where they are all of others than the books name.
+#[must_use]
+pub fn owner<'c>(claims: &'c [Arc<TopicClaim>], books: &[OnRecord]) -> Option<&'c Arc<TopicClaim>> {
+    // A record of whose a topic was ends with whoever has it.
+    let over = claims.iter().any(|claim| has(claim) && !names(books, namespace_of(claim)));
+    let books = if over { &[] } else { books };
+    let free = |claim: &&Arc<TopicClaim>| kept_for(books, &claim.spec.topic_name, namespace_of(claim)).is_none();
+    claims.iter().filter(free).max_by_key(|claim| rank(claim, books))
+}
+
+/// The record that keeps a topic from a namespace, if one does: it names another, and the name is not this one's own.
+#[must_use]
+pub fn kept_for<'b>(books: &'b [OnRecord], topic: &str, namespace: &str) -> Option<&'b OnRecord> {
+    books.first().filter(|_| !own_name(topic, namespace) && !names(books, namespace))
 }
 
 /// Whether a topic's name is a namespace's own.
@@ -29,16 +61,28 @@ pub fn own_namespace(name: &str, exists: impl Fn(&str) -> bool) -> Option<&str> 
     name.split_once('.').map(|(namespace, _)| namespace).filter(|namespace| exists(namespace))
 }
 
-type Rank<'c> = ((bool, bool), bool, bool, Reverse<Option<&'c Time>>, Reverse<Option<&'c str>>);
+fn names(books: &[OnRecord], namespace: &str) -> bool {
+    books.iter().any(|record| record.namespace == namespace)
+}
 
-fn rank(claim: &TopicClaim) -> Rank<'_> {
-    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-    let made = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+fn namespace_of(claim: &TopicClaim) -> &str {
+    claim.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+fn has(claim: &TopicClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.topic_id.is_some())
+}
+
+type Rank<'c> = ((bool, bool), bool, bool, bool, Reverse<Option<&'c Time>>, Reverse<Option<&'c str>>);
+
+fn rank<'c>(claim: &'c TopicClaim, books: &[OnRecord]) -> Rank<'c> {
+    let namespace = namespace_of(claim);
     let own = own_name(&claim.spec.topic_name, namespace);
     (
         (own, own && claim.spec.source == TopicSource::Declared),
+        names(books, namespace),
         claim.spec.source != TopicSource::Consumer,
-        made,
+        has(claim),
         Reverse(claim.metadata.creation_timestamp.as_ref()),
         Reverse(claim.metadata.uid.as_deref()),
     )
@@ -61,8 +105,67 @@ mod tests {
     }
 
     fn winner(claims: Vec<TopicClaim>) -> String {
+        winner_by(claims, &[]).unwrap()
+    }
+
+    fn winner_by(claims: Vec<TopicClaim>, books: &[&str]) -> Option<String> {
         let claims: Vec<_> = claims.into_iter().map(Arc::new).collect();
-        owner(&claims).unwrap().metadata.namespace.clone().unwrap()
+        let record = |namespace: &&str| OnRecord { namespace: (*namespace).to_owned(), topic_id: "id".to_owned() };
+        let books: Vec<_> = books.iter().map(record).collect();
+        owner(&claims, &books).map(|claim| claim.metadata.namespace.clone().unwrap())
+    }
+
+    #[test]
+    fn a_refused_claim_that_waited_does_not_take_what_is_on_record_for_another() {
+        let refused = || claim("b", TopicSource::Declared, 1);
+        let anew = |source| claim("a", source, 9);
+        assert_eq!(winner_by(vec![refused(), anew(TopicSource::Declared)], &[]).unwrap(), "b", "the older has it");
+        for source in [TopicSource::Declared, TopicSource::Producer, TopicSource::Consumer] {
+            assert_eq!(winner_by(vec![refused(), anew(source)], &["a"]).unwrap(), "a", "declared again, by whatever");
+        }
+        assert_eq!(winner_by(vec![refused()], &["a"]), None, "nor while its owner has no claim at all");
+        assert_eq!(winner_by(vec![refused()], &["b"]).unwrap(), "b", "its own record keeps nothing from it");
+    }
+
+    #[test]
+    fn a_record_keeps_nothing_from_the_namespace_of_the_name_or_from_who_has_the_topic() {
+        let shop = || claim("shop", TopicSource::Consumer, 9);
+        assert_eq!(winner_by(vec![claim("a", TopicSource::Declared, 1), shop()], &["a"]).unwrap(), "shop");
+        let mut made = claim("b", TopicSource::Producer, 5);
+        made.status = Some(TopicClaimStatus { topic_id: Some("id".into()), ..TopicClaimStatus::default() });
+        let anew = || claim("a", TopicSource::Declared, 9);
+        assert_eq!(winner_by(vec![made, anew()], &["a"]).unwrap(), "b", "the record is about to end");
+        let mut again = claim("a", TopicSource::Consumer, 9);
+        again.status = Some(TopicClaimStatus { topic_id: Some("id".into()), ..TopicClaimStatus::default() });
+        let refused = || claim("b", TopicSource::Declared, 1);
+        assert_eq!(winner_by(vec![refused(), again.clone()], &["a"]).unwrap(), "a", "the record is the namespace's");
+        assert_eq!(winner_by(vec![refused(), again], &[]).unwrap(), "b", "a consumer yields to who produces");
+    }
+
+    #[test]
+    fn the_books_name_topics_that_are_there() {
+        let cluster: BrokerCluster = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "main", "namespace": "kafka"},
+            "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
+            "status": {
+                "conditions": [],
+                "released": [
+                    {"topic": "orders", "topicId": "1", "namespace": "a", "claim": "c", "since": "2026-01-01T00:00:00Z"},
+                    {"topic": "others", "topicId": "2", "namespace": "b", "claim": "c", "since": "2026-01-01T00:00:00Z"},
+                ],
+                "deletions": [
+                    {"topic": "orders", "topicId": "3", "namespace": "c", "claim": "c", "definition": "d",
+                     "since": "2026-01-01T00:00:00Z", "due": "2026-01-02T00:00:00Z"},
+                    {"topic": "orders", "topicId": "4", "namespace": "d", "claim": "c", "definition": "d",
+                     "since": "2026-01-01T00:00:00Z", "due": "2026-01-02T00:00:00Z", "deleted": "2026-01-02T00:00:00Z"},
+                ],
+            },
+        }))
+        .unwrap();
+        let found: Vec<_> =
+            on_record(Some(&cluster), "orders").into_iter().map(|one| one.namespace + &one.topic_id).collect();
+        assert_eq!(found, ["c3", "a1"], "what was deleted is nobody's");
+        assert_eq!(on_record(None, "orders"), []);
     }
 
     #[test]

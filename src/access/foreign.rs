@@ -16,7 +16,6 @@ use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
-use crate::ownership::owner;
 use crate::watch::AccessKey;
 
 /// Adds the verdicts on foreign topics and groups; returns the accounts that were asked about, none where nothing is foreign.
@@ -32,7 +31,7 @@ pub async fn review(
     held: &mut Held,
 ) -> Result<BTreeSet<String>, Halt> {
     let topics = held.topics.iter_mut().filter_map(|(topic, view)| {
-        let claim = Arc::clone(owner(&view.claims)?);
+        let claim = Arc::clone(view.owner()?);
         (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((topic, view, claim))
     });
     let topics: Vec<_> = topics.collect();

@@ -1,11 +1,12 @@
 //! What a workload is to have of what it asks for, and what it is not given. Pure.
 
 use super::groups::{self, GroupQuestion, GroupView};
-use super::observe::{Held, Observation, Subject, TopicView};
+use super::observe::{Held, Observation, Subject};
 use super::prefix::{self, Prefixes};
 use super::rights::rule;
 use super::standing::{Question, Standing, standing};
 use super::step::Step;
+use super::topic_view::TopicView;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Refusal, Right, TopicSource};

@@ -32,6 +32,7 @@ mod secret_view;
 pub mod standing;
 pub mod step;
 mod strangers;
+pub mod topic_view;
 #[cfg(test)]
 mod trials;
 pub mod verdicts;

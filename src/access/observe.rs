@@ -20,12 +20,13 @@ use super::readers;
 use super::rights::principal;
 use super::rotation::{self, Reader, Request};
 use super::secret_view::view;
+use super::topic_view::TopicView;
 use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, Right, TopicClaim};
+use crate::api::resources::{AccessClaim, Right};
 use crate::api::secret::Secret;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
 use crate::intent::manual::fault;
@@ -59,19 +60,6 @@ impl Subject {
     pub fn is(&self, intent: &Intent) -> bool {
         intent.workload.as_ref() == self.workload && intent.cluster.to_string() == self.cluster
     }
-}
-
-/// One topic that is asked for.
-#[derive(Debug, Clone, Default)]
-pub struct TopicView {
-    /// All claims on it, in every namespace.
-    pub claims: Vec<Arc<TopicClaim>>,
-    /// Whether Kafka has it.
-    pub exists: bool,
-    /// The opted-in namespace whose own name it bears.
-    pub own_namespace: Option<String>,
-    /// What the API server says of the rights that are asked for, where another namespace owns it.
-    pub verdicts: BTreeMap<Right, Verdict>,
 }
 
 /// The credential Secret as it stands.
@@ -315,10 +303,11 @@ async fn held(
     let legal = |name: &&String| fault(name, Right::Consume).is_none();
     let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
     let topics = try_join_all(topics.into_iter().map(|name| async {
-        let exists = connection.batcher.describe_topic(name.clone()).await?.is_some();
-        let claims = context.world.topics.of(&(subject.cluster.clone(), name.clone()));
+        let id = connection.batcher.describe_topic(name.clone()).await?.map(|topic| topic.id);
+        let key = (subject.cluster.clone(), name.clone());
+        let view = TopicView::new(context.world.topics.of(&key), id, context.world.on_record(&key));
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        Ok::<_, crate::kafka::error::Error>((name, TopicView { claims, exists, own_namespace, ..TopicView::default() }))
+        Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
     }));
     let own = (key.1.as_str(), subject.secret_name.as_str());
     let copies = try_join_all(wishes.secrets.iter().map(|name| async {

@@ -1,10 +1,10 @@
 //! How a workload stands to one topic that it asks for. Pure.
 
 use super::lending::{self, Lending};
-use super::observe::TopicView;
+use super::topic_view::TopicView;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
-use crate::ownership::{own_name, owner};
+use crate::ownership::{OnRecord, kept_for, own_name};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub enum Standing {
 #[must_use]
 pub fn standing(question: &Question<'_>) -> Standing {
     let Question { namespace, topic, view, .. } = *question;
-    let Some(claim) = owner(&view.claims) else { return unclaimed(question) };
+    let Some(claim) = view.owner() else { return unclaimed(question) };
     let owner_namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     if owner_namespace == namespace {
         return own(question, claim);
@@ -55,7 +55,7 @@ pub fn standing(question: &Question<'_>) -> Standing {
     if !ours && (own_name(topic, namespace) || (question.right == Right::Produce && yields)) {
         return Standing::Nobodys;
     }
-    lending::judge(&Lending {
+    let said = lending::judge(&Lending {
         to: namespace,
         name: topic,
         right: question.right,
@@ -63,7 +63,22 @@ pub fn standing(question: &Question<'_>) -> Standing {
         object: claim.metadata.name.as_deref().unwrap_or_default(),
         verdict: view.verdicts.get(&question.right),
         before: question.before,
-    })
+    });
+    match said {
+        // Who does not have the topic cannot deny it: whoever has the right may have it of the one whose the topic was.
+        Standing::Refused(reason, message) if question.held && may_be_anothers(question, claim) => {
+            Standing::Pending(reason, message)
+        }
+        said => said,
+    }
+}
+
+/// Whether a claim has nothing to do with the topic that a right is held on: it did not make it, and has not got it.
+fn may_be_anothers(question: &Question<'_>, claim: &TopicClaim) -> bool {
+    let has_not = claim.status.as_ref().is_none_or(|status| status.topic_id.is_none() && status.creating.is_none());
+    // A broker that is behind may not show it.
+    let is_there = |record: &OnRecord| record.namespace == question.namespace;
+    has_not && (question.view.exists || question.view.on_record.iter().any(is_there))
 }
 
 fn unclaimed(question: &Question<'_>) -> Standing {
@@ -71,6 +86,15 @@ fn unclaimed(question: &Question<'_>) -> Standing {
     if let Some(other) = view.own_namespace.as_deref().filter(|other| *other != namespace) {
         let message = format!("topic {topic} bears a name of namespace {other}'s own, which has not claimed it");
         // What is missing may have been lost: a right that was lent stays until its owner is there to be asked.
+        return if held {
+            Standing::Pending(Reason::TopicOwnedElsewhere, message)
+        } else {
+            Standing::Refused(Reason::TopicOwnedElsewhere, message)
+        };
+    }
+    if let Some(record) = kept_for(&view.on_record, topic, namespace).filter(|_| view.exists) {
+        let message =
+            format!("topic {topic} is kept for namespace {}, whose claim on it was deleted", record.namespace);
         return if held {
             Standing::Pending(Reason::TopicOwnedElsewhere, message)
         } else {
@@ -153,6 +177,7 @@ mod tests {
         TopicView {
             claims: vec![claim("shop", "orders", TopicSource::Declared)],
             exists: true,
+            on_record: Vec::new(),
             own_namespace: None,
             verdicts: BTreeMap::from([(Right::Consume, verdict)]),
         }
@@ -233,5 +258,65 @@ mod tests {
             ..TopicView::default()
         };
         assert_eq!(ask(&view, "web.orders", Right::Consume, false, Undeclared::Any), Standing::Nobodys);
+    }
+
+    fn record(namespace: &str) -> OnRecord {
+        OnRecord { namespace: namespace.into(), topic_id: "id".into() }
+    }
+
+    fn refused_claim(namespace: &str) -> Arc<TopicClaim> {
+        Arc::new(TopicClaim { status: None, ..(*claim(namespace, "orders", TopicSource::Declared)).clone() })
+    }
+
+    #[test]
+    fn who_does_not_have_the_topic_cannot_deny_what_is_held() {
+        let denied = || Verdict::Denied { account: "default".into() };
+        let has = lent_view(denied());
+        let has_not = TopicView { claims: vec![refused_claim("shop")], ..lent_view(denied()) };
+        let hidden = TopicView { exists: false, ..has_not.clone() };
+        let hidden_and_ours = TopicView { on_record: vec![record("web")], ..hidden.clone() };
+        for (view, held, pending, case) in [
+            (&has, true, false, "its owner denies it"),
+            (&has_not, true, true, "somebody whom it was refused denies it"),
+            (&has_not, false, false, "and nothing is held"),
+            (&hidden, true, false, "there is no topic"),
+            (&hidden_and_ours, true, true, "a broker that is behind does not show what was ours"),
+        ] {
+            let said = ask(view, "orders", Right::Consume, held, Undeclared::Any);
+            let expected = matches!(&said, Standing::Pending(Reason::TopicOwnedElsewhere, _));
+            assert_eq!(expected, pending, "{case}: {said:?}");
+            assert!(pending || matches!(said, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{case}");
+        }
+        let granted =
+            TopicView { verdicts: BTreeMap::from([(Right::Consume, Verdict::Granted { via: "x".into() })]), ..has_not };
+        assert!(matches!(ask(&granted, "orders", Right::Consume, true, Undeclared::Any), Standing::Lent(_)));
+    }
+
+    #[test]
+    fn what_is_on_record_is_its_namespaces_while_that_has_no_claim() {
+        let kept = |namespace| TopicView {
+            claims: vec![refused_claim("rival")],
+            exists: true,
+            on_record: vec![record(namespace)],
+            ..TopicView::default()
+        };
+        assert_eq!(ask(&kept("web"), "orders", Right::Consume, true, Undeclared::Refuse), Standing::Nobodys);
+        let other = kept("shop");
+        let said = ask(&other, "orders", Right::Consume, true, Undeclared::Any);
+        assert!(matches!(said, Standing::Pending(Reason::TopicOwnedElsewhere, _)), "lent by whose it was: {said:?}");
+        let said = ask(&other, "orders", Right::Consume, false, Undeclared::Any);
+        assert!(matches!(said, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{said:?}");
+        let gone = TopicView { claims: Vec::new(), exists: false, ..other };
+        assert_eq!(ask(&gone, "orders", Right::Consume, false, Undeclared::Any), Standing::Nobodys);
+    }
+
+    #[test]
+    fn the_books_say_nothing_of_a_topic_that_was_made_anew() {
+        let id = crate::kafka::admin::topics::TopicId([7; 16]);
+        let books = |id: String| vec![OnRecord { namespace: "shop".into(), topic_id: id }];
+        let view = |books| TopicView::new(vec![refused_claim("web")], Some(id), books);
+        assert!(view(books(id.to_string())).owner().is_none());
+        assert!(view(books("another".to_owned())).owner().is_some());
+        assert!(TopicView::new(vec![refused_claim("web")], None, books(id.to_string())).owner().is_some());
     }
 }

@@ -25,7 +25,8 @@ use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
 use crate::topics;
-use crate::topics::deletion::{self, departures::Departures};
+use crate::topics::deletion;
+use crate::topics::deletion::departures::{Departure, Departures};
 
 /// The name of the Lease by which one replica leads.
 pub const LEASE: &str = "admittance-operator";
@@ -164,7 +165,14 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
             dependants,
         );
     };
-    let deleted = |claim: &TopicClaim| departures.deleted(claim);
+    let deleted = |claim: &TopicClaim| {
+        if let Some(departure) = Departure::of(claim) {
+            // Before the claim is out of the table: whoever looks then must see whose the topic was.
+            let (topic, record) = departure.whose();
+            world.departed.note(topic, record);
+            departures.came(departure);
+        }
+    };
     let of_2017 = watches_2017::watches(&client, settings, &world, &queues);
     tokio::join!(watches::watches(client.clone(), &world, &queues, deleted), of_2017, controllers);
 }

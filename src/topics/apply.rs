@@ -14,6 +14,7 @@ use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 use crate::kafka::error::Error;
+use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 
@@ -142,6 +143,9 @@ fn intent(claim: &TopicClaim, creating: Option<&TopicIntent>, managed: &[String]
         None => (Base::SameObject, json!({"cluster": cluster, "managedConfig": managed})),
         // An id that was written since this claim was read stays.
         Some(creating) => {
+            // The settings of an intent before it go with it.
+            let before = claim.status.as_ref().and_then(|status| status.creating.as_ref());
+            let creating = merge(&json!(before), json!(creating));
             let intent = json!({"cluster": cluster, "managedConfig": managed, "creating": creating, "topicId": null});
             (Base::Unchanged, intent)
         }
@@ -151,12 +155,12 @@ fn intent(claim: &TopicClaim, creating: Option<&TopicIntent>, managed: &[String]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::{TopicClaimSpec, TopicSource};
+    use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicSource};
 
     #[test]
     fn a_topic_is_about_to_be_made_only_for_the_claim_as_it_was_read() {
         let claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
-        let creating = TopicIntent { partitions: 3, replicas: -1 };
+        let creating = TopicIntent { partitions: 3, replicas: -1, config: None };
         for (creating, base, id) in
             [(Some(&creating), Base::Unchanged, Some(&json!(null))), (None, Base::SameObject, None)]
         {
@@ -167,5 +171,18 @@ mod tests {
                 (creating.is_some(), &json!(["flush.ms"]))
             );
         }
+    }
+
+    #[test]
+    fn an_intent_leaves_nothing_of_the_one_before() {
+        let of = |key: &str| TopicIntent {
+            partitions: 3,
+            replicas: -1,
+            config: Some([(key.to_owned(), "1".to_owned())].into()),
+        };
+        let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
+        claim.status = Some(TopicClaimStatus { creating: Some(of("flush.ms")), ..TopicClaimStatus::default() });
+        let (_, intent) = intent(&claim, Some(&of("segment.ms")), &[]);
+        assert_eq!(intent["creating"]["config"], json!({"flush.ms": null, "segment.ms": "1"}));
     }
 }

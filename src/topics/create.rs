@@ -4,7 +4,7 @@ use super::disk::{SEGMENT, SEGMENT_BYTES, Shape};
 use super::observe::Observation;
 use super::plan::{EXISTS, Plan, Verdict, list, some};
 use super::step::Step;
-use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicLimits, TopicPolicy};
+use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicLimits, TopicPolicy};
 use crate::intent::claim::{RETENTION_MS, declared, most_millis};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
 
@@ -59,6 +59,15 @@ pub fn shape_of(seen: &Observation, policy: &TopicPolicy) -> Option<Shape> {
     })
 }
 
+/// Whether what the brokers give decides how long a topic keeps records from now on: its claim has said so, and says so no more.
+#[must_use]
+pub fn withdraws_retention(claim: &TopicClaim, limits: &TopicLimits) -> bool {
+    let managed = claim.status.as_ref().and_then(|status| status.managed_config.as_ref());
+    limits.max_retention.is_some()
+        && managed.is_some_and(|keys| keys.iter().any(|key| key == RETENTION_MS))
+        && !declared(&claim.spec, None).contains_key(RETENTION_MS)
+}
+
 /// Whether what the brokers give decides how a topic is made.
 #[must_use]
 pub fn needs_defaults(spec: &TopicClaimSpec, limits: &TopicLimits) -> bool {
@@ -71,10 +80,10 @@ pub fn needs_defaults(spec: &TopicClaimSpec, limits: &TopicLimits) -> bool {
 pub fn create(seen: &Observation, policy: &TopicPolicy) -> Plan {
     let topic = topic_of(seen, policy);
     let managed: Vec<String> = declared(&seen.claim.spec, seen.share).into_keys().collect();
-    let intent = TopicIntent {
-        partitions: topic.partitions.unwrap_or(BROKER_DEFAULT),
-        replicas: topic.replicas.map_or(BROKER_DEFAULT, i32::from),
-    };
+    let intent = intent_of(&topic);
+    // What was asked before may have been done, and only that intent would show it: it is not written over on the word of one broker.
+    let before = seen.claim.status.as_ref().and_then(|status| status.creating.as_ref());
+    let doubtful = before.is_some_and(|before| *before != intent);
     let mut facts = TopicClaimStatus {
         partitions: topic.partitions,
         replicas: topic.replicas.map(i32::from),
@@ -85,7 +94,16 @@ pub fn create(seen: &Observation, policy: &TopicPolicy) -> Plan {
     seen.users.tell(&mut facts);
     let steps = vec![Step::Record { creating: Some(intent), managed }, Step::Create(topic)];
     let verdict = Verdict { obstacle: None, message: EXISTS.to_owned(), facts, reverted: Vec::new() };
-    Plan { steps, verdict, doubtful: false, replicas: None }
+    Plan { steps, verdict, doubtful, replicas: None }
+}
+
+/// What is on record of a topic that is about to be made.
+fn intent_of(topic: &NewTopic) -> TopicIntent {
+    TopicIntent {
+        partitions: topic.partitions.unwrap_or(BROKER_DEFAULT),
+        replicas: topic.replicas.map_or(BROKER_DEFAULT, i32::from),
+        config: Some(topic.configs.clone()),
+    }
 }
 
 /// How a claim stands whose topic has just been made.
@@ -122,6 +140,39 @@ mod tests {
         );
         let configs: Vec<_> = topic.configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(configs, ["flush.ms=5", "min.insync.replicas=2", "retention.ms=86400000"]);
+    }
+
+    #[test]
+    fn an_intent_of_unknown_outcome_is_written_over_only_after_every_broker_was_asked() {
+        let intent = |flush: &str| json!({"partitions": 1, "replicas": -1, "config": {"flush.ms": flush}});
+        let old = json!({"partitions": 1, "replicas": -1});
+        for (creating, doubtful, case) in [
+            (Value::Null, false, "nothing was asked"),
+            (intent("5"), false, "the same was"),
+            (intent("6"), true, "the claim was edited since"),
+            (old, true, "an earlier version did not write what it asked for"),
+        ] {
+            let mut wanted = claim(json!({"config": {"flush.ms": "5"}}), Value::Null);
+            wanted.status = serde_json::from_value(json!({"creating": creating})).unwrap();
+            let plan = decide(wanted, json!({}), None);
+            let [Step::Record { creating: Some(recorded), .. }, _] = plan.steps.as_slice() else { panic!("{case}") };
+            assert_eq!((plan.doubtful, json!(recorded)), (doubtful, intent("5")), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_retention_that_is_taken_out_of_a_claim_asks_for_the_brokers_own_where_there_is_a_limit() {
+        let limits = |json: Value| serde_json::from_value::<TopicLimits>(json).unwrap();
+        let limited = limits(json!({"maxRetention": "1h"}));
+        let had = json!({"managedConfig": ["retention.ms"]});
+        for (spec, status, limits, expected) in [
+            (json!({}), had.clone(), &limited, true),
+            (json!({"retention": {"time": "1m"}}), had.clone(), &limited, false),
+            (json!({}), json!({"managedConfig": ["flush.ms"]}), &limited, false),
+            (json!({}), had, &limits(json!({})), false),
+        ] {
+            assert_eq!(withdraws_retention(&claim(spec.clone(), status), limits), expected, "{spec}");
+        }
     }
 
     #[test]

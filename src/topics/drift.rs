@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Context;
-use super::observe::{Found, is_admitted, with};
+use super::observe::{Found, Look, is_admitted, with};
 use super::plan::plan;
 use super::report::status;
 use crate::api::resources::TopicClaim;
@@ -83,7 +83,7 @@ async fn compare(
 
 /// Whether something is to be done, or to be said, that was not said.
 fn differs(context: &Context, claim: &Arc<TopicClaim>, connection: &Connection, found: Option<Found>) -> bool {
-    let mut seen = with(context, Arc::clone(claim), Ok((connection.terms.topics.clone(), found)));
+    let mut seen = with(context, Arc::clone(claim), Ok((connection.terms.topics.clone(), found)), Look::First);
     seen.admitted = is_admitted(context, connection, claim);
     plan(&seen)
         .is_some_and(|plan| !plan.steps.is_empty() || claim.status.as_ref() != Some(&status(claim, &plan.verdict)))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::create::topic_of;
 use super::difference::{Difference, differences, partitions, replicas};
 use super::observe::{Found, Observation};
 use super::plan::{EXISTS, Plan, Verdict, list, refused, said, settled, some};
@@ -11,7 +12,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{Drift, TopicClaimStatus};
 use crate::clusters::Unusable;
 use crate::clusters::observe::unusable;
-use crate::intent::claim::{RETENTION_BYTES, declared, settings};
+use crate::intent::claim::{RETENTION_BYTES, RETENTION_MS, declared, most_millis, settings};
 use crate::kafka::admin::settings::Changes;
 
 /// Brings a topic that is the claim's to what the claim says, and leaves it as it is where that cannot be.
@@ -50,8 +51,9 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
     let share = spec.retention.as_ref().is_some_and(|retention| retention.disk_fraction.is_some());
     // A share comes to something else when disks do: where the topic has what it was last left with, nobody has changed it.
     let left = status.config.as_ref().and_then(|config| config.get(RETENTION_BYTES));
-    let mended =
+    let mut mended =
         mend(spec.topic_name.as_str(), &differing, |key, have| share && key == RETENTION_BYTES && have == left);
+    bound(&mut mended.changes, seen, own.and_then(|own| own.get(RETENTION_MS)));
     let outside = if settled(&seen.claim) { mended.told.clone() } else { Vec::new() };
     let mut steps = Vec::new();
     let mut keys = managed.clone();
@@ -82,6 +84,21 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
     let message = if mended.obstacle.is_some() { String::new() } else { EXISTS.to_owned() };
     let verdict = Verdict { obstacle: mended.obstacle, message, facts, reverted: outside };
     Plan { steps, verdict, doubtful: false, replicas: wanted(spec) }
+}
+
+/// Has a topic whose claim no longer says for how long it keeps records keep to the cluster's limit, as one does that is made by a claim
+/// that never said so.
+fn bound(changes: &mut Changes, seen: &Observation, have: Option<&String>) {
+    let Ok((policy, _)) = &seen.kafka else { return };
+    if most_millis(&policy.limits).is_none() || changes.get(RETENTION_MS) != Some(&None) {
+        return;
+    }
+    let Some(bounded) = topic_of(seen, policy).configs.remove(RETENTION_MS) else { return };
+    if have.is_some_and(|have| settings::same(RETENTION_MS, have, &bounded)) {
+        changes.remove(RETENTION_MS);
+    } else {
+        changes.insert(RETENTION_MS.to_owned(), Some(bounded));
+    }
 }
 
 /// What is made of the differences of a topic.
@@ -126,4 +143,45 @@ fn mend(topic: &str, differing: &[Difference], ours: impl Fn(&str, Option<&Strin
         }
     }
     mended
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::plan::plan;
+    use super::super::samples::{claim, see, topic};
+    use super::*;
+    use crate::kafka::admin::configs::TopicDefaults;
+
+    #[test]
+    fn a_retention_that_is_named_no_more_keeps_to_the_limit_as_one_that_never_was() {
+        let limited = |more: Value| json!({"limits": {"maxRetention": "1h"}, "defaultConfig": more});
+        for (policy, brokers, has, expected, case) in [
+            (json!({}), Some(604_800_000), "60000", Some(None), "no limit"),
+            (limited(json!({})), Some(604_800_000), "60000", Some(Some("3600000")), "brokers keep for longer"),
+            (limited(json!({})), Some(-1), "60000", Some(Some("3600000")), "brokers keep for ever"),
+            (limited(json!({})), None, "60000", Some(Some("3600000")), "nothing is known of the brokers"),
+            (limited(json!({})), Some(1_800_000), "60000", Some(None), "brokers keep for less"),
+            (limited(json!({"retention.ms": "5"})), None, "60000", Some(Some("5")), "the policy's own setting"),
+            (limited(json!({})), None, "3600000", None, "it keeps for just as long"),
+        ] {
+            let mut withdrawn = claim(json!({}), json!({"managedConfig": ["retention.ms"]}));
+            withdrawn.metadata.generation = Some(2);
+            let defaults = TopicDefaults { retention_ms: brokers, ..TopicDefaults::default() };
+            let seen = see(withdrawn.clone(), policy.clone(), topic(1, 1, json!({"retention.ms": has})));
+            let plan = plan(&Observation { defaults, ..seen }).unwrap();
+            let change = expected.map(|value: Option<&str>| value.map(str::to_owned));
+            let steps: Vec<_> =
+                change.into_iter().map(|value| Step::Alter([("retention.ms".to_owned(), value)].into())).collect();
+            assert_eq!(plan.steps, steps, "{case}");
+            assert_eq!(plan.verdict.facts.managed_config, None, "{case}");
+            assert_eq!(plan.verdict.obstacle, None, "{case}");
+            // What it then has is nobody's: the next look has nothing to do.
+            let after = plan.verdict.facts.config.clone().unwrap_or_default();
+            withdrawn.status = Some(plan.verdict.facts);
+            let rest = super::super::plan::plan(&see(withdrawn, policy, topic(1, 1, json!(after)))).unwrap();
+            assert_eq!(rest.steps, [], "{case}");
+        }
+    }
 }

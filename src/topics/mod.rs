@@ -20,6 +20,7 @@ pub mod plan;
 pub mod refusal;
 pub mod replicas;
 pub mod report;
+pub mod rivals;
 #[cfg(test)]
 mod samples;
 pub mod shares;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::deletion::ids_on_record;
 use super::holders::Holders;
 use super::users::Users;
-use super::{Context, create, not_shown, shares};
+use super::{Context, create, not_shown, rivals, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, ResourceType};
@@ -14,7 +13,7 @@ use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
-use crate::ownership::owner;
+use crate::ownership::{OnRecord, owner};
 
 /// Everything that a decision needs.
 #[derive(Debug)]
@@ -23,10 +22,14 @@ pub struct Observation {
     pub claim: Arc<TopicClaim>,
     /// The claim that has the topic: this one, or another's.
     pub owner: Arc<TopicClaim>,
+    /// The other claims on the topic, as `namespace/name`, in the order of their names.
+    pub rivals: Vec<String>,
     /// Whether the cluster is for claims of this namespace.
     pub admitted: bool,
     /// Ids under which any claim has made or taken over the topic.
     pub known_ids: Vec<String>,
+    /// Whose the topic was, by claims that were deleted.
+    pub on_record: Vec<OnRecord>,
     /// Who holds rights on the topic in Kafka. Looked at only where nothing else says whose it is.
     pub holders: Holders,
     /// Whether the topic has no record. Looked at only where the claim says that it was about to make it.
@@ -61,26 +64,71 @@ pub enum Look {
     Second,
 }
 
-/// What is known without Kafka; the topic as `kafka` says.
+/// What is known without Kafka; the topic as `kafka` says, by such a look.
 #[must_use]
 pub fn with(
     context: &Context,
     claim: Arc<TopicClaim>,
     kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
+    look: Look,
 ) -> Observation {
     let key = (claim.spec.cluster.clone(), claim.spec.topic_name.clone());
     let claims = context.world.topics.of(&key);
-    let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(&claim));
+    let on_record = that_stand(context.world.on_record(&key), &kafka, look);
+    let users = Users::of(&context.world, &key);
+    among(claim, &claims, on_record, users, kafka)
+}
+
+/// The same among any claims on the topic. Pure.
+#[must_use]
+pub fn among(
+    claim: Arc<TopicClaim>,
+    claims: &[Arc<TopicClaim>],
+    on_record: Vec<OnRecord>,
+    users: Users,
+    kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
+) -> Observation {
+    let owner = owner(claims, &on_record).cloned().unwrap_or_else(|| Arc::clone(&claim));
     let mut known_ids: Vec<String> =
         claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
     // Of a claim that was deleted, this namespace has the topic again.
-    let cluster = claim.spec.cluster.split_once('/').and_then(|name| context.world.clusters.get(&name));
-    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-    known_ids.extend(ids_on_record(cluster.as_deref(), namespace, &claim.spec.topic_name));
-    let users = Users::of(&context.world, &key);
-    let holders = Holders::default();
-    let (empty, defaults, share, no_room) = (false, TopicDefaults::default(), None, None);
-    Observation { claim, owner, admitted: true, known_ids, holders, empty, users, defaults, share, no_room, kafka }
+    let ours = on_record.iter().filter(|record| Some(&record.namespace) == claim.metadata.namespace.as_ref());
+    known_ids.extend(ours.map(|record| record.topic_id.clone()));
+    let rivals = rivals::of(&claim, claims);
+    Observation {
+        claim,
+        owner,
+        rivals,
+        admitted: true,
+        known_ids,
+        on_record,
+        holders: Holders::default(),
+        empty: false,
+        users,
+        defaults: TopicDefaults::default(),
+        share: None,
+        no_room: None,
+        kafka,
+    }
+}
+
+/// What is on record of the very topic that Kafka has: of one that was made anew, or is gone for all brokers, the books say nothing. Where
+/// that is not known, they stand.
+#[must_use]
+pub fn that_stand(
+    mut books: Vec<OnRecord>,
+    kafka: &Result<(TopicPolicy, Option<Found>), Unusable>,
+    look: Look,
+) -> Vec<OnRecord> {
+    match kafka {
+        Ok((_, Some(found))) => {
+            let id = found.topic.id.to_string();
+            books.retain(|record| record.topic_id == id);
+        }
+        Ok((_, None)) if look == Look::Second => books.clear(),
+        Ok((_, None)) | Err(_) => {}
+    }
+    books
 }
 
 impl Observation {
@@ -109,11 +157,11 @@ pub async fn observe(
     look: Look,
 ) -> Result<(Observation, Option<Arc<Connection>>), Halt> {
     let connection = match context.clusters.get(&claim.spec.cluster) {
-        Err(unusable) => return Ok((with(context, claim, Err(unusable)), None)),
+        Err(unusable) => return Ok((with(context, claim, Err(unusable), look), None)),
         Ok(connection) => connection,
     };
     let found = find(&connection, &claim.spec.topic_name, look).await?;
-    let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)));
+    let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)), look);
     seen.admitted = is_admitted(context, &connection, &seen.claim);
     let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
     let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());
@@ -130,7 +178,9 @@ pub async fn observe(
     }
     if seen.is_owner() {
         let topic = seen.kafka.as_ref().ok().and_then(|(_, found)| found.as_ref()).map(|found| &found.topic);
-        if (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, &connection.terms.topics.limits) {
+        let limits = &connection.terms.topics.limits;
+        let makes = (topic.is_none() || on_record) && create::needs_defaults(&seen.claim.spec, limits);
+        if makes || create::withdraws_retention(&seen.claim, limits) {
             seen.defaults = context.defaults.of(&connection, &seen.claim.spec.cluster).await?;
         }
         seen.share = match topic {

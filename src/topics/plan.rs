@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::belonging::{obstacle, unseen};
+use super::belonging::{kept, obstacle, unseen};
 use super::create::create;
 use super::keep::keep;
 use super::observe::Observation;
+use super::rivals::{also_claimed, yields};
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition};
@@ -68,14 +69,19 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let mut plan = match (found, wrong) {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
-        (None, None) => create(seen, policy),
+        // A broker that is behind may not show what the books speak of.
+        (None, None) => kept(seen, &status).map_or_else(|| create(seen, policy), said),
         (Some(found), wrong) => match obstacle(seen, found, policy, &status) {
             Some(verdict) => said(verdict),
             None => keep(seen, found, &status, wrong),
         },
     };
     let news = !plan.steps.is_empty() || plan.verdict.obstacle.is_some() || plan.verdict.facts.drift != status.drift;
-    plan.doubtful = (found.is_none() && status.topic_id.is_some()) || (settled(claim) && news);
+    if plan.verdict.obstacle.is_none() {
+        plan.verdict.message.push_str(&also_claimed(&seen.rivals));
+    }
+    let unseen = found.is_none() && (status.topic_id.is_some() || kept(seen, &status).is_some());
+    plan.doubtful |= unseen || (settled(claim) && news);
     Some(plan)
 }
 
@@ -94,21 +100,6 @@ pub(super) fn said(verdict: Verdict) -> Plan {
 #[must_use]
 pub fn refused(facts: TopicClaimStatus, reason: Reason, message: String) -> Verdict {
     Verdict { obstacle: Some(Unusable { reason, message }), message: String::new(), facts, reverted: Vec::new() }
-}
-
-fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> Verdict {
-    let topic = &claim.spec.topic_name;
-    let (ours, theirs) = (&claim.metadata.namespace, owner.metadata.namespace.as_deref().unwrap_or_default());
-    // By its id the successor knows the topic: it stays on record until that has it, and this claim is looked at again.
-    let handed_over = owner.status.as_ref().is_some_and(|status| status.topic_id.is_some());
-    let topic_id = status.topic_id.filter(|_| !handed_over);
-    // For the rest, another namespace's claim is not ours to describe.
-    let facts = TopicClaimStatus { conditions: status.conditions, topic_id, ..TopicClaimStatus::default() };
-    if ours.as_deref() == Some(theirs) {
-        let name = owner.metadata.name.as_deref().unwrap_or_default();
-        return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
-    }
-    refused(facts, Reason::TopicOwnedElsewhere, format!("topic {topic} belongs to namespace {theirs}"))
 }
 
 /// What of the claim can never be, or may not be here.
@@ -158,8 +149,6 @@ pub(super) fn list(texts: &[String]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
@@ -340,24 +329,6 @@ mod tests {
             let plan = plan(&Observation { kafka, ..see(claim, json!({}), None) });
             assert_eq!(plan.as_ref().and_then(reason), told, "{why} {generation}");
             assert!(plan.is_none_or(|plan| plan.verdict.facts == before && plan.steps.is_empty()));
-        }
-    }
-
-    #[test]
-    fn a_claim_that_yields_keeps_the_topics_id_until_its_successor_has_it() {
-        for (before, successor, kept) in [
-            (json!({"partitions": 1}), json!(null), Some(ID.to_string())),
-            (json!({"partitions": 1}), json!({"creating": {"partitions": 1, "replicas": 1}}), Some(ID.to_string())),
-            (json!({"partitions": 1}), json!({"topicId": ID.to_string()}), None),
-            (json!(null), json!(null), None),
-        ] {
-            let mut owner = claim(json!({}), json!(null));
-            owner.metadata.uid = Some("other".into());
-            owner.status = serde_json::from_value(successor).unwrap();
-            let seen = Observation { owner: Arc::new(owner), ..see(claim(json!({}), before), json!({}), None) };
-            let plan = plan(&seen).unwrap();
-            assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicConflict), 0));
-            assert_eq!((plan.verdict.facts.topic_id, plan.verdict.facts.partitions), (kept, None));
         }
     }
 

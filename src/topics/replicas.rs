@@ -1,10 +1,13 @@
 //! What a claim wants of its topic's replicas, and what is told of their moves. Pure.
 
 use super::moves::Progress;
-use super::plan::{EXISTS, Verdict};
+use super::plan::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Drift, READY, TopicClaimSpec, TopicClaimStatus, condition};
 use crate::clusters::Unusable;
+
+/// What stands before the number of partitions whose replicas are on the move, after what else is said.
+const MOVED: &str = "; partitions whose replicas are moved: ";
 
 /// How many replicas a claim has its topic brought to; `None` where it leaves them as they are.
 #[must_use]
@@ -25,7 +28,7 @@ pub fn tell(mut verdict: Verdict, progress: &Progress) -> Verdict {
         && let Some(left) = progress.moving
     {
         let aside = progress.aside.as_ref().map_or_else(String::new, |aside| format!("; {aside}"));
-        verdict.message = format!("the topic exists; partitions whose replicas are moved: {left}{aside}");
+        verdict.message = format!("{}{MOVED}{left}{aside}", verdict.message);
     }
     verdict
 }
@@ -39,7 +42,7 @@ pub fn still(status: &TopicClaimStatus, progress: &Progress) -> Option<Verdict> 
     } else {
         Some(Unusable { reason: Reason::of_code(&said.reason)?, message: said.message.clone() })
     };
-    let message = if obstacle.is_none() { EXISTS.to_owned() } else { String::new() };
+    let message = said.message.split(MOVED).next().filter(|_| obstacle.is_none()).unwrap_or_default().to_owned();
     Some(tell(Verdict { obstacle, message, facts: status.clone(), reverted: Vec::new() }, progress))
 }
 
@@ -100,13 +103,18 @@ mod tests {
             (refused, Some(5), moving(Some(5)), None),
             (refused, None, moving(None), None),
             (Some((true, Reason::Ready)), Some(5), moving(Some(3)), Some((None, Some(3), "moved: 3"))),
-            (Some((true, Reason::Ready)), Some(5), moving(None), Some((None, None, "the topic exists"))),
+            (Some((true, Reason::Ready)), Some(5), moving(None), Some((None, None, "contested"))),
             (None, Some(5), moving(None), None),
         ] {
             let mut status = TopicClaimStatus { moving: told, ..TopicClaimStatus::default() };
             if let Some((holds, reason)) = said {
                 let now = Time(Timestamp::UNIX_EPOCH);
-                Conditions::new(&mut status.conditions, Some(1), now).say(READY, holds, reason, "why");
+                Conditions::new(&mut status.conditions, Some(1), now).say(
+                    READY,
+                    holds,
+                    reason,
+                    if holds { "contested; partitions whose replicas are moved: 5" } else { "why" },
+                );
             }
             let after = still(&status, &progress);
             let found = after.as_ref().map(|after| {

@@ -91,7 +91,11 @@ fn patch(before: &TopicClaimStatus, status: &TopicClaimStatus) -> (Base, Value) 
 /// What others go by: see `access::standing`, and [`crate::ownership`].
 fn standing(status: &TopicClaimStatus) -> [Option<&str>; 5] {
     let ready = condition(&status.conditions, READY);
-    let said = ready.map(|said| [said.status.as_str(), said.reason.as_str(), said.message.as_str()]);
+    let said = ready.map(|said| {
+        // What is said beside that all is well concerns nobody else.
+        let message = if said.status == "True" { "" } else { said.message.as_str() };
+        [said.status.as_str(), said.reason.as_str(), message]
+    });
     let [holds, reason, message] = said.map_or([None; 3], |said| said.map(Some));
     [holds, reason, message, status.topic_id.as_deref(), status.creating.as_ref().map(|_| "creating")]
 }
@@ -161,6 +165,18 @@ mod tests {
         assert_eq!(next(&verdict(&[], &[])).unwrap(), "False Ready the topic is as the claim says");
         assert_eq!(next(&verdict(&[], &["c"])).unwrap(), "False DriftReverted put right at last: c");
         assert_eq!(next(&verdict(&[], &[])).unwrap(), "False DriftReverted put right at last: c");
+    }
+
+    #[test]
+    fn a_rival_is_told_without_an_event_and_nobody_else_looks_again() {
+        let mut claim = TopicClaim::new("orders", TopicClaimSpec::of("orders", "a/b", TopicSource::Declared));
+        claim.status = Some(status(&claim, &verdict(&[], &[])));
+        let mut contested = verdict(&[], &[]);
+        contested.message.push_str("; also claimed by web/orders");
+        let (before, after) = (claim.status.clone().unwrap(), status(&claim, &contested));
+        assert_ne!(before, after);
+        assert_eq!(standing(&before), standing(&after));
+        assert_eq!(news(&before.conditions, &after.conditions), None);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::observe::{Found, Observation};
+use super::observe::{Found, Observation, among};
 use super::plan::{EXISTS, Plan, plan};
+use super::users::Users;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Conditions, READY, TopicClaim, TopicClaimSpec, TopicClaimStatus};
 use crate::kafka::admin::BrokerId;
@@ -52,19 +53,8 @@ pub(super) fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>
 
 pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Observation {
     let claim = Arc::new(claim);
-    Observation {
-        owner: Arc::clone(&claim),
-        admitted: true,
-        known_ids: claim.status.iter().filter_map(|status| status.topic_id.clone()).collect(),
-        claim,
-        holders: Default::default(),
-        empty: true,
-        users: Default::default(),
-        defaults: Default::default(),
-        share: None,
-        no_room: None,
-        kafka: Ok((serde_json::from_value(policy).unwrap(), found)),
-    }
+    let kafka = Ok((serde_json::from_value(policy).unwrap(), found));
+    Observation { empty: true, ..among(Arc::clone(&claim), &[claim], Vec::new(), Users::default(), kafka) }
 }
 
 pub(super) fn reason(plan: &Plan) -> Option<Reason> {

@@ -71,17 +71,21 @@ pub async fn to_be(context: &Context, connection: &Connection, seen: &Observatio
 pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -> Option<Unusable> {
     let topics = &context.world.topics;
     let all = topics.names().into_iter().filter_map(|(namespace, name)| topics.get(&(&namespace, &name)));
-    let rivals = |other: &TopicClaim| topics.of(&(other.spec.cluster.clone(), other.spec.topic_name.clone()));
+    let has_topic = |other: &TopicClaim| {
+        let key = (other.spec.cluster.clone(), other.spec.topic_name.clone());
+        let owner = owner(&topics.of(&key), &context.world.on_record(&key)).cloned();
+        owner.is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
+    };
     let admitted = |other: &TopicClaim| is_admitted(context, connection, other);
-    no_room_among(all, rivals, admitted, claim, &connection.terms.topics)
+    no_room_among(all, has_topic, admitted, claim, &connection.terms.topics)
 }
 
-/// The same among any claims: `all` of them, those on the topic of one, and whether one's namespace may use the cluster. A claim that
-/// yields its topic to another promises nothing, nor does one that is refused. Pure.
+/// The same among any claims: `all` of them, whether one is the one that has its topic, as this one is, and whether its namespace may use
+/// the cluster. A claim that yields its topic to another promises nothing, nor does one that is refused. Pure.
 #[must_use]
 pub fn no_room_among(
     all: impl Iterator<Item = Arc<TopicClaim>>,
-    rivals: impl Fn(&TopicClaim) -> Vec<Arc<TopicClaim>>,
+    has_topic: impl Fn(&TopicClaim) -> bool,
     admitted: impl Fn(&TopicClaim) -> bool,
     claim: &TopicClaim,
     policy: &TopicPolicy,
@@ -92,8 +96,8 @@ pub fn no_room_among(
     for other in all.filter(|other| other.spec.cluster == claim.spec.cluster) {
         let Some(share) = named(&other.spec) else { continue };
         let uid = other.metadata.uid.clone().unwrap_or_default();
-        let holds = || claim.metadata.uid.as_ref() == Some(&uid) || holds_share(&other, policy, admitted(&other));
-        if owner(&rivals(&other)).is_some_and(|owner| owner.metadata.uid.as_ref() == Some(&uid)) && holds() {
+        let holds = || has_topic(&other) && holds_share(&other, policy, admitted(&other));
+        if claim.metadata.uid.as_ref() == Some(&uid) || holds() {
             promises.push(Promise { since: other.metadata.creation_timestamp.clone(), uid, share });
         }
     }

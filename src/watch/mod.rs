@@ -2,6 +2,7 @@
 //! and ask live before anything that cannot be undone.
 
 pub mod config_maps;
+pub mod departed;
 pub mod deployments;
 pub mod follow;
 pub mod pods;
@@ -12,6 +13,7 @@ pub mod unnamed;
 use std::collections::BTreeSet;
 
 pub use config_maps::ConfigMapFacts;
+use departed::Departed;
 pub use deployments::DeploymentFacts;
 pub use pods::PodFacts;
 use reach::{Reach, Scope};
@@ -20,6 +22,7 @@ pub use unnamed::Unnamed;
 
 use crate::api::names::ClusterRef;
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::ownership::{self, OnRecord};
 
 /// A topic on a cluster: `namespace/name` of the `BrokerCluster`, and the topic's name.
 pub type TopicKey = (String, String);
@@ -71,6 +74,8 @@ pub struct World {
     pub accesses: Table<AccessClaim, TopicKey>,
     /// Claims on topics, by topic.
     pub topics: Table<TopicClaim, TopicKey>,
+    /// Topics whose claims were deleted of late.
+    pub departed: Departed,
     /// Kafka clusters.
     pub clusters: Table<BrokerCluster, ()>,
     /// Namespaces that are opted in, whether they are looked after or not.
@@ -101,6 +106,7 @@ impl World {
             config_maps: Table::fed_by(&scopes, |_| Vec::new()),
             accesses: Table::fed_by(&scopes, accesses),
             topics: Table::fed_by(&scopes, topics),
+            departed: Departed::default(),
             clusters: Table::fed_by(&scopes, |_| Vec::new()),
             namespaces: Table::new(|_| Vec::new()),
             reach,
@@ -130,6 +136,19 @@ impl World {
         let pod = PodFacts::new(meta, &self.default_cluster)?;
         let siblings = self.pods.of(&pod.access_key());
         Some(pod.beside(&siblings))
+    }
+
+    /// Whose a topic was before its claim was deleted: by the books of its cluster, and of late.
+    #[must_use]
+    pub fn on_record(&self, key: &TopicKey) -> Vec<OnRecord> {
+        let cluster = key.0.split_once('/').and_then(|name| self.clusters.get(&name));
+        let mut found = self.departed.of(key);
+        let books = ownership::on_record(cluster.as_deref(), &key.1);
+        // The books may lag behind the latest word.
+        let known = |id: &String| found.iter().any(|record| record.topic_id == *id);
+        let books: Vec<_> = books.into_iter().filter(|record| !known(&record.topic_id)).collect();
+        found.extend(books);
+        found
     }
 
     /// Whether anybody asks for an access: a Pod, or a Deployment.

@@ -12,7 +12,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("trust", &["api", "crypto", "runtime"]),
     ("kafka", &["api", "crypto"]),
     ("runtime", &["api", "crypto"]),
-    ("watch", &["api", "intent", "runtime"]),
+    ("watch", &["api", "intent", "ownership", "runtime"]),
     ("clusters", &["api", "kafka", "runtime", "watch"]),
     ("access", &["api", "clusters", "crypto", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("topics", &["api", "clusters", "intent", "kafka", "ownership", "runtime", "watch"]),

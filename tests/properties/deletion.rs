@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use admittance::api::resources::{Deletion, PendingDeletion};
+use admittance::api::resources::{Deletion, PendingDeletion, TopicSource};
 use admittance::topics::deletion::books::Books;
 use admittance::topics::deletion::brake::word;
 use admittance::topics::deletion::definition::Definition;
@@ -79,7 +79,13 @@ fn act() -> impl Strategy<Value = Act> {
 fn standing(facts: &[Fact]) -> Standing {
     let mut standing = Standing::default();
     for (topic, fact) in facts.iter().enumerate() {
-        let claim = |topic_id| Claimed { namespace: "ns".into(), name: "c".into(), uid: None, topic_id };
+        let claim = |topic_id| Claimed {
+            namespace: "ns".into(),
+            name: "c".into(),
+            uid: None,
+            topic_id,
+            source: TopicSource::Declared,
+        };
         let name = format!("t{topic}");
         if fact.named || fact.claimed {
             standing.claims.insert(name.clone(), vec![claim(fact.claimed.then(|| fact.id(topic)))]);

@@ -168,6 +168,9 @@ pub struct TopicIntent {
     pub partitions: i32,
     /// The replicas that CreateTopics was asked for; -1 is the brokers' default.
     pub replicas: i32,
+    /// The settings that CreateTopics was asked for; absent where an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, String>>,
 }
 
 /// What the operator saw.

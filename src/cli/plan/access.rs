@@ -9,11 +9,12 @@ use super::item::{Line, Mark};
 use super::observe::Seen;
 use super::view::View;
 use crate::access::groups::GroupView;
-use crate::access::observe::{Held, Observation, SecretView, Subject, TopicView};
+use crate::access::observe::{Held, Observation, SecretView, Subject};
 use crate::access::plan::{Plan, plan};
 use crate::access::prefix::{Names, Prefixes, Question};
 use crate::access::rights::{principal, rights};
 use crate::access::step::Step;
+use crate::access::topic_view::TopicView;
 use crate::access::verdicts::Verdict;
 use crate::access::wishes::Wishes;
 use crate::api::annotations::GROUP;
@@ -27,7 +28,7 @@ use crate::api::secret_layout::keys;
 use crate::clusters::Unusable;
 use crate::intent::request;
 use crate::kafka::acl::{AclBinding, PatternType, ResourceType};
-use crate::ownership::{own_namespace, owner};
+use crate::ownership::{on_record, own_namespace};
 use crate::watch::AccessKey;
 
 /// An access that is asked for.
@@ -178,17 +179,15 @@ fn held(
         .into_iter()
         .flat_map(|(names, right)| names.iter().map(move |name| (name, right)))
     {
-        let view = topics.entry(name.clone()).or_insert_with(|| TopicView {
-            claims: world
-                .iter()
-                .filter(|claim| (&claim.spec.cluster, &claim.spec.topic_name) == (cluster, name))
-                .cloned()
-                .collect(),
-            exists: view.topics.contains_key(name),
-            own_namespace: own_namespace(name, exists).map(str::to_owned),
-            ..TopicView::default()
+        let view = topics.entry(name.clone()).or_insert_with(|| {
+            let of_it = |claim: &&Arc<TopicClaim>| (&claim.spec.cluster, &claim.spec.topic_name) == (cluster, name);
+            let claims = world.iter().filter(of_it).cloned().collect();
+            let id = view.topics.get(name).map(|topic| topic.id);
+            let own_namespace = own_namespace(name, exists).map(str::to_owned);
+            TopicView { own_namespace, ..TopicView::new(claims, id, on_record(Some(&view.resource), name)) }
         });
-        if let Some(owner) = owner(&view.claims).filter(|owner| owner.metadata.namespace.as_ref() != Some(namespace)) {
+        if let Some(owner) = view.owner().cloned().filter(|owner| owner.metadata.namespace.as_ref() != Some(namespace))
+        {
             let object = owner.metadata.name.as_deref().unwrap_or_default();
             let of = owner.metadata.namespace.as_deref().unwrap_or_default();
             let said = verdict(right, name, "topicclaims", object, of);

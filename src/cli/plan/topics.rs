@@ -12,12 +12,10 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
 use crate::clusters::Unusable;
 use crate::intent::claim::{judge, refuses};
-use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
-use crate::ownership::owner;
-use crate::topics::deletion::ids_on_record;
+use crate::ownership::{on_record, owner};
 use crate::topics::holders::Holders;
-use crate::topics::observe::{Found, Observation};
+use crate::topics::observe::{Found, Look, Observation, among, that_stand};
 use crate::topics::plan::{Plan, plan};
 use crate::topics::shares::no_room_among;
 use crate::topics::step::Step;
@@ -39,32 +37,35 @@ pub fn decide(
     };
     let claims = rivals(claim);
     let view = seen.clusters.get(&claim.spec.cluster);
-    let owner = owner(&claims).cloned().unwrap_or_else(|| Arc::clone(claim));
+    let kafka = match view {
+        Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
+        Some(Err(unusable)) => Err(unusable.clone()),
+        None => {
+            let message = format!("BrokerCluster {} was not looked at", claim.spec.cluster);
+            Err(Unusable { reason: Reason::ClusterNotFound, message })
+        }
+    };
+    let books = |claim: &TopicClaim| {
+        let resource = view.and_then(|view| view.as_ref().ok()).map(|view| &view.resource);
+        on_record(resource, &claim.spec.topic_name)
+    };
+    let has_topic = |other: &TopicClaim| {
+        owner(&rivals(other), &books(other)).is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
+    };
+    let on_record = that_stand(books(claim), &kafka, Look::Second);
+    // Who uses the topic decides nothing.
+    let observation = among(Arc::clone(claim), &claims, on_record, Users::default(), kafka);
     let policy = view.and_then(|view| view.as_ref().ok()).map(|view| &view.connection.terms.topics);
-    let policy = policy.filter(|_| owner.metadata.uid == claim.metadata.uid);
+    let policy = policy.filter(|_| observation.is_owner());
     let admitted = |other: &TopicClaim| is_admitted(other, seen, view);
     let observation = Observation {
-        claim: Arc::clone(claim),
-        owner,
         admitted: is_admitted(claim, seen, view),
-        known_ids: known_ids(claim, &claims, view),
         holders: holders(claim, view),
-        // Records are not looked at either: a topic that was about to be made is taken for the claim's own.
+        // Records are not looked at either, nor are brokers' settings and disks: a topic that was about to be made is taken for the claim's
+        // own, and a share whose bytes are not known changes nothing.
         empty: true,
-        // Who uses the topic decides nothing, and neither brokers' settings nor disks are looked at: a share whose bytes are not known
-        // changes nothing.
-        users: Users::default(),
-        defaults: TopicDefaults::default(),
-        share: None,
-        no_room: policy.and_then(|policy| no_room_among(world.iter().cloned(), rivals, admitted, claim, policy)),
-        kafka: match view {
-            Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
-            Some(Err(unusable)) => Err(unusable.clone()),
-            None => {
-                let message = format!("BrokerCluster {} was not looked at", claim.spec.cluster);
-                Err(Unusable { reason: Reason::ClusterNotFound, message })
-            }
-        },
+        no_room: policy.and_then(|policy| no_room_among(world.iter().cloned(), has_topic, admitted, claim, policy)),
+        ..observation
     };
     let before = claim.status.clone().unwrap_or_default();
     let Some(plan) = plan(&observation) else { return (Vec::new(), before) };
@@ -78,16 +79,6 @@ pub fn decide(
         lines.extend(doubtful.map(|problem| Line::new(Mark::Unknown, problem.to_string())));
     }
     (lines, status(claim, plan, &before, now))
-}
-
-fn known_ids(claim: &TopicClaim, claims: &[Arc<TopicClaim>], view: Option<&Result<View, Unusable>>) -> Vec<String> {
-    let mut known: Vec<String> = claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
-    // Of a claim that was deleted, this namespace has the topic again.
-    if let Some(Ok(view)) = view {
-        let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-        known.extend(ids_on_record(Some(&view.resource), namespace, &claim.spec.topic_name));
-    }
-    known
 }
 
 /// Where nobody may look at namespaces, nothing is known of who is excluded.

@@ -138,23 +138,14 @@ impl Books {
         now: Timestamp,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
-        let has = |topic: &str, id: &str| {
-            standing
-                .claims
-                .get(topic)
-                .into_iter()
-                .flatten()
-                .find(|claim| claim.topic_id.as_deref() == Some(id))
-                .cloned()
-        };
-        self.released.retain(|record| has(&record.topic, &record.topic_id).is_none());
         for mut record in std::mem::take(&mut self.deletions) {
             if let Some(deleted) = &record.deleted {
                 if waited(deleted.0, now) < HOUR {
                     self.deletions.push(record);
                 }
-            } else if let Some(claim) = has(&record.topic, &record.topic_id) {
-                notes.push(undone(&record, claim));
+            } else if let Some(claim) = standing.has(&record.topic, &record.topic_id) {
+                notes.push(undone(&record, claim.clone()));
+                self.release(record);
             } else if definition != Some(record.definition.as_str()) {
                 notes.push(Note::about(&record, Reason::DefinitionRemoved, definition_removed()));
                 self.release(record);
@@ -169,6 +160,7 @@ impl Books {
                 self.deletions.push(record);
             }
         }
+        self.released.retain(|record| standing.has(&record.topic, &record.topic_id).is_none_or(Claimed::yields));
         self.brake(policy, now);
         notes
     }
@@ -248,6 +240,8 @@ mod tests {
 
     use super::*;
 
+    use crate::api::resources::TopicSource;
+
     const POLICY: Policy = Policy { undo: Duration::from_secs(60), min_record_age: Duration::ZERO, max_an_hour: 2 };
 
     fn at(second: i64) -> Timestamp {
@@ -318,15 +312,23 @@ mod tests {
 
     #[test]
     fn a_topic_that_has_a_claim_again_is_off_the_record() {
-        let claim = |id: Option<&str>| Claimed {
+        let claim = |id: Option<&str>, source| Claimed {
             namespace: "shop".into(),
             name: "new".into(),
             uid: Some("u".into()),
             topic_id: id.map(str::to_owned),
+            source,
         };
-        let standing = |id| Standing { claims: BTreeMap::from([("a".into(), vec![claim(id)])]), ..Standing::default() };
+        let among = |claims| Standing { claims: BTreeMap::from([("a".into(), claims)]), ..Standing::default() };
+        let standing = |id| among(vec![claim(id, TopicSource::Declared)]);
         let (books, told) = revised(entered(&["a"]), Some("crd"), &standing(Some("id-a")), 1);
         assert_eq!((books, told), (Books::default(), vec![Reason::DeletionUndone]));
+        let reader = claim(Some("id-a"), TopicSource::Consumer);
+        let (books, told) = revised(entered(&["a"]), Some("crd"), &among(vec![reader.clone()]), 1);
+        assert_eq!((books.deletions.len(), books.released.len()), (0, 1), "whose it was is still to be known");
+        assert_eq!(told, [Reason::DeletionUndone]);
+        let both = among(vec![claim(Some("id-a"), TopicSource::Producer), reader]);
+        assert_eq!(revised(books, Some("crd"), &both, 2), (Books::default(), vec![]));
         for other in [Some("another"), None] {
             let (books, told) = revised(entered(&["a"]), Some("crd"), &standing(other), 1);
             assert_eq!((books.deletions.len(), told.len()), (1, 0), "it names the topic and does not have it yet");

@@ -5,7 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::api::resources::{Deletion, READY, TopicClaim, holds};
+use crate::api::reasons::Reason;
+use crate::api::resources::{Deletion, READY, TopicClaim, condition, holds};
+use crate::ownership::OnRecord;
+use crate::watch::TopicKey;
 
 /// Departures that wait to be recorded, at most. What comes beyond keeps its topic.
 const CAPACITY: usize = 10_000;
@@ -36,6 +39,10 @@ impl Departure {
     #[must_use]
     pub fn of(claim: &TopicClaim) -> Option<Self> {
         let status = claim.status.as_ref()?;
+        // One that yielded has its id for its successor, whose the topic is.
+        if condition(&status.conditions, READY).is_some_and(|said| said.reason == Reason::TopicOwnedElsewhere.code()) {
+            return None;
+        }
         let named = Some(&claim.spec.cluster).filter(|cluster| !cluster.is_empty());
         Some(Self {
             // One that named none was placed, and where is on record in it.
@@ -50,6 +57,13 @@ impl Departure {
             ready: holds(&status.conditions, READY),
         })
     }
+
+    /// The topic, and whose it was.
+    #[must_use]
+    pub fn whose(&self) -> (TopicKey, OnRecord) {
+        let record = OnRecord { namespace: self.namespace.clone(), topic_id: self.topic_id.clone() };
+        ((self.cluster.clone(), self.topic.clone()), record)
+    }
 }
 
 /// The departures that wait.
@@ -60,12 +74,10 @@ pub struct Departures {
 }
 
 impl Departures {
-    /// Notes that a watch tells of the deletion of a claim. What a list merely lacks must never come here.
-    pub fn deleted(&self, claim: &TopicClaim) {
-        if let Some(departure) = Departure::of(claim) {
-            self.put_back(vec![departure]);
-            self.arrived.notify_one();
-        }
+    /// Notes what a claim leaves behind whose deletion a watch tells of. What a list merely lacks must never come here.
+    pub fn came(&self, departure: Departure) {
+        self.put_back(vec![departure]);
+        self.arrived.notify_one();
     }
 
     /// Puts departures back in line, as far as there is room; nobody is woken.
@@ -99,7 +111,6 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::api::reasons::Reason;
     use crate::api::resources::{Conditions, TopicClaimSpec, TopicClaimStatus, TopicSource};
 
     fn claim(id: Option<&str>, ready: bool) -> TopicClaim {
@@ -116,9 +127,13 @@ mod tests {
 
     #[test]
     fn a_claim_without_a_topic_leaves_nothing() {
+        assert_eq!(Departure::of(&claim(None, true)), None);
+        let mut yielded = claim(Some("id"), false);
+        let status = yielded.status.as_mut().unwrap();
+        status.conditions[0].reason = Reason::TopicOwnedElsewhere.code().to_owned();
+        assert_eq!(Departure::of(&yielded), None, "the topic is its successor's");
         let departures = Departures::default();
-        departures.deleted(&claim(None, true));
-        departures.deleted(&claim(Some("id"), false));
+        departures.came(Departure::of(&claim(Some("id"), false)).unwrap());
         let found = departures.take();
         assert_eq!((found.len(), found[0].cluster.as_str(), found[0].ready), (1, "kafka/main", false));
         assert!(departures.take().is_empty());

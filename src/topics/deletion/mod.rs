@@ -32,8 +32,9 @@ use self::policy::{HOUR, Policy, waited, whole};
 use self::seen::Seen;
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, PendingDeletion};
+use crate::api::resources::{BrokerCluster, PendingDeletion, ReleasedTopic};
 use crate::clusters::{Clusters, Halt};
+use crate::ownership::on_record;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
@@ -66,21 +67,6 @@ pub struct Context {
     pub departures: Arc<Departures>,
     /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.
     pub topics: Queue<Name>,
-}
-
-/// The ids of topics that a namespace had: a claim of its own takes them over again.
-pub fn ids_on_record<'c>(
-    cluster: Option<&'c BrokerCluster>,
-    namespace: &'c str,
-    topic: &'c str,
-) -> impl Iterator<Item = String> + 'c {
-    let status = cluster.and_then(|cluster| cluster.status.as_ref());
-    let pending = status.into_iter().flat_map(|status| &status.deletions);
-    let pending = pending.filter(|record| record.deleted.is_none());
-    let pending = pending.map(|record| (&record.namespace, &record.topic, &record.topic_id));
-    let released = status.into_iter().flat_map(|status| &status.released);
-    let released = released.map(|record| (&record.namespace, &record.topic, &record.topic_id));
-    pending.chain(released).filter(move |(of, name, _)| *of == namespace && *name == topic).map(|(.., id)| id.clone())
 }
 
 /// The last look at a cluster.
@@ -146,7 +132,7 @@ fn nudge(context: &Context, id: &str, cluster: &BrokerCluster, nudged: &HashSet<
             let meta = &claim.metadata;
             let (Some(uid), Some(namespace), Some(name)) = (&meta.uid, &meta.namespace, &meta.name) else { continue };
             let has = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
-            let its_own = ids_on_record(Some(cluster), namespace, topic).next().is_some();
+            let its_own = on_record(Some(cluster), topic).iter().any(|record| record.namespace == *namespace);
             if !has && its_own {
                 if !nudged.contains(uid) {
                     context.topics.push((namespace.clone(), name.clone()));
@@ -169,21 +155,15 @@ fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>
         books.deletions.iter().any(|record| record.deleted.is_none() && since < record.due.0 && record.due.0 <= now)
     };
     let over = |record: &PendingDeletion| record.deleted.as_ref().is_some_and(|deleted| waited(deleted.0, now) >= HOUR);
-    let has_again = |topic: &str, topic_id: &String| {
-        let claims = world.topics.of(&(id.to_owned(), topic.to_owned()));
-        claims
-            .iter()
-            .any(|claim| claim.status.as_ref().is_some_and(|status| status.topic_id.as_ref() == Some(topic_id)))
-    };
-    let pending = books.deletions.iter().filter(|record| record.deleted.is_none());
-    let mut records = pending
-        .map(|record| (&record.topic, &record.topic_id))
-        .chain(books.released.iter().map(|record| (&record.topic, &record.topic_id)));
+    let standing = observe::watched(world, id, &books);
+    let mut pending = books.deletions.iter().filter(|record| record.deleted.is_none());
+    let mut undone = || pending.any(|record| standing.has(&record.topic, &record.topic_id).is_some());
+    let over_now =
+        |record: &ReleasedTopic| standing.has(&record.topic, &record.topic_id).is_some_and(|claim| !claim.yields());
     due(last.at)
         || release_of(cluster) != last.release
         || (ago >= AGAIN && due(Timestamp::MIN))
-        || (ago >= SOON
-            && (books.deletions.iter().any(over) || records.any(|(topic, topic_id)| has_again(topic, topic_id))))
+        || (ago >= SOON && (books.deletions.iter().any(over) || undone() || books.released.iter().any(over_now)))
 }
 
 /// Looks at one cluster. What has gone is on record once `gone` is empty; what the look came to its end about is `seen`.

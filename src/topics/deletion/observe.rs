@@ -117,7 +117,7 @@ fn same_kafka(world: &World, cluster: &str, other: &str) -> bool {
 fn claimed(claim: &TopicClaim) -> Option<Claimed> {
     let (namespace, name) = (claim.metadata.namespace.clone()?, claim.metadata.name.clone()?);
     let topic_id = claim.status.as_ref().and_then(|status| status.topic_id.clone());
-    Some(Claimed { namespace, name, uid: claim.metadata.uid.clone(), topic_id })
+    Some(Claimed { namespace, name, uid: claim.metadata.uid.clone(), topic_id, source: claim.spec.source })
 }
 
 fn name_of(object: &impl Resource) -> Option<String> {

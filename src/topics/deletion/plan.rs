@@ -112,13 +112,17 @@ fn judge(record: &PendingDeletion, evidence: &Evidence, policy: &Policy, now: Ti
         // The next look drops it, and keeps in mind whose the topic was.
         return None;
     }
-    let claims = || standing.claims.get(&record.topic).into_iter().flatten();
-    if let Some(claim) = claims().find(|claim| claim.topic_id.as_deref() == Some(record.topic_id.as_str())) {
+    let mut claims = standing.claims.get(&record.topic).into_iter().flatten();
+    if let Some(claim) = standing.has(&record.topic, &record.topic_id) {
+        if claim.yields() {
+            // The next look drops it, likewise.
+            return None;
+        }
         let message = format!("stays in Kafka: TopicClaim {}/{} has it", claim.namespace, claim.name);
         return Some(Verdict::Drop(Reason::DeletionUndone, message));
     }
     let in_use = |message| Some(Verdict::Hold(Reason::TopicInUse, message));
-    if let Some(claim) = claims().next() {
+    if let Some(claim) = claims.next() {
         return in_use(format!("TopicClaim {}/{} names it", claim.namespace, claim.name));
     }
     if let Some(access) = standing.uses.get(&record.topic).and_then(|uses| uses.first()) {
@@ -188,6 +192,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::resources::TopicSource;
     use crate::topics::deletion::standing::Claimed;
 
     const POLICY: Policy =
@@ -241,6 +246,7 @@ mod tests {
             name: "orders".into(),
             uid: None,
             topic_id: id.map(str::to_owned),
+            source: TopicSource::Declared,
         };
         let claims = claim.map(|id| ("a".to_owned(), vec![claimed(id)]));
         let uses = access.map(|access| ("a".to_owned(), vec![access.to_owned()]));
@@ -298,11 +304,14 @@ mod tests {
     fn without_evidence_nothing_is_decided() {
         let early = PendingDeletion { due: Time(at(10_001)), ..record("a") };
         let another = Evidence { definition: Some("another".into()), ..evidence(&["a"]) };
+        let mut had_by_a_reader = named(Some(Some("id-a")), None);
+        had_by_a_reader.standing.claims.get_mut("a").unwrap()[0].source = TopicSource::Consumer;
         for (record, evidence) in [
             (record("a"), evidence(&[])),
             (record("a"), Evidence { definition: None, ..evidence(&["a"]) }),
             (record("a"), another),
             (early, evidence(&["a"])),
+            (record("a"), had_by_a_reader),
             (PendingDeletion { deleted: Some(Time(at(9950))), ..record("a") }, evidence(&["a"])),
         ] {
             let plan = decide(books(vec![record.clone()]), &evidence, &POLICY, now());

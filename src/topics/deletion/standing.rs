@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::resources::TopicSource;
+
 /// A claim that names a topic on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -13,6 +15,8 @@ pub struct Claimed {
     pub uid: Option<String>,
     /// The id of the topic that it has.
     pub topic_id: Option<String>,
+    /// Who wrote it.
+    pub source: TopicSource,
 }
 
 /// Who names the topics on record, by topic.
@@ -22,4 +26,22 @@ pub struct Standing {
     pub claims: BTreeMap<String, Vec<Claimed>>,
     /// AccessClaims that consume or produce, as `namespace/name`.
     pub uses: BTreeMap<String, Vec<String>>,
+}
+
+impl Standing {
+    /// A claim that has a topic, by its id; one that keeps it against others before one that Pods led to that only read.
+    #[must_use]
+    pub fn has(&self, topic: &str, id: &str) -> Option<&Claimed> {
+        let all = self.claims.get(topic).into_iter().flatten();
+        all.filter(|claim| claim.topic_id.as_deref() == Some(id)).max_by_key(|claim| !claim.yields())
+    }
+}
+
+impl Claimed {
+    /// Whether it yields to any other that declares or produces. Then the record of whose the topic was has to stand beside it: it came of
+    /// a Pod that reads what its namespace had, and nobody else is to have the topic for that.
+    #[must_use]
+    pub fn yields(&self) -> bool {
+        self.source == TopicSource::Consumer
+    }
 }

@@ -1,0 +1,104 @@
+//! Several claims on one topic: what is said of it on each of them. Pure.
+
+use std::sync::Arc;
+
+use super::plan::{Verdict, refused};
+use crate::api::reasons::Reason;
+use crate::api::resources::{TopicClaim, TopicClaimStatus};
+
+/// Rivals that are named: there may be any number of them, under any names.
+const NAMED: usize = 3;
+
+/// The other claims on the topic of one, as `namespace/name`, in the order of their names.
+#[must_use]
+pub fn of(claim: &TopicClaim, claims: &[Arc<TopicClaim>]) -> Vec<String> {
+    let others = claims.iter().map(|other| &other.metadata).filter(|other| other.uid != claim.metadata.uid);
+    let names = others.filter_map(|other| Some(format!("{}/{}", other.namespace.as_ref()?, other.name.as_ref()?)));
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+/// Who else claims a topic: what they are told, its owner is told as well.
+#[must_use]
+pub fn also_claimed(rivals: &[String]) -> String {
+    if rivals.is_empty() {
+        return String::new();
+    }
+    let named = rivals.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match rivals.len().saturating_sub(NAMED) {
+        0 => format!("; also claimed by {named}"),
+        more => format!("; also claimed by {named} and {more} more"),
+    }
+}
+
+/// How a claim stands whose topic another claim has.
+#[must_use]
+pub fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> Verdict {
+    let topic = &claim.spec.topic_name;
+    let (ours, theirs) = (&claim.metadata.namespace, owner.metadata.namespace.as_deref().unwrap_or_default());
+    // By its id the successor knows the topic: it stays on record until that has it, and this claim is looked at again.
+    let handed_over = owner.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+    let topic_id = status.topic_id.filter(|_| !handed_over);
+    // For the rest, another namespace's claim is not ours to describe.
+    let facts = TopicClaimStatus { conditions: status.conditions, topic_id, ..TopicClaimStatus::default() };
+    if ours.as_deref() == Some(theirs) {
+        let name = owner.metadata.name.as_deref().unwrap_or_default();
+        return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
+    }
+    refused(facts, Reason::TopicOwnedElsewhere, format!("topic {topic} belongs to namespace {theirs}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::observe::{Observation, among};
+    use super::super::plan::plan;
+    use super::super::samples::{ID, claim, reason, see, topic};
+    use super::super::users::Users;
+    use super::*;
+    use crate::api::resources::TopicPolicy;
+
+    #[test]
+    fn who_has_the_topic_tells_of_a_few_rivals_always_in_the_same_words() {
+        let rival = |namespace: &str| {
+            let mut rival = claim(json!({}), Value::Null);
+            rival.metadata.uid = Some(namespace.to_owned());
+            rival.metadata.namespace = Some(namespace.to_owned());
+            Arc::new(rival)
+        };
+        let told = |namespaces: &[&str]| {
+            let ours = Arc::new(claim(json!({}), json!({})));
+            let claims: Vec<_> =
+                namespaces.iter().map(|namespace| rival(namespace)).chain([Arc::clone(&ours)]).collect();
+            let kafka = Ok((TopicPolicy::default(), topic(1, 1, json!({}))));
+            let seen = among(ours, &claims, Vec::new(), Users::default(), kafka);
+            plan(&seen).unwrap().verdict.message
+        };
+        assert_eq!(told(&[]), "the topic exists");
+        assert_eq!(told(&["web"]), "the topic exists; also claimed by web/orders");
+        assert_eq!(told(&["c", "a", "b"]), "the topic exists; also claimed by a/orders, b/orders, c/orders");
+        assert_eq!(told(&["c", "e", "a"]), told(&["a", "c", "e"]), "whoever came first");
+        let many = told(&["e", "d", "c", "b", "a"]);
+        assert_eq!(many, "the topic exists; also claimed by a/orders, b/orders, c/orders and 2 more");
+    }
+
+    #[test]
+    fn a_claim_that_yields_keeps_the_topics_id_until_its_successor_has_it() {
+        for (before, successor, kept) in [
+            (json!({"partitions": 1}), json!(null), Some(ID.to_string())),
+            (json!({"partitions": 1}), json!({"creating": {"partitions": 1, "replicas": 1}}), Some(ID.to_string())),
+            (json!({"partitions": 1}), json!({"topicId": ID.to_string()}), None),
+            (json!(null), json!(null), None),
+        ] {
+            let mut owner = claim(json!({}), json!(null));
+            owner.metadata.uid = Some("other".into());
+            owner.status = serde_json::from_value(successor).unwrap();
+            let seen = Observation { owner: Arc::new(owner), ..see(claim(json!({}), before), json!({}), None) };
+            let plan = plan(&seen).unwrap();
+            assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicConflict), 0));
+            assert_eq!((plan.verdict.facts.topic_id, plan.verdict.facts.partitions), (kept, None));
+        }
+    }
+}

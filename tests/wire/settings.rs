@@ -143,3 +143,32 @@ async fn a_topic_that_a_quota_delays_is_told_how_long_and_its_neighbours_are_mad
     assert_eq!(waits(grown[1].as_ref().copied()), wait);
     assert_eq!(fake.seen(ApiKey::CreatePartitions), [["a:3", "late:3"]]);
 }
+
+#[tokio::test]
+async fn a_text_that_kafka_could_not_read_is_its_owners_alone() {
+    let fake = broker(&[], 0).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let value = |length: usize| "x".repeat(length);
+    let alter = |name: &str, key: &str, length| {
+        batcher.alter_settings(name.to_owned(), Changes::from([(key.to_owned(), Some(value(length)))]))
+    };
+    let long = value(32_768);
+    let altered = join_all([alter("orders", "a", 32_767), alter("bare", "a", 32_768), alter("third", &long, 1)]).await;
+    assert!(altered[0].is_ok(), "{altered:?}");
+    for refused in &altered[1..] {
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{altered:?}");
+        assert!(
+            refused.as_ref().unwrap_err().to_string().ends_with("a text has 32768 bytes; Kafka reads 32767 at most")
+        );
+    }
+    let topic = |name: &str, length| NewTopic {
+        name: name.to_owned(),
+        partitions: Some(1),
+        replicas: None,
+        configs: map(&[("a", &value(length))]),
+        assignment: vec![],
+    };
+    let made = join_all([topic("one", 32_767), topic("two", 32_768)].map(|topic| batcher.create_topic(topic))).await;
+    assert!(matches!(made.as_slice(), [Ok(_), Err(Error::Invalid(_))]), "{made:?}");
+    assert_eq!(fake.seen(ApiKey::CreateTopics), [["one:1"]], "nothing of it is sent");
+}

@@ -47,6 +47,9 @@ pub(super) const REVOCATIONS: usize = 3;
 /// milliseconds, and well within what a look at a cluster may take.
 const SILENT: u32 = 5;
 
+/// Bytes of the longest text that Kafka reads (every generated message refuses a longer one, in compact form as well).
+const LONGEST_TEXT: usize = i16::MAX as usize;
+
 /// Which broker answers a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
@@ -161,6 +164,16 @@ impl Admin {
     /// How long a broker may take for a change, in milliseconds: less than we wait for its answer.
     fn server_timeout(&self) -> i32 {
         i32::try_from(self.0.config.request_timeout.as_millis() * 4 / 5).unwrap_or(i32::MAX)
+    }
+}
+
+/// Refuses what Kafka does not read: at a longer text it closes the connection, and everybody on it would be told of an outage.
+fn readable<'t>(api: &str, texts: impl IntoIterator<Item = &'t str>) -> Result<(), Error> {
+    match texts.into_iter().map(str::len).find(|length| *length > LONGEST_TEXT) {
+        Some(length) => {
+            Err(Error::invalid(api, "", format!("a text has {length} bytes; Kafka reads {LONGEST_TEXT} at most")))
+        }
+        None => Ok(()),
     }
 }
 

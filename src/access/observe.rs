@@ -21,7 +21,6 @@ use super::rights::principal;
 use super::rotation::{self, Reader, Request};
 use super::secret_view::view;
 use super::topic_view::TopicView;
-use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};

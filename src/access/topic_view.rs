@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::reviews::Verdict;
+use super::verdicts::Verdict;
 use crate::api::resources::{Right, TopicClaim};
 use crate::kafka::admin::topics::TopicId;
 use crate::ownership::{OnRecord, owner};

@@ -160,7 +160,7 @@ reasons! {
     AccessDrifted => "Find out who did it. With the BrokerCluster's credentials.drift: Revert it is put right; with Report it stays until somebody does so, what the workload asks for changes, or its password is rotated.",
     /// Another Kubernetes cluster on the same Kafka uses the groups or the transactional ids that begin with the namespace's name, or a group begins with a scope.
     GroupPrefixTaken => "Use names that begin with the prefix that the message names, as the Secret's group.id and transactional.id do.",
-    /// A ConfigMap's properties cannot be read: a key is there twice, or an escape is none.
+    /// A ConfigMap's properties cannot be read: a key is there twice, an escape is none, or a value is longer than Kafka reads.
     InvalidProperties => "Correct the properties; the topic stays as it was declared last.",
     /// A ConfigMap that describes a topic is larger than any topic needs.
     ConfigMapTooLarge => "Keep what does not describe the topic elsewhere, and take the label from the ConfigMap that holds it.",

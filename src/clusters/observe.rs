@@ -210,10 +210,14 @@ async fn topics_shown(admin: &Admin) -> Result<bool, Error> {
     }
 }
 
-/// What the first broker's configuration says. Kafka hides settings of an authorizer once they are set: then nothing is known.
+/// What the configuration of the first broker that answers says. Kafka hides settings of an authorizer once they are set: then nothing
+/// is known.
 async fn open(admin: &Admin, kafka: &Cluster) -> Result<Option<bool>, Error> {
-    let Some(broker) = kafka.brokers.iter().find(|broker| !broker.fenced) else { return Ok(None) };
-    match admin.broker_security(broker.id).await {
+    let live: Vec<_> = kafka.brokers.iter().filter(|broker| !broker.fenced).map(|broker| broker.id).collect();
+    if live.is_empty() {
+        return Ok(None);
+    }
+    match admin.broker_security(live).await {
         Ok(security) => Ok(match security.allow_everyone {
             AllowEveryone::Unset => Some(false),
             AllowEveryone::Set(open) => Some(open),

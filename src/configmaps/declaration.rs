@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use super::properties;
 use crate::api::names::{NameError, TopicName};
 use crate::api::reasons::Reason;
+use crate::api::resources::MAX_CONFIG_VALUE;
 use crate::intent::problem::shown;
 
 /// The topic's name; absent, the ConfigMap's.
@@ -103,7 +104,15 @@ fn config(text: &str) -> Result<BTreeMap<String, String>, Fault> {
         return Err(broken(format!("{} settings are too many: {MAX_PROPERTIES} at most", config.len())));
     }
     // Kafka drops the white space around a value, and would say ever after that it has another one.
-    Ok(config.into_iter().map(|(key, value)| (key, value.trim().to_owned())).collect())
+    let config: BTreeMap<_, _> = config.into_iter().map(|(key, value)| (key, value.trim().to_owned())).collect();
+    // The API server takes no claim with such a value, and whoever wrote this would not be told why.
+    match config.iter().find(|(_, value)| value.len() > MAX_CONFIG_VALUE) {
+        Some((key, value)) => {
+            let length = value.len();
+            Err(broken(format!("{} has {length} bytes; Kafka reads {MAX_CONFIG_VALUE} at most", shown(key))))
+        }
+        None => Ok(config),
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +154,15 @@ mod tests {
         for bad in ["a=1\na=2", "a=\\u00", "=b", &many] {
             assert_eq!(reasons(&[("properties", bad)]), [Reason::InvalidProperties], "{bad}");
         }
+    }
+
+    #[test]
+    fn a_value_that_kafka_could_not_read_is_named_by_its_key() {
+        let of_length = |length: usize| of(&[("properties", &format!("a=1\nb={}", "x".repeat(length)))]);
+        assert_eq!(of_length(32_767).unwrap().config["b"].len(), 32_767);
+        let faults = of_length(32_768).unwrap_err();
+        let [Fault { reason: Reason::InvalidProperties, message }] = faults.as_slice() else { panic!("{faults:?}") };
+        assert_eq!(message, "properties: b has 32768 bytes; Kafka reads 32767 at most");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{api::secret::Secret, kafka::scram::Mechanism};
 /// What a client needs to know before its first connection.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Brokers to ask first, in turn. Others are found through them.
+    /// Brokers to ask first, the next as well where one does not answer soon. Others are found through them.
     pub bootstrap: Vec<Endpoint>,
     /// TLS, unless the listener is plain text.
     pub tls: Option<Tls>,

@@ -13,6 +13,7 @@ use super::step::Step;
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
+use crate::kafka::batch::Batcher;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
@@ -23,6 +24,8 @@ use crate::runtime::writes;
 pub enum Applied {
     /// All are taken; with the topic, where one was made.
     All(Option<CreatedTopic>),
+    /// These are not, and the others are.
+    Part(Vec<Step>, Error),
     /// Kafka is not as it was when it was looked at: look again.
     Overtaken,
 }
@@ -30,43 +33,80 @@ pub enum Applied {
 /// Takes the steps in their order. The claim becomes what was written of it on the way.
 ///
 /// # Errors
-/// The API server or Kafka refused, or did not answer; the steps before that are taken.
+/// The API server refused or did not answer, or no topic was made; the steps before that are taken.
 pub async fn apply(
     context: &Context,
     connection: &Connection,
     claim: &mut Arc<TopicClaim>,
     steps: &[Step],
 ) -> Result<Applied, Halt> {
-    let name = claim.spec.topic_name.clone();
-    let batcher = &connection.batcher;
     let mut made = None;
-    for step in steps {
-        let (outcome, overtaken, kind) = match step {
-            Step::Record { creating, managed } => {
-                *claim = record(context, claim, creating.as_ref(), managed).await?;
-                continue;
+    for (index, step) in steps.iter().enumerate() {
+        match step {
+            Step::Record { creating, managed } => *claim = record(context, claim, creating.as_ref(), managed).await?,
+            Step::Create(topic) => match create(context, connection, claim, topic).await? {
+                Ok(topic) => {
+                    writes::done("topic_create");
+                    made = Some(topic);
+                }
+                Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => return Ok(Applied::Overtaken),
+                Err(error) => return Err(error.into()),
+            },
+            // What changes a topic comes last.
+            Step::Grow(_) | Step::Alter(_) => {
+                let changes = steps.get(index..).unwrap_or_default();
+                return Ok(change(&connection.batcher, &claim.spec.topic_name, changes).await);
             }
-            Step::Create(topic) => {
-                let created = create(context, connection, claim, topic).await?.map(|topic| made = Some(topic));
-                (created, ResponseError::TopicAlreadyExists, "topic_create")
-            }
-            // A number that is no increase: somebody was faster.
-            Step::Grow(total) => {
-                let grown = batcher.create_partitions(name.clone(), *total).await;
-                (grown, ResponseError::InvalidPartitions, "topic_grow")
-            }
-            Step::Alter(changes) => {
-                let altered = batcher.alter_settings(name.clone(), changes.clone()).await;
-                (altered, ResponseError::UnknownTopicOrPartition, "topic_alter")
-            }
-        };
-        match outcome {
-            Ok(()) => writes::done(kind),
-            Err(error) if error.code() == Some(overtaken) => return Ok(Applied::Overtaken),
-            Err(error) => return Err(error.into()),
         }
     }
     Ok(Applied::All(made))
+}
+
+/// Takes the steps that change a topic. Settings do not wait for a growth that Kafka refuses: somebody may need them now, and a quota of
+/// changes does not count them.
+pub async fn change(batcher: &Batcher, topic: &str, steps: &[Step]) -> Applied {
+    let mut left = Vec::new();
+    let mut refused: Option<Error> = None;
+    for step in steps {
+        let (outcome, overtaken, kind) = match step {
+            // A number that is no increase: somebody was faster.
+            Step::Grow(total) => {
+                let grown = batcher.create_partitions(topic.to_owned(), *total).await;
+                (grown, ResponseError::InvalidPartitions, "topic_grow")
+            }
+            // After a growth that got no answer there is none to be had now.
+            Step::Alter(_) if refused.as_ref().is_some_and(is_unanswered) => {
+                left.push(step.clone());
+                continue;
+            }
+            Step::Alter(changes) => {
+                let altered = batcher.alter_settings(topic.to_owned(), changes.clone()).await;
+                (altered, ResponseError::UnknownTopicOrPartition, "topic_alter")
+            }
+            Step::Record { .. } | Step::Create(_) => continue,
+        };
+        match outcome {
+            Ok(()) => writes::done(kind),
+            Err(error) if error.code() == Some(overtaken) => return Applied::Overtaken,
+            Err(error) => {
+                left.push(step.clone());
+                // Of two, the first is told, unless the other may pass by itself: that is tried again soon, and this with it.
+                refused = Some(match refused {
+                    Some(first) if first.is_retriable() || !error.is_retriable() => first,
+                    _ => error,
+                });
+            }
+        }
+    }
+    match refused {
+        Some(error) => Applied::Part(left, error),
+        None => Applied::All(None),
+    }
+}
+
+/// Whether Kafka has said nothing at all.
+fn is_unanswered(error: &Error) -> bool {
+    error.is_retriable() && error.code().is_none()
 }
 
 /// Makes a topic; with places for its replicas where Kafka has none to give while a broker is away.

@@ -20,8 +20,7 @@ use crate::kafka::admin::settings::Changes;
 pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong: Option<Unusable>) -> Plan {
     let spec = &seen.claim.spec;
     let own = found.settings.as_ref().ok();
-    let shown = own.map(|own| own.iter().filter(|(key, _)| !settings::of_a_move(key)));
-    let shown = shown.map(|own| own.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>());
+    let shown = shown(found);
     let managed: BTreeSet<String> = status.managed_config.iter().flatten().cloned().collect();
     let mut facts = TopicClaimStatus {
         topic_id: Some(found.topic.id.to_string()),
@@ -101,6 +100,36 @@ fn bound(changes: &mut Changes, seen: &Observation, have: Option<&String>) {
     }
 }
 
+/// The settings that a topic has of its own, without those of a move; `None` where they cannot be read.
+fn shown(found: &Found) -> Option<BTreeMap<String, String>> {
+    let own = found.settings.as_ref().ok()?.iter().filter(|(key, _)| !settings::of_a_move(key));
+    Some(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// What is known of a topic when some of the steps to it are left: `planned` is what all of them would have come to, and `recorded` the
+/// status as it was written on the way.
+#[must_use]
+pub fn reached(
+    found: &Found,
+    planned: &TopicClaimStatus,
+    recorded: &TopicClaimStatus,
+    left: &[Step],
+) -> TopicClaimStatus {
+    let mut facts = recorded.clone();
+    facts.replicas = planned.replicas;
+    (facts.partitions, facts.config) = (planned.partitions, planned.config.clone());
+    if left.iter().any(|step| matches!(step, Step::Grow(_))) {
+        facts.partitions = Some(partitions(&found.topic));
+    }
+    if left.iter().any(|step| matches!(step, Step::Alter(_))) {
+        facts.config = shown(found).as_ref().and_then(some);
+    } else {
+        // What was recorded is set, or taken back: from here on only what the claim names is its own.
+        facts.managed_config = planned.managed_config.clone();
+    }
+    facts
+}
+
 /// What is made of the differences of a topic.
 #[derive(Debug, Default)]
 struct Mended {
@@ -150,7 +179,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::plan::plan;
-    use super::super::samples::{claim, see, topic};
+    use super::super::samples::{claim, decide, see, topic};
     use super::*;
     use crate::kafka::admin::configs::TopicDefaults;
 
@@ -182,6 +211,28 @@ mod tests {
             withdrawn.status = Some(plan.verdict.facts);
             let rest = super::super::plan::plan(&see(withdrawn, policy, topic(1, 1, json!(after)))).unwrap();
             assert_eq!(rest.steps, [], "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_reached_is_told_of_each_step_by_itself() {
+        let before = json!({"partitions": 2, "managedConfig": ["segment.ms"], "config": {"segment.ms": "9"}});
+        let wanted = claim(json!({"partitions": 6, "config": {"flush.ms": "5"}}), before);
+        // Somebody else has made a third partition since.
+        let found = topic(3, 1, json!({"segment.ms": "9"})).unwrap();
+        let mut recorded = wanted.status.clone().unwrap();
+        let plan = decide(wanted, json!({}), Some(found.clone()));
+        let [Step::Record { managed, .. }, grow, alter] = plan.steps.as_slice() else { panic!("{:?}", plan.steps) };
+        recorded.managed_config = Some(managed.clone());
+        let old = json!([{"segment.ms": "9"}, ["flush.ms", "segment.ms"]]);
+        let new = json!([{"flush.ms": "5"}, ["flush.ms"]]);
+        for (left, partitions, settings) in
+            [(vec![grow], 3, &new), (vec![alter], 6, &old), (vec![grow, alter], 3, &old)]
+        {
+            let left: Vec<_> = left.into_iter().cloned().collect();
+            let facts = reached(&found, &plan.verdict.facts, &recorded, &left);
+            assert_eq!((facts.partitions, facts.replicas), (Some(partitions), Some(1)), "{left:?}");
+            assert_eq!(&json!([facts.config, facts.managed_config]), settings, "{left:?}");
         }
     }
 }

@@ -37,7 +37,7 @@ use kube::Client;
 use self::apply::Applied;
 use self::moves::Progress;
 use self::observe::{Found, Look};
-use crate::api::resources::{READY, TopicClaim, holds};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, holds};
 use crate::clusters::{Clusters, Halt};
 use crate::kafka::error::Error;
 use crate::runtime::controller::{self, Controller};
@@ -110,6 +110,8 @@ struct Work {
     progress: Option<Progress>,
     /// Whether Kafka was asked to change something, and did not.
     asked: bool,
+    /// What is known of the topic where some of that was done.
+    reached: Option<TopicClaimStatus>,
 }
 
 impl Work {
@@ -126,7 +128,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
         context.refused.forget(name);
         return Ok(Next::Idle);
     };
-    let mut work = Work { claim, progress: None, asked: false };
+    let mut work = Work { claim, progress: None, asked: false, reached: None };
     match bring(context, name, &mut work).await {
         Err(Halt::Kafka(error)) => failed(context, name, &work, &error).await,
         other => other,
@@ -152,15 +154,23 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
             }
             _ => Ok(Applied::All(None)),
         };
+        let (applied, left) = match (applied, &seen.kafka) {
+            (Ok(Applied::Part(left, error)), Ok((_, Some(found)))) => {
+                let recorded = work.claim.status.clone().unwrap_or_default();
+                work.reached = Some(keep::reached(found, &plan.verdict.facts, &recorded, &left));
+                (Err(Halt::Kafka(error)), left)
+            }
+            (applied, _) => (applied, plan.steps),
+        };
         let (verdict, refusal) = match applied {
             // A topic that somebody else has just made, or changed, is looked at once more.
             Ok(Applied::Overtaken) => continue,
             Ok(Applied::All(None)) => (plan.verdict, None),
             Ok(Applied::All(Some(created))) => (create::made(plan.verdict, &created), None),
-            Err(Halt::Kafka(error)) => {
+            Ok(Applied::Part(_, error)) | Err(Halt::Kafka(error)) => {
                 work.asked = true;
                 let Some(pause) = pause(&error) else { return Err(error.into()) };
-                context.refused.note(name, uid.as_deref(), &plan.steps, pause);
+                context.refused.note(name, uid.as_deref(), &left, pause);
                 (plan.verdict, Some(error))
             }
             Err(halt) => return Err(halt),
@@ -221,6 +231,10 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
             // Kafka said no: what comes to be under this name later is not of our making. What is asked again soon stays on record, or each
             // try would write it twice.
             facts.creating = None;
+        }
+        if let Some(reached) = &work.reached {
+            let TopicClaimStatus { partitions, replicas, config, managed_config, .. } = reached.clone();
+            facts = TopicClaimStatus { partitions, replicas, config, managed_config, ..facts };
         }
         if let Some(progress) = &work.progress {
             facts.moving = progress.moving;

@@ -4,7 +4,8 @@ use crate::api::resources::TopicIntent;
 use crate::kafka::admin::settings::Changes;
 use crate::kafka::admin::topics::NewTopic;
 
-/// One step. Each begins when the one before has succeeded, and is safe to do twice.
+/// One step. Each begins when the one before has succeeded, but for settings, which a growth that is refused does not hold up. Safe to do
+/// twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Write down what is about to be done: after a crash, this tells our doing from another's.

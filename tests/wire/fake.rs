@@ -68,7 +68,7 @@ pub(crate) struct Script {
     pub(crate) faults: HashMap<ApiKey, (usize, Fault)>,
     /// What the SCRAM server does wrong.
     pub(crate) scram: crate::scram_server::Flaw,
-    /// Names that requests refuse, with this error code.
+    /// Names that requests refuse, with this error code; for changes of topics also as `CreatePartitions name`, for one kind alone.
     pub(crate) refused: HashMap<String, i16>,
     /// Versions that differ from the codecs' own.
     pub(crate) versions: HashMap<ApiKey, (i16, i16)>,

@@ -11,6 +11,7 @@
 mod activity;
 #[cfg(feature = "probe")]
 mod alive;
+mod brokers;
 mod claims;
 mod fake;
 mod folding;

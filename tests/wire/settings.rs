@@ -3,22 +3,28 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use admittance::kafka::{
-    admin::{
-        At, BrokerId,
-        configs::TopicDefaults,
-        settings::{Changes, Configured},
-        topics::{NewTopic, TopicId},
+use admittance::{
+    kafka::{
+        admin::{
+            At, BrokerId,
+            configs::TopicDefaults,
+            settings::{Changes, Configured},
+            topics::{NewTopic, TopicId},
+        },
+        batch::Batcher,
+        error::Error,
     },
-    batch::Batcher,
-    error::Error,
+    topics::{
+        apply::{Applied, change},
+        step::Step,
+    },
 };
 use futures::future::join_all;
 use kafka_protocol::messages::ApiKey;
 
 use crate::{
     admin,
-    fake::{Fake, Script},
+    fake::{Fake, Fault, Script},
     topic_broker::Topics,
 };
 
@@ -181,4 +187,77 @@ async fn a_deletion_that_a_quota_delays_is_told_how_long_and_its_neighbour_is_do
         [[id(1), late].map(|id| id.to_string())],
         "nobody asks again by himself"
     );
+}
+
+#[tokio::test]
+async fn a_text_that_kafka_could_not_read_is_its_owners_alone() {
+    let fake = broker(&[], 0).await;
+    let batcher = Batcher::new(&admin(&fake));
+    let value = |length: usize| "x".repeat(length);
+    let alter = |name: &str, key: &str, length| {
+        batcher.alter_settings(name.to_owned(), Changes::from([(key.to_owned(), Some(value(length)))]))
+    };
+    let long = value(32_768);
+    let altered = join_all([alter("orders", "a", 32_767), alter("bare", "a", 32_768), alter("third", &long, 1)]).await;
+    assert!(altered[0].is_ok(), "{altered:?}");
+    for refused in &altered[1..] {
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{altered:?}");
+        assert!(
+            refused.as_ref().unwrap_err().to_string().ends_with("a text has 32768 bytes; Kafka reads 32767 at most")
+        );
+    }
+    let topic = |name: &str, length| NewTopic {
+        name: name.to_owned(),
+        partitions: Some(1),
+        replicas: None,
+        configs: map(&[("a", &value(length))]),
+        assignment: vec![],
+    };
+    let made = join_all([topic("one", 32_767), topic("two", 32_768)].map(|topic| batcher.create_topic(topic))).await;
+    assert!(matches!(made.as_slice(), [Ok(_), Err(Error::Invalid(_))]), "{made:?}");
+    assert_eq!(fake.seen(ApiKey::CreateTopics), [["one:1"]], "nothing of it is sent");
+}
+
+/// The steps that are left of a growth and a setting, with the code that is told; and which were sent.
+async fn changed(refused: &[(&str, i16)], fault: Option<ApiKey>) -> (Option<(Vec<Step>, Option<i16>)>, [usize; 2]) {
+    let fake = broker(refused, 1500).await;
+    let faults = fault.map(|api| (api, (usize::MAX, Fault::Close)));
+    fake.script.lock().unwrap().faults = faults.into_iter().collect();
+    let steps = [Step::Grow(6), Step::Alter(Changes::from([("retention.ms".to_owned(), Some("7".to_owned()))]))];
+    let applied = change(&Batcher::new(&admin(&fake)), "orders", &steps).await;
+    let sent = [ApiKey::CreatePartitions, ApiKey::IncrementalAlterConfigs].map(|api| fake.seen(api).len());
+    let told = match applied {
+        Applied::All(made) => Some((Vec::new(), made.map(|_| 0))),
+        Applied::Part(left, error) => {
+            assert_eq!(error.retry_after().is_some(), error.code().is_some_and(|code| code.code() == THROTTLED));
+            Some((left, error.code().map(|code| code.code())))
+        }
+        Applied::Overtaken => None,
+    };
+    (told, sent)
+}
+
+#[tokio::test]
+async fn settings_do_not_wait_for_a_growth_that_is_refused() {
+    const POLICY: i16 = 44;
+    const TIMED_OUT: i16 = 7;
+    const NO_INCREASE: i16 = 37;
+    let grow = || Step::Grow(6);
+    let alter = || Step::Alter(Changes::from([("retention.ms".to_owned(), Some("7".to_owned()))]));
+    let (growth, setting) = ("CreatePartitions orders", "IncrementalAlterConfigs orders");
+    for (refused, left, code) in [
+        (&[][..], vec![], None),
+        (&[(growth, POLICY)], vec![grow()], Some(POLICY)),
+        (&[(growth, THROTTLED)], vec![grow()], Some(THROTTLED)),
+        (&[(setting, INVALID_CONFIG)], vec![alter()], Some(INVALID_CONFIG)),
+        (&[(growth, POLICY), (setting, INVALID_CONFIG)], vec![grow(), alter()], Some(POLICY)),
+        (&[(growth, THROTTLED), (setting, INVALID_CONFIG)], vec![grow(), alter()], Some(THROTTLED)),
+        (&[(growth, POLICY), (setting, TIMED_OUT)], vec![grow(), alter()], Some(TIMED_OUT)),
+    ] {
+        assert_eq!(changed(refused, None).await, (Some((left, code)), [1, 1]), "{refused:?}");
+    }
+    assert_eq!(changed(&[(growth, NO_INCREASE)], None).await, (None, [1, 0]), "it is looked at again first");
+    assert_eq!(changed(&[(setting, UNKNOWN_TOPIC)], None).await, (None, [1, 1]));
+    let unanswered = changed(&[], Some(ApiKey::CreatePartitions)).await;
+    assert_eq!(unanswered, (Some((vec![grow(), alter()], None)), [1, 0]));
 }

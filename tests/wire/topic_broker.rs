@@ -49,7 +49,10 @@ pub(crate) fn answer(
     members: &mut Vec<String>,
 ) -> Option<Bytes> {
     let (version, mut body) = (header.request_api_version, body.clone());
-    let code = |name: &str| refused.get(name).copied().unwrap_or_default();
+    let code = |name: &str| {
+        let of_this_kind = || refused.get(&format!("{api:?} {name}"));
+        refused.get(name).or_else(of_this_kind).copied().unwrap_or_default()
+    };
     Some(match api {
         ApiKey::DescribeConfigs => {
             let request = DescribeConfigsRequest::decode(&mut body, version).unwrap();

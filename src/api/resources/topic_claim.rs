@@ -7,6 +7,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Bytes of the longest name of a setting: none that Kafka has comes near it.
+pub const MAX_CONFIG_KEY: usize = 255;
+/// Bytes of the longest text that Kafka reads: at a longer one it closes the connection, whatever else comes by it.
+pub const MAX_CONFIG_VALUE: usize = 32_767;
+
 /// A namespace's claim on a topic. The topic stays when the claim goes.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[kube(
@@ -72,7 +77,10 @@ pub struct TopicClaimSpec {
     pub replicas: Option<i32>,
     /// Settings, as Kafka names them (`cleanup.policy`). Those that are not named here are left as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 100))]
+    #[schemars(extend(
+        "maxProperties" = 100,
+        "additionalProperties" = {"type": "string", "maxLength": MAX_CONFIG_VALUE}
+    ))]
     pub config: BTreeMap<String, String>,
     /// How long records are kept, and how much of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -140,6 +140,7 @@ fn config(spec: &TopicClaimSpec, found: &mut Vec<Problem>) {
             Ok(()) => {}
             Err(Wrong::Unknown(rule)) => found.push(Problem::new(Reason::UnknownTopicConfig, &place, key, rule)),
             Err(Wrong::Value(rule)) => found.push(invalid(&place, value, rule)),
+            Err(Wrong::Key(rule)) => found.push(invalid("spec.config", key, rule)),
         }
     }
     let in_sync = spec.config.get(MIN_IN_SYNC).and_then(|value| value.trim().parse::<i32>().ok());
@@ -248,6 +249,26 @@ mod tests {
                 ("spec.config[min.insync.replicas]", true),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_longer_than_kafka_reads_is_refused_even_of_a_setting_that_is_unknown_here() {
+        let of =
+            |key: &str, value: &str| said(&spec(serde_json::json!({"config": {key: value}})), &TopicLimits::default());
+        // Two bytes each.
+        let (most, more) = ("é".repeat(127), "é".repeat(128));
+        assert!(of(&most, "1")[0].starts_with("UnknownTopicConfig: "), "a newer Kafka may have it");
+        let found = of(&more, "1");
+        assert!(found[0].starts_with("InvalidTopicConfig: spec.config: \"é"), "{found:?}");
+        assert!(found[0].ends_with("has 256 bytes; the name of a setting has 255 at most"), "{found:?}");
+        for key in ["cleanup.policy", "shiny.new"] {
+            let found = of(key, &"é".repeat(16_384));
+            assert!(found[0].starts_with(&format!("InvalidTopicConfig: spec.config[{key}]: \"é")), "{found:?}");
+            assert!(found[0].ends_with("has 32768 bytes; Kafka reads 32767 at most"), "{found:?}");
+        }
+        assert!(of("shiny.new", &"x".repeat(32_767))[0].starts_with("UnknownTopicConfig: "));
+        let padded = format!("5{}", " ".repeat(40_000));
+        assert_eq!(of("flush.ms", &padded), [""; 0], "white space around a value is not sent");
     }
 
     #[test]

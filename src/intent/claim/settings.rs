@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::super::typo::nearest;
+use crate::api::resources::{MAX_CONFIG_KEY, MAX_CONFIG_VALUE};
 
 /// What a setting's value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,17 +78,25 @@ pub(super) enum Wrong {
     Unknown(String),
     /// No Kafka takes the value, or no claim may set it. The rule that is broken, in words.
     Value(String),
+    /// No Kafka could read the key. The rule that is broken, in words.
+    Key(String),
 }
 
 /// Judges one setting of a claim.
 pub(super) fn judge(key: &str, value: &str) -> Result<(), Wrong> {
+    // Kafka trims what it reads.
+    let value = value.trim();
+    if key.len() > MAX_CONFIG_KEY {
+        return Err(Wrong::Key(format!("has {} bytes; the name of a setting has {MAX_CONFIG_KEY} at most", key.len())));
+    }
+    if value.len() > MAX_CONFIG_VALUE {
+        return Err(Wrong::Value(format!("has {} bytes; Kafka reads {MAX_CONFIG_VALUE} at most", value.len())));
+    }
     let Some((_, kind)) = SETTINGS.iter().find(|(name, _)| *name == key) else {
         let near = nearest(key, SETTINGS.iter().map(|(name, _)| *name));
         let hint = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));
         return Err(Wrong::Unknown(format!("is no setting of a topic that is known here{hint}")));
     };
-    // Kafka trims what it reads.
-    let value = value.trim();
     let rule = match kind {
         Number(least, most) => {
             let fits = value.parse::<i64>().is_ok_and(|number| (*least..=*most).contains(&number));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kafka_protocol::messages::{DescribeConfigsRequest, describe_configs_request::DescribeConfigsResource};
 
-use super::{Admin, At, BrokerId, text};
+use super::{Admin, At, BrokerId, race, text};
 use crate::kafka::error::Error;
 
 const API: &str = "DescribeConfigs";
@@ -69,12 +69,16 @@ impl Admin {
         })
     }
 
-    /// Reads a broker's security settings. Needs DescribeConfigs on Cluster.
+    /// Reads the security settings of whichever of these brokers answers first. Needs DescribeConfigs on Cluster.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn broker_security(&self, broker: BrokerId) -> Result<BrokerSecurity, Error> {
-        let told = self.broker_settings(broker, [AUTHORIZER, ALLOW_EVERYONE, MECHANISMS].into_iter()).await?;
+    pub async fn broker_security(&self, brokers: Vec<BrokerId>) -> Result<BrokerSecurity, Error> {
+        let told = race::first(brokers, |broker| {
+            let admin = self.clone();
+            async move { admin.broker_settings(broker, [AUTHORIZER, ALLOW_EVERYONE, MECHANISMS].into_iter()).await }
+        })
+        .await?;
         let value = |key: &str| told.get(key).and_then(Option::as_deref);
         let allow_everyone = match (told.contains_key(ALLOW_EVERYONE), value(ALLOW_EVERYONE)) {
             (_, Some(value)) => AllowEveryone::Set(value.eq_ignore_ascii_case("true")),

@@ -3,6 +3,7 @@
 use super::{
     Admin,
     pool::{Lane, Slot},
+    race,
 };
 use crate::kafka::{error::Error, scram::Mechanism};
 
@@ -14,18 +15,19 @@ impl Admin {
     /// # Errors
     /// See [`Error`].
     pub async fn mechanisms(&self, ours: Mechanism) -> Result<Vec<Mechanism>, Error> {
-        let mut last = None;
-        for endpoint in self.candidates(Slot::Lane(Lane::Reads)).await? {
-            match self.0.connector.mechanisms(&endpoint, ours).await {
-                Ok(names) => {
-                    let mut offered: Vec<Mechanism> = names.iter().filter_map(|name| name.parse().ok()).collect();
-                    offered.sort();
-                    offered.dedup();
-                    return Ok(offered);
-                }
-                Err(error) => last = Some(error),
+        let candidates = self.candidates(Slot::Lane(Lane::Reads)).await?;
+        let (endpoint, names) = race::first(candidates, |endpoint| {
+            let connector = self.0.connector.clone();
+            async move {
+                let names = connector.mechanisms(&endpoint, ours).await?;
+                Ok((endpoint, names))
             }
-        }
-        Err(last.unwrap_or_else(|| Error::unreachable("connect", "", "no broker to connect to")))
+        })
+        .await?;
+        self.0.pool.prefer(endpoint);
+        let mut offered: Vec<Mechanism> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        offered.sort();
+        offered.dedup();
+        Ok(offered)
     }
 }

@@ -17,6 +17,7 @@ pub mod login;
 pub mod mechanisms;
 mod pool;
 pub mod quotas;
+mod race;
 pub mod reassignments;
 pub mod records;
 pub mod settings;
@@ -25,18 +26,29 @@ pub mod users;
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Arc, atomic::AtomicUsize},
 };
 
 use kafka_protocol::protocol::{Request, StrBytes};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 pub use self::cluster::BrokerId;
 use self::pool::{Lane, Pool, Slot};
-use super::{config::ClientConfig, error::Error, wire::connector::Connector};
+use super::{
+    config::ClientConfig,
+    error::Error,
+    wire::{connection::Connection, connector::Connector},
+};
 
 /// How many deletions of rules may be under way at once, each on a connection of its own.
 pub(super) const REVOCATIONS: usize = 3;
+/// After this part of the time for a request, a broker that any other could stand in for counts as silent: 3 s, where an answer takes
+/// milliseconds, and well within what a look at a cluster may take.
+const SILENT: u32 = 5;
+
+/// Bytes of the longest text that Kafka reads (every generated message refuses a longer one, in compact form as well).
+const LONGEST_TEXT: usize = i16::MAX as usize;
 
 /// Which broker answers a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +108,37 @@ impl Admin {
     /// Asks something that changes nothing, and asks once more if the first connection was a dead one.
     async fn read<R: Request>(&self, at: At, request: impl Fn(i16) -> R) -> Result<Answer<R::Response>, Error> {
         let slot = Self::slot(at);
-        match self.send(slot, &request).await {
+        let answer = match at {
+            At::Any => self.ask_any(slot, &request).await,
+            At::Broker(_) => self.send(slot, &request).await,
+        };
+        match answer {
             Err(error) if error.is_retriable() && error.code().is_none() => self.send(slot, &request).await,
             other => other,
+        }
+    }
+
+    /// Asks one broker, and another as well if that is silent: its connection may have died without a word.
+    async fn ask_any<R: Request>(&self, slot: Slot, request: &impl Fn(i16) -> R) -> Result<Answer<R::Response>, Error> {
+        let connection = self.connection(slot).await?;
+        let mut first = pin!(self.send_on(&connection, request));
+        if let Ok(answer) = timeout(self.0.config.request_timeout / SILENT, &mut first).await {
+            return answer;
+        }
+        let mut second = pin!(async {
+            self.0.pool.leave(slot, &connection).await;
+            self.send(slot, request).await
+        });
+        // A broker that is merely slow is still heard.
+        tokio::select! {
+            answer = &mut first => match answer {
+                Err(_) => second.await,
+                answered => answered,
+            },
+            answer = &mut second => match answer {
+                Err(_) => first.await,
+                answered => answered,
+            },
         }
     }
 
@@ -114,7 +154,14 @@ impl Admin {
     }
 
     async fn send<R: Request>(&self, slot: Slot, request: &impl Fn(i16) -> R) -> Result<Answer<R::Response>, Error> {
-        let connection = self.connection(slot).await?;
+        self.send_on(&*self.connection(slot).await?, request).await
+    }
+
+    async fn send_on<R: Request>(
+        &self,
+        connection: &Connection,
+        request: &impl Fn(i16) -> R,
+    ) -> Result<Answer<R::Response>, Error> {
         let version = connection.version_of::<R>()?;
         let deadline = Instant::now() + self.0.config.request_timeout;
         let reply = connection.call(&request(version), version, deadline).await?;
@@ -124,6 +171,16 @@ impl Admin {
     /// How long a broker may take for a change, in milliseconds: less than we wait for its answer.
     fn server_timeout(&self) -> i32 {
         i32::try_from(self.0.config.request_timeout.as_millis() * 4 / 5).unwrap_or(i32::MAX)
+    }
+}
+
+/// Refuses what Kafka does not read: at a longer text it closes the connection, and everybody on it would be told of an outage.
+fn readable<'t>(api: &str, texts: impl IntoIterator<Item = &'t str>) -> Result<(), Error> {
+    match texts.into_iter().map(str::len).find(|length| *length > LONGEST_TEXT) {
+        Some(length) => {
+            Err(Error::invalid(api, "", format!("a text has {length} bytes; Kafka reads {LONGEST_TEXT} at most")))
+        }
+        None => Ok(()),
     }
 }
 

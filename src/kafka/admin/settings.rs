@@ -12,7 +12,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{Admin, At, missing, pool::Lane, text};
+use super::{Admin, At, missing, pool::Lane, readable, text};
 use crate::kafka::error::Error;
 
 const DESCRIBE: &str = "DescribeConfigs";
@@ -128,6 +128,8 @@ impl Admin {
     /// # Errors
     /// The request as a whole failed: see [`Error`].
     pub async fn alter_settings(&self, changes: &[(Configured, Changes)]) -> Result<Vec<Result<(), Error>>, Error> {
+        let settings = changes.iter().flat_map(|(_, changes)| changes);
+        readable(ALTER, settings.flat_map(|(key, value)| [Some(key), value.as_ref()]).flatten().map(String::as_str))?;
         let alterable = |(key, value): (&String, &Option<String>)| {
             AlterableConfig::default()
                 .with_name(text(key))

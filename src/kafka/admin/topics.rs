@@ -16,7 +16,7 @@ use kafka_protocol::{
 };
 use uuid::Uuid;
 
-use super::{Admin, At, BrokerId, missing, pool::Lane, text};
+use super::{Admin, At, BrokerId, missing, pool::Lane, readable, text};
 use crate::kafka::error::Error;
 
 const CREATE: &str = "CreateTopics";
@@ -111,6 +111,8 @@ impl Admin {
     /// # Errors
     /// The request as a whole failed: see [`Error`].
     pub async fn create_topics(&self, topics: &[NewTopic]) -> Result<Vec<Result<CreatedTopic, Error>>, Error> {
+        let settings = topics.iter().flat_map(|topic| &topic.configs).flat_map(|(key, value)| [key, value]);
+        readable(CREATE, topics.iter().map(|topic| &topic.name).chain(settings).map(String::as_str))?;
         let creatable = topics.iter().map(|topic| {
             let config = |(name, value): (&String, &String)| {
                 CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))

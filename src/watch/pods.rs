@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn pods_of_one_template_hold_their_request_once() {
         let first = Arc::new(pod(1, "a", "orders"));
-        let same = pod(2, "a", "orders").beside(&[first.clone()]);
+        let same = pod(2, "a", "orders").beside(std::slice::from_ref(&first));
         assert!(Arc::ptr_eq(same.intent.as_ref().unwrap(), first.intent.as_ref().unwrap()));
-        let edited = pod(3, "a", "payments").beside(&[first.clone()]);
+        let edited = pod(3, "a", "payments").beside(std::slice::from_ref(&first));
         assert_ne!(edited.intent, first.intent, "an annotation of a living Pod can be edited, and is its own");
         assert_eq!(first.owner, Some(WorkloadOwner { kind: "Deployment".into(), name: "web".into() }));
     }

@@ -76,15 +76,23 @@ async fn rules_and_partitions_keep_to_their_caps() {
         .await
         .into_iter()
         .for_each(|result| assert!(result.unwrap().is_some()));
-    assert_eq!(sizes(&fake.seen(ApiKey::CreateAcls)), [999, 501], "a caller's rules stay together");
+    let created = within_cap(&fake.seen(ApiKey::CreateAcls), 1500, 1000);
+    assert!(created.iter().all(|size| size % 3 == 0), "a caller's rules stay together: {created:?}");
 
     join_all((0..120).map(|number| batcher.delete_acls(vec![rule(&number.to_string())]))).await;
-    let mut deletions = sizes(&fake.seen(ApiKey::DeleteAcls));
-    deletions.sort_unstable();
-    assert_eq!(deletions, [20, 50, 50], "several are under way at once");
+    within_cap(&fake.seen(ApiKey::DeleteAcls), 120, 50);
 
     join_all((0..10).map(|number| batcher.create_topic(topic(&format!("t{number}"), 300)))).await;
-    assert_eq!(sizes(&fake.seen(ApiKey::CreateTopics)), [6, 4]);
+    within_cap(&fake.seen(ApiKey::CreateTopics), 10, 6);
+}
+
+/// The sizes of requests that hold `all` members in nearly as few as the cap allows: on a busy machine the time to wait for company may be
+/// over before everybody came.
+fn within_cap(requests: &[Vec<String>], all: usize, cap: usize) -> Vec<usize> {
+    let sizes = sizes(requests);
+    assert_eq!(sizes.iter().sum::<usize>(), all, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= cap) && sizes.len() <= all.div_ceil(cap) + 2, "{sizes:?}");
+    sizes
 }
 
 #[tokio::test]

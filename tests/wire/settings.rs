@@ -115,7 +115,9 @@ async fn many_callers_share_requests_and_one_refusal_is_one_callers() {
     let failed: Vec<_> = (0..).zip(&altered).filter(|(_, result)| result.is_err()).map(|(number, _)| number).collect();
     assert_eq!(failed, [13]);
     assert!(matches!(&altered[13], Err(error @ Error::Invalid(_)) if !error.is_retriable()));
-    assert_eq!(fake.seen(ApiKey::IncrementalAlterConfigs).len(), 1);
+    let sizes: Vec<_> = fake.seen(ApiKey::IncrementalAlterConfigs).iter().map(Vec::len).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 450, "{sizes:?}");
+    assert!(sizes.len() <= 3, "on a busy machine some may come too late for the first: {sizes:?}");
 
     let found = join_all((0..450).map(|number| batcher.describe_settings(format!("t{number}")))).await;
     assert_eq!(found.iter().filter(|result| result.is_ok()).count(), 449);

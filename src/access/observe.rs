@@ -302,9 +302,14 @@ async fn held(
     let legal = |name: &&String| fault(name, Right::Consume).is_none();
     let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
     let topics = try_join_all(topics.into_iter().map(|name| async {
-        let id = connection.batcher.describe_topic(name.clone()).await?.map(|topic| topic.id);
         let key = (subject.cluster.clone(), name.clone());
-        let view = TopicView::new(context.world.topics.of(&key), id, context.world.on_record(&key));
+        let on_record = context.world.on_record(&key);
+        let topic = match connection.batcher.describe_topic(name.clone()).await? {
+            // What is kept for somebody must not look like what is gone.
+            None if !on_record.is_empty() => connection.admin.describe_topic_anywhere(&name).await?,
+            topic => topic,
+        };
+        let view = TopicView::new(context.world.topics.of(&key), topic.map(|topic| topic.id), on_record);
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
         Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
     }));

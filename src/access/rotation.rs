@@ -16,7 +16,7 @@ pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// How often the Pods are looked at while an old password is in use.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// The longest pause between two looks at an old password that is still in use.
-const LOOK_LEAST: Duration = Duration::from_secs(600);
+const LOOK_LEAST: Duration = Duration::from_secs(60);
 /// Pods that a message names.
 const NAMED: usize = 5;
 
@@ -133,8 +133,8 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     decision
 }
 
-/// When to look again whether an old password is still in use: less and less often, for some Pods live for months. One that goes tells of
-/// itself, and the end of the overlap is not slept through.
+/// When to look again whether an old password is still in use: less often than at first, for some Pods live for months. Of Pods that
+/// read the Secret without asking for it nobody tells when they go.
 fn patience(facts: &Facts<'_>) -> Duration {
     let age = Duration::try_from(facts.now.duration_since(facts.published)).unwrap_or_default();
     let pause = (age / 10).clamp(LOOK_AGAIN, LOOK_LEAST);
@@ -258,10 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_an_old_password_for_long_is_looked_at_less_and_less_often() {
+    fn who_keeps_an_old_password_for_long_is_looked_at_less_often() {
         let old = [reader(900)];
         let facts = Facts { done: 1, active: Mechanism::Sha256, readers: Some(&old), ..facts(&BOTH, None) };
-        for (now, pause) in [(1100, 15), (2000, 100), (4595, 15), (5000, 400), (90_000, 600)] {
+        for (now, pause) in [(1100, 15), (1400, 40), (2000, 60), (4595, 15), (5000, 60), (90_000, 60)] {
             assert_eq!(decide(&Facts { now: at(now), ..facts }).next, Some(Duration::from_secs(pause)), "{now}");
         }
     }

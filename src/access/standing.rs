@@ -50,7 +50,8 @@ pub fn standing(question: &Question<'_>) -> Standing {
         return own(question, claim);
     }
     let ours = view.claims.iter().any(|claim| claim.metadata.namespace.as_deref() == Some(namespace));
-    let yields = claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace);
+    let kept = kept_for(&view.on_record, topic, namespace).is_some();
+    let yields = claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace) && !kept;
     // A claim of ours may still win: one under our own name over any, a producer's over a consumer's.
     if !ours && (own_name(topic, namespace) || (question.right == Right::Produce && yields)) {
         return Standing::Nobodys;
@@ -308,6 +309,21 @@ mod tests {
         assert!(matches!(said, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{said:?}");
         let gone = TopicView { claims: Vec::new(), exists: false, ..other };
         assert_eq!(ask(&gone, "orders", Right::Consume, false, Undeclared::Any), Standing::Nobodys);
+    }
+
+    #[test]
+    fn a_producer_does_not_take_from_a_consumer_what_is_on_record_for_its_namespace() {
+        let view = |on_record| TopicView {
+            claims: vec![claim("shop", "orders", TopicSource::Consumer)],
+            exists: true,
+            on_record,
+            verdicts: BTreeMap::from([(Right::Produce, Verdict::Denied { account: "default".into() })]),
+            ..TopicView::default()
+        };
+        let said = |books| ask(&view(books), "orders", Right::Produce, false, Undeclared::Any);
+        assert_eq!(said(Vec::new()), Standing::Nobodys, "a consumer's claim yields");
+        let kept = said(vec![record("shop")]);
+        assert!(matches!(kept, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{kept:?}");
     }
 
     #[test]

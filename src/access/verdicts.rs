@@ -1,5 +1,5 @@
-//! What the API server said of grants, kept for a moment: accesses that share an account, and an access that is looked at again because
-//! its Pods come and go, ask the same.
+//! Grants that the API server told of, kept for a moment: accesses that share an account, and an access that is looked at again because
+//! its Pods come and go, ask the same. A denial takes rights away, so it is never an old one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -62,9 +62,9 @@ impl Verdicts {
         (when.elapsed() < VALID).then(|| verdict.clone())
     }
 
-    /// Remembers what was said; what could not be told is asked again.
+    /// Remembers what is granted; all else is asked again.
     pub fn note(&self, asked: Asked, verdict: &Verdict) {
-        if matches!(verdict, Verdict::Unknown(_)) {
+        if !matches!(verdict, Verdict::Granted { .. }) {
             return;
         }
         let now = Instant::now();
@@ -91,8 +91,10 @@ mod tests {
         let (verdicts, granted) = (Verdicts::default(), Verdict::Granted { via: "x".to_owned() });
         verdicts.note(asked("a"), &granted);
         verdicts.note(asked("b"), &Verdict::Unknown("away".to_owned()));
+        verdicts.note(asked("d"), &Verdict::Denied { account: "default".to_owned() });
         assert_eq!(verdicts.known(&asked("a")), Some(granted.clone()));
         assert_eq!(verdicts.known(&asked("b")), None, "it is asked again");
+        assert_eq!(verdicts.known(&asked("d")), None, "a binding may have been replaced");
         assert_eq!(verdicts.known(&Asked { verb: "produce", ..asked("a") }), None);
         tokio::time::advance(VALID).await;
         assert_eq!(verdicts.known(&asked("a")), None);

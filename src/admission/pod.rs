@@ -165,9 +165,9 @@ pub struct Container<'a> {
     /// What it mounts.
     #[serde(borrow, default)]
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
-    /// Whether its author gave it a readiness probe.
-    #[serde(default, deserialize_with = "present")]
-    pub readiness_probe: Presence,
+    /// Its readiness probe.
+    #[serde(borrow, default)]
+    pub readiness_probe: Option<FoundProbe<'a>>,
     /// Whether its author gave it a startup probe.
     #[serde(default, deserialize_with = "present")]
     pub startup_probe: Presence,
@@ -198,13 +198,42 @@ impl Container<'_> {
     /// Whether its author gave it a probe of this kind.
     #[must_use]
     pub fn has_probe(&self, kind: Kind) -> bool {
-        let probe = match kind {
-            Kind::Readiness => self.readiness_probe,
-            Kind::Startup => self.startup_probe,
-            Kind::Liveness => self.liveness_probe,
-        };
-        probe == Presence::Present
+        match kind {
+            Kind::Readiness => self.readiness_probe.is_some(),
+            Kind::Startup => self.startup_probe == Presence::Present,
+            Kind::Liveness => self.liveness_probe == Presence::Present,
+        }
     }
+
+    /// The program that its readiness probe runs, with its words; empty where it runs none.
+    pub fn readiness_command(&self) -> impl Iterator<Item = &str> + Clone {
+        let command: &[_] = match &self.readiness_probe {
+            Some(FoundProbe::Runs { exec }) => &exec.command,
+            Some(FoundProbe::Other(_)) | None => &[],
+        };
+        command.iter().map(|word| &**word)
+    }
+}
+
+/// A probe that a container has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum FoundProbe<'a> {
+    /// It runs a program.
+    Runs {
+        /// The program with its words.
+        #[serde(borrow)]
+        exec: FoundExec<'a>,
+    },
+    /// It does something else, or what nobody can say: that is the API server's to judge.
+    Other(serde::de::IgnoredAny),
+}
+
+/// The program that a probe runs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FoundExec<'a> {
+    #[serde(borrow)]
+    command: Vec<Text<'a>>,
 }
 
 /// A container's resources.

@@ -76,15 +76,14 @@ const LIVE: &[&str] = &[PROGRAM, "ready", "--config", MOUNT_PATH];
 const ALIVE: &[&str] = &[PROGRAM, "alive", "--config", MOUNT_PATH];
 
 impl Probe {
-    /// The probe of a kind, as the Pod asks for it.
+    /// The probe of a kind, as the Pod asks for it, which has this many containers.
     #[must_use]
-    pub fn new(kind: Kind, intent: &Intent) -> Self {
+    pub fn new(kind: Kind, intent: &Intent, containers: usize) -> Self {
         match kind {
-            Kind::Readiness => {
-                Self::exec(ready(if intent.probes.readiness_live { LIVE } else { LATCHED }, intent), 5, 5, 3)
-            }
+            Kind::Readiness if intent.probes.readiness_live => Self::exec(Command::Fixed(LIVE), 5, 5, 3),
+            Kind::Readiness => Self::exec(latched(intent, containers), 5, 5, 3),
             // Five minutes: what is not there by then is not on its way.
-            Kind::Startup => Self::exec(ready(LIVE, intent), 5, 5, 60),
+            Kind::Startup => Self::exec(Command::Fixed(LIVE), 5, 5, 60),
             // The program itself counts the minutes of standing still. What a failure here adds is that a node too busy to run it
             // in time, which counts as failed, must be so three times before a container is restarted for it.
             Kind::Liveness => Self::exec(alive(intent), 30, 10, 3),
@@ -96,15 +95,40 @@ impl Probe {
     }
 }
 
+/// Bytes of topics' names that all probes of a Pod may hold: its author chooses how many topics and how many containers it has, and
+/// each container's probe names each topic.
+const MOST: usize = 64 << 10;
+
+/// Whether the probes of so many containers can name the Pod's topics.
+#[must_use]
+pub fn names_topics(intent: &Intent, containers: usize) -> bool {
+    let names = intent.consumes.iter().chain(&intent.produces).map(|name| name.as_ref().len() + 1);
+    names.sum::<usize>().saturating_mul(containers) <= MOST
+}
+
 /// The check of the access, for the topics that this very Pod asks for too: the Secret lists what the workload was given. One that is there
-/// from before says nothing of what the next version is refused, or has not been given yet.
-fn ready(words: &'static [&'static str], intent: &Intent) -> Command {
+/// from before says nothing of what the next version is refused, or has not been given yet. Only until it has worked once: a check that goes
+/// on must not take a Pod out of service for one topic that its owner lends no more.
+fn latched(intent: &Intent, containers: usize) -> Command {
+    if !names_topics(intent, containers) {
+        return Command::Fixed(LATCHED);
+    }
     let lists = [("--consumes", &intent.consumes), ("--produces", &intent.produces)];
     let options = lists.into_iter().filter(|(_, topics)| !topics.is_empty()).map(|(option, topics)| {
         let names: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
         (option, names.join(","))
     });
-    command(words, options)
+    command(LATCHED, options)
+}
+
+/// Whether this is the command of a readiness probe of ours that asks for other topics than the Pod does: one from a manifest that was
+/// injected before its annotations were edited.
+pub fn is_outdated<'w>(words: impl Iterator<Item = &'w str> + Clone, intent: &Intent, containers: usize) -> bool {
+    let ours = words.clone().take(LATCHED.len()).eq(LATCHED.iter().copied());
+    ours && match latched(intent, containers) {
+        Command::Fixed(now) => !words.eq(now.iter().copied()),
+        Command::Of(now) => !words.eq(now.iter().map(|word| &**word)),
+    }
 }
 
 /// The check of the workload's own group, and of those that the Pod names.

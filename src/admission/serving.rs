@@ -4,7 +4,7 @@ use super::operation::{Addition, Part};
 use super::parts::{CREDENTIALS_VOLUME, Mount, PROBE_NAME, PROBE_PATH};
 use super::patch::Patch;
 use super::pod::{Container, Presence, SecretVolume};
-use super::probe::{Kind, Probe};
+use super::probe::{Kind, Probe, is_outdated, names_topics};
 use super::profile::{JAVA_TOOL_OPTIONS, missing};
 use crate::api::secret_layout::MOUNT_PATH;
 use crate::intent::problem::shown;
@@ -23,6 +23,10 @@ impl Patch<'_, '_, '_> {
                 "no liveness probe: with hostNetwork, Kafka cannot tell the Pod's consumers from others of its node";
             self.warnings.push(warning.to_owned());
             probes.liveness = false;
+        }
+        if probes.readiness && !names_topics(self.intent, self.containers()) {
+            self.warnings
+                .push("so many topics in so many containers: readiness checks those of the Secret alone".to_owned());
         }
         probes
     }
@@ -67,6 +71,12 @@ impl Patch<'_, '_, '_> {
         if self.intent.env != EnvProfile::None {
             self.variables(&["spec", list, index, "env"], container);
         }
+        if is_outdated(container.readiness_command(), self.intent, self.containers()) {
+            let name = shown(&container.name);
+            let warning =
+                format!("container \"{name}\": its readiness probe asks for other topics: remove it, inject again");
+            self.warnings.push(warning);
+        }
         let place = slot(container, PROBE_PATH, |volume| volume == PROBE_NAME);
         let lacks = |kind: &Kind| kind.is_in(probes) && !container.has_probe(*kind);
         if !Kind::ALL.iter().any(lacks) {
@@ -78,10 +88,16 @@ impl Patch<'_, '_, '_> {
             Slot::Taken(path) => return self.leave_alone(container, path),
         }
         for kind in Kind::ALL.into_iter().filter(lacks) {
-            let probe = Probe::new(kind, self.intent);
+            let probe = Probe::new(kind, self.intent, self.containers());
             self.add(["spec", list, index, kind.field()], Addition::Part(Part::Probe(probe)));
         }
         true
+    }
+
+    /// How many containers the Pod has.
+    fn containers(&self) -> usize {
+        let spec = &self.pod.spec;
+        [&spec.containers, &spec.init_containers].into_iter().flatten().map(Vec::len).sum()
     }
 
     /// Whether a volume is ours, or one of the author's for the same Secret.

@@ -85,17 +85,22 @@ impl Install {
         Ok(Settings {
             default_cluster,
             on_invalid: self.on_invalid.into(),
-            probe_image: self.probe_image.clone().unwrap_or_else(|| IMAGE.to_owned()),
+            probe_image: self.named_image().unwrap_or(IMAGE).to_owned(),
             probe_delivery: self.probe_delivery.into(),
             gates: if self.gates { Gates::Offered } else { Gates::Unknown },
             version: env!("CARGO_PKG_VERSION"),
         })
     }
 
+    /// An empty name is what is left of a variable that should have been set.
+    fn named_image(&self) -> Option<&str> {
+        self.probe_image.as_deref().filter(|image| !image.is_empty())
+    }
+
     /// What to tell the author of Pods that pull an image whose name was guessed.
     #[must_use]
     pub fn guess(&self) -> Option<String> {
-        self.probe_image.is_none().then(|| {
+        self.named_image().is_none().then(|| {
             format!(
                 "warning: the image of the probe is written as {IMAGE}, which no registry has: no Pod with it starts; say --probe-image\n\
                  try: export ADMITTANCE_PROBE_IMAGE=$(kubectl -n {NAMESPACE} get deployments -l {WEBHOOK} -o jsonpath='{IMAGE_OF}')"

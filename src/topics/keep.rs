@@ -116,6 +116,8 @@ pub fn reached(
     left: &[Step],
 ) -> TopicClaimStatus {
     let mut facts = recorded.clone();
+    // The claim has the topic, whatever Kafka refuses of the rest.
+    (facts.topic_id, facts.creating) = (planned.topic_id.clone(), planned.creating.clone());
     facts.replicas = planned.replicas;
     (facts.partitions, facts.config) = (planned.partitions, planned.config.clone());
     if left.iter().any(|step| matches!(step, Step::Grow(_))) {

@@ -233,8 +233,9 @@ async fn failed(context: &Context, name: &Name, work: &Work, error: &Error) -> R
             facts.creating = None;
         }
         if let Some(reached) = &work.reached {
-            let TopicClaimStatus { partitions, replicas, config, managed_config, .. } = reached.clone();
-            facts = TopicClaimStatus { partitions, replicas, config, managed_config, ..facts };
+            let TopicClaimStatus { topic_id, creating, partitions, replicas, config, managed_config, .. } =
+                reached.clone();
+            facts = TopicClaimStatus { topic_id, creating, partitions, replicas, config, managed_config, ..facts };
         }
         if let Some(progress) = &work.progress {
             facts.moving = progress.moving;

@@ -198,7 +198,7 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
         connection.batcher.describe_settings(name.to_owned()),
     );
     let topic = match (topic?, look) {
-        (None, Look::Second) => ask_everybody(connection, name).await?,
+        (None, Look::Second) => connection.admin.describe_topic_anywhere(name).await?,
         (topic, _) => topic,
     };
     let Some(topic) = topic else { return Ok(None) };
@@ -210,28 +210,6 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
         Err(error) => return Err(error.into()),
     };
     Ok(Some(Found { topic, settings }))
-}
-
-/// The topic, if any broker that answers knows it. One that has just started may know less than the others.
-async fn ask_everybody(connection: &Connection, name: &str) -> Result<Option<Topic>, Error> {
-    let names = [name.to_owned()];
-    let mut answers = 0;
-    let mut last = None;
-    for broker in connection.admin.describe_cluster().await?.brokers {
-        match connection.admin.describe_topics(&names, At::Broker(broker.id)).await {
-            Ok(found) => {
-                answers += 1;
-                if let Some(topic) = found.into_iter().next().transpose()?.flatten() {
-                    return Ok(Some(topic));
-                }
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    match last {
-        Some(error) if answers == 0 => Err(error),
-        _ => Ok(None),
-    }
 }
 
 /// The scopes that other Kubernetes clusters claim in the Kafka of a claim.

@@ -72,20 +72,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_topic_is_on_record_of_late_and_by_the_books_of_its_own_cluster_alone() {
+    async fn a_topic_is_on_record_of_late_and_by_the_books_of_its_own_kafka_alone() {
         let default = ClusterRef { namespace: "a".to_owned(), name: "b".to_owned() };
         let world = World::new(default, Reach::default());
         let key = |cluster: &str| (cluster.to_owned(), "orders".to_owned());
-        let cluster = serde_json::json!({
-            "metadata": {"name": "b", "namespace": "a"},
-            "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
-            "status": {"released": [
-                {"topic": "orders", "topicId": "1", "namespace": "shop", "claim": "c", "since": "2026-01-01T00:00:00Z"}
-            ]},
-        });
-        world.clusters.put(("a".to_owned(), "b".to_owned()), serde_json::from_value(cluster).unwrap());
+        let put = |name: &str, kafka: &str, released: serde_json::Value| {
+            let cluster = serde_json::json!({
+                "metadata": {"name": name, "namespace": "a"},
+                "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
+                "status": {"kafkaClusterId": kafka, "released": released},
+            });
+            world.clusters.put(("a".to_owned(), name.to_owned()), serde_json::from_value(cluster).unwrap());
+        };
+        let released = serde_json::json!([
+            {"topic": "orders", "topicId": "1", "namespace": "shop", "claim": "c", "since": "2026-01-01T00:00:00Z"}
+        ]);
+        put("b", "one", released);
+        put("c", "two", serde_json::json!([]));
+        put("d", "one", serde_json::json!([]));
         assert_eq!(world.on_record(&key("a/b")), [record("shop", "1")]);
-        assert_eq!(world.on_record(&key("a/c")), [], "another cluster's books say nothing of it");
+        assert_eq!(world.on_record(&key("a/c")), [], "another Kafka's books say nothing of it");
+        assert_eq!(world.on_record(&key("a/d")), [record("shop", "1")], "the same Kafka by another name");
         world.departed.note(key("a/b"), record("web", "1"));
         assert_eq!(world.on_record(&key("a/b")), [record("web", "1")], "the books lag behind");
         tokio::time::advance(KEPT).await;

@@ -138,12 +138,27 @@ impl World {
         Some(pod.beside(&siblings))
     }
 
-    /// Whose a topic was before its claim was deleted: by the books of its cluster, and of late.
+    /// Whose a topic was before its claim was deleted: by the books of all clusters that lead to the same Kafka, and of late.
     #[must_use]
     pub fn on_record(&self, key: &TopicKey) -> Vec<OnRecord> {
-        let cluster = key.0.split_once('/').and_then(|name| self.clusters.get(&name));
-        let mut found = self.departed.of(key);
-        let books = ownership::on_record(cluster.as_deref(), &key.1);
+        let kafka_of = |cluster: &BrokerCluster| cluster.status.as_ref()?.kafka_cluster_id.clone();
+        let kafka = key.0.split_once('/').and_then(|name| kafka_of(&*self.clusters.get(&name)?));
+        let name_of = |cluster: &BrokerCluster| {
+            let (namespace, name) = follow::name_of(cluster);
+            format!("{namespace}/{name}")
+        };
+        let (mut found, mut books) = (self.departed.of(key), Vec::new());
+        for cluster in self.clusters.all() {
+            let id = name_of(&cluster);
+            let is_another = id != key.0;
+            if is_another && (kafka.is_none() || kafka_of(&cluster) != kafka) {
+                continue;
+            }
+            books.extend(ownership::on_record(Some(&*cluster), &key.1));
+            if is_another {
+                found.extend(self.departed.of(&(id, key.1.clone())));
+            }
+        }
         // The books may lag behind the latest word.
         let known = |id: &String| found.iter().any(|record| record.topic_id == *id);
         let books: Vec<_> = books.into_iter().filter(|record| !known(&record.topic_id)).collect();

@@ -15,6 +15,7 @@ mod hostile;
 mod invariants;
 mod neighbour;
 mod pods;
+mod readiness;
 mod restricted;
 mod review;
 mod subtract;

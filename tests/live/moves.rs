@@ -159,7 +159,7 @@ fn a_topic_gets_another_replica_and_gives_it_back_and_no_throttle_is_left() {
 #[test]
 fn a_throttle_of_somebody_else_is_waited_for_and_left_alone() {
     let (space, topic) = (Namespace::plain("live-throttled"), unique("braked"));
-    let more = json!({"partitions": 1, "replicas": 2, "retention": {"size": "64Mi"}});
+    let more = json!({"partitions": 2, "replicas": 2, "retention": {"size": "64Mi"}});
     apply(&topic_claim(&space.0, "throttled", &topic, &more));
     wait_ready("topicclaim", &space.0, "throttled");
     assert_eq!(retention_bytes_of(&topic), Ok(64 << 20), "a size is of each partition");
@@ -169,7 +169,7 @@ fn a_throttle_of_somebody_else_is_waited_for_and_left_alone() {
     claim_replicas(&space.0, "throttled", 3);
     wait_reason("topicclaim", &space.0, "throttled", "ReplicasWait");
     assert!(throttles_of(&topic)[0].contains(theirs));
-    assert_eq!(replicas_of(&topic), [(2, 2)]);
+    assert_eq!(replicas_of(&topic), [(2, 2), (2, 2)]);
     let theirs = "leader.replication.throttled.replicas";
     kafka_tool("kafka-configs.sh", &[&alter[..], &["--delete-config", theirs]].concat());
     wait_moved(&space.0, "throttled", &topic, 3);

@@ -13,7 +13,8 @@ const STAGGER: Duration = Duration::from_millis(500);
 /// rest. A dead one among them costs little time so, wherever it stands.
 ///
 /// # Errors
-/// A refusal ends it: others would say the same, and a login that fails is counted. Else why the last one failed.
+/// After a refusal nobody else is asked, for others would say the same, and a login that fails is counted; who was asked before is heard.
+/// Else why the last one failed.
 pub(super) async fn first<C, T, F>(candidates: Vec<C>, ask: impl Fn(C) -> F) -> Result<T, Error>
 where
     T: Send + 'static,
@@ -21,12 +22,15 @@ where
 {
     let mut waiting = candidates.into_iter();
     let mut asked = JoinSet::new();
-    let mut last = None;
+    let (mut last, mut refusal) = (None, None);
     loop {
-        if let Some(next) = waiting.next() {
+        if refusal.is_none()
+            && let Some(next) = waiting.next()
+        {
             asked.spawn(ask(next));
         }
         let ended = match waiting.len() {
+            _ if refusal.is_some() => asked.join_next().await,
             0 => asked.join_next().await,
             // The next is asked as well.
             _ => match timeout(STAGGER, asked.join_next()).await {
@@ -37,10 +41,10 @@ where
         let broken = |error: &dyn Display| Error::unreachable("connect", "", error.to_string());
         match ended {
             Some(Ok(Ok(answer))) => return Ok(answer),
-            Some(Ok(Err(error @ (Error::Denied(_) | Error::Invalid(_))))) => return Err(error),
+            Some(Ok(Err(error @ (Error::Denied(_) | Error::Invalid(_))))) => refusal = refusal.or(Some(error)),
             Some(Ok(Err(error))) => last = Some(error),
             Some(Err(error)) => last = Some(broken(&error)),
-            None => return Err(last.unwrap_or_else(|| broken(&"no broker to connect to"))),
+            None => return Err(refusal.or(last).unwrap_or_else(|| broken(&"no broker to connect to"))),
         }
     }
 }
@@ -100,6 +104,8 @@ mod tests {
         let denied = || Err(Error::denied("SaslAuthenticate", "b:1", "wrong password"));
         let (taken, asked, _) = run(vec![(10, denied()), (0, Ok("b"))]).await;
         assert_eq!((taken, asked), (Err("wrong password".to_owned()), vec![0]));
+        let (taken, asked, took) = run(vec![(700, Ok("a")), (10, denied()), (0, Ok("c"))]).await;
+        assert_eq!((taken, asked, took), (Ok("a"), vec![0, 500], 700), "one that has just started may not know us yet");
         let (taken, ..) = run(vec![(2000, Err(lost("late"))), (10, Err(lost("early")))]).await;
         assert_eq!(taken, Err("late".to_owned()));
         assert_eq!(run(Vec::new()).await.0, Err("no broker to connect to".to_owned()));

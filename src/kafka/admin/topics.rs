@@ -194,6 +194,30 @@ impl Admin {
         Ok(names.map(|name| results.remove(name).unwrap_or_else(|| Err(missing(GROW, &answer.peer, name)))).collect())
     }
 
+    /// The topic, if any broker that answers knows it. One that has just started may know less than the others.
+    ///
+    /// # Errors
+    /// No broker answered.
+    pub async fn describe_topic_anywhere(&self, name: &str) -> Result<Option<Topic>, Error> {
+        let names = [name.to_owned()];
+        let (mut answers, mut last) = (0, None);
+        for broker in self.describe_cluster().await?.brokers {
+            match self.describe_topics(&names, At::Broker(broker.id)).await {
+                Ok(found) => {
+                    answers += 1;
+                    if let Some(topic) = found.into_iter().next().transpose()?.flatten() {
+                        return Ok(Some(topic));
+                    }
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        match last {
+            Some(error) if answers == 0 => Err(error),
+            _ => Ok(None),
+        }
+    }
+
     /// Describes topics by name, in the order given; `None` for one that this broker does not know. Nothing is created.
     ///
     /// # Errors

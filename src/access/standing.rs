@@ -50,7 +50,7 @@ pub fn standing(question: &Question<'_>) -> Standing {
         return own(question, claim);
     }
     let ours = view.claims.iter().any(|claim| claim.metadata.namespace.as_deref() == Some(namespace));
-    let kept = kept_for(&view.on_record, topic, namespace).is_some();
+    let kept = view.exists && kept_for(&view.on_record, topic, namespace).is_some();
     let yields = claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace) && !kept;
     // A claim of ours may still win: one under our own name over any, a producer's over a consumer's.
     if !ours && (own_name(topic, namespace) || (question.right == Right::Produce && yields)) {
@@ -324,6 +324,9 @@ mod tests {
         assert_eq!(said(Vec::new()), Standing::Nobodys, "a consumer's claim yields");
         let kept = said(vec![record("shop")]);
         assert!(matches!(kept, Standing::Refused(Reason::TopicOwnedElsewhere, _)), "{kept:?}");
+        let gone = TopicView { exists: false, ..view(vec![record("shop")]) };
+        let said = ask(&gone, "orders", Right::Produce, false, Undeclared::Any);
+        assert_eq!(said, Standing::Nobodys, "what is gone is kept for nobody");
     }
 
     #[test]

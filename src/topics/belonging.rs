@@ -59,7 +59,7 @@ pub fn kept(seen: &Observation, status: &TopicClaimStatus) -> Option<Verdict> {
     let record = kept_for(&seen.on_record, name, seen.claim.metadata.namespace.as_deref().unwrap_or_default())?;
     let message = format!(
         "topic {name} is kept for namespace {}, whose claim on it was deleted, until it claims it again or an administrator takes the record \
-         out of the status of BrokerCluster {}",
+         out of the status of BrokerCluster {} or of another one that leads to the same Kafka",
         record.namespace, seen.claim.spec.cluster
     );
     // What was about to be made was not: somebody was faster.

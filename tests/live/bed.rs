@@ -141,8 +141,12 @@ pub(crate) fn exec(namespace: &str, pod: &str, command: &[&str]) -> (bool, Strin
 /// One of Kafka's own tools, as its administrator.
 pub(crate) fn kafka_tool(tool: &str, arguments: &[&str]) -> String {
     let admin = ["--bootstrap-server", "kafka.kafka:9092", "--command-config", "/etc/kafka/admin/client.properties"];
-    let (_, said) = exec("kafka", "kafka-0", &[&[tool], &admin[..], arguments].concat());
-    said
+    // The tool's own complaints are an answer; that it could not be run, as while a kubelet starts, says nothing of Kafka.
+    wait_for(&format!("{tool} runs"), || {
+        let (done, said) = exec("kafka", "kafka-0", &[&[tool], &admin[..], arguments].concat());
+        let kubectls = said.is_empty() || ["error: ", "Error from server"].iter().any(|words| said.starts_with(words));
+        if !done && kubectls { Err(said) } else { Ok(said) }
+    })
 }
 
 /// Scales a workload, and waits until it is so.
@@ -173,7 +177,11 @@ pub(crate) fn unique(name: &str) -> String {
 
 /// The rules of a user, as Kafka's own tool lists them.
 pub(crate) fn rules_of(user: &str) -> String {
-    kafka_tool("kafka-acls.sh", &["--list", "--principal", &format!("User:{user}")])
+    // The tool names the principal even where it has no rule: what does not is an answer that was cut, and says nothing.
+    wait_for("kafka-acls.sh answers", || {
+        let said = kafka_tool("kafka-acls.sh", &["--list", "--principal", &format!("User:{user}")]);
+        if said.contains("ACLs for principal") { Ok(said) } else { Err(said) }
+    })
 }
 
 /// The passwords of a user, as Kafka's own tool lists them: `SCRAM-SHA-512=iterations=…`.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::review::{Verdict, send};
 
-fn pod(consumes: &str, containers: Vec<Value>) -> Value {
+fn pod(consumes: &str, containers: &[Value]) -> Value {
     json!({
         "metadata": {"name": "app", "annotations": {"kafka.admittance.dev/consumes": consumes}},
         "spec": {"containers": containers},
@@ -24,20 +24,20 @@ fn warned(verdict: &Verdict, words: &str) -> bool {
 #[test]
 fn many_topics_in_many_containers_make_no_large_patch() {
     let topics: Vec<_> = (0..100).map(|number| format!("{number:0>249}")).collect();
-    let containers = (0..2000).map(|number| json!({"name": format!("c{number}")})).collect();
-    let asking = pod(&topics.join(","), containers);
+    let containers: Vec<_> = (0..2000).map(|number| json!({"name": format!("c{number}")})).collect();
+    let asking = pod(&topics.join(","), &containers);
     let verdict = send(&asking);
     assert!(verdict.allowed && warned(&verdict, "those of the Secret alone"), "{:?}", verdict.warnings);
     let patched = verdict.apply(&asking);
     assert!(!command(&patched, 0).contains(&"--consumes"));
     assert!(serde_json::to_string(&verdict.patch).unwrap().len() < 3_000_000, "a few hundred bytes a container");
-    let two = pod(&topics.join(","), vec![json!({"name": "a"}), json!({"name": "b"})]);
+    let two = pod(&topics.join(","), &[json!({"name": "a"}), json!({"name": "b"})]);
     assert_eq!(command(&send(&two).apply(&two), 1)[5], "--consumes", "there is room for what people write");
 }
 
 #[test]
 fn a_probe_from_before_the_annotations_were_edited_is_told_of() {
-    let before = pod("orders", vec![json!({"name": "app"})]);
+    let before = pod("orders", &[json!({"name": "app"})]);
     let mut edited = send(&before).apply(&before);
     assert!(send(&edited).warnings.is_empty(), "it is as it would be written");
     edited["metadata"]["annotations"]["kafka.admittance.dev/consumes"] = json!("payments");

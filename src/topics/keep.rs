@@ -234,6 +234,11 @@ mod tests {
             let left: Vec<_> = left.into_iter().cloned().collect();
             let facts = reached(&found, &plan.verdict.facts, &recorded, &left);
             assert_eq!((facts.partitions, facts.replicas), (Some(partitions), Some(1)), "{left:?}");
+            assert_eq!(
+                facts.topic_id,
+                Some(found.topic.id.to_string()),
+                "it has the topic, whatever is refused: {left:?}"
+            );
             assert_eq!(&json!([facts.config, facts.managed_config]), settings, "{left:?}");
         }
     }

@@ -138,24 +138,28 @@ impl World {
         Some(pod.beside(&siblings))
     }
 
+    /// Whether what names one cluster may be about the same Kafka as what names another: two BrokerClusters may lead to one.
+    #[must_use]
+    pub fn may_be_one_kafka(&self, cluster: &str, other: &str) -> bool {
+        let id = |name: &str| {
+            let found = name.split_once('/').and_then(|name| self.clusters.get(&name))?;
+            found.status.as_ref()?.kafka_cluster_id.clone()
+        };
+        cluster == other || id(cluster).zip(id(other)).is_none_or(|(one, other)| one == other)
+    }
+
     /// Whose a topic was before its claim was deleted: by the books of all clusters that lead to the same Kafka, and of late.
     #[must_use]
     pub fn on_record(&self, key: &TopicKey) -> Vec<OnRecord> {
-        let kafka_of = |cluster: &BrokerCluster| cluster.status.as_ref()?.kafka_cluster_id.clone();
-        let kafka = key.0.split_once('/').and_then(|name| kafka_of(&*self.clusters.get(&name)?));
-        let name_of = |cluster: &BrokerCluster| {
-            let (namespace, name) = follow::name_of(cluster);
-            format!("{namespace}/{name}")
-        };
         let (mut found, mut books) = (self.departed.of(key), Vec::new());
-        for cluster in self.clusters.all() {
-            let id = name_of(&cluster);
-            let is_another = id != key.0;
-            if is_another && (kafka.is_none() || kafka_of(&cluster) != kafka) {
+        for (namespace, name) in self.clusters.names() {
+            let id = format!("{namespace}/{name}");
+            if !self.may_be_one_kafka(&key.0, &id) {
                 continue;
             }
-            books.extend(ownership::on_record(Some(&*cluster), &key.1));
-            if is_another {
+            let cluster = self.clusters.get(&(&namespace, &name));
+            books.extend(ownership::on_record(cluster.as_deref(), &key.1));
+            if id != key.0 {
                 found.extend(self.departed.of(&(id, key.1.clone())));
             }
         }

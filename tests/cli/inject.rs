@@ -118,6 +118,10 @@ fn an_image_whose_name_is_a_guess_is_told_with_the_way_to_the_right_one() {
             "{command}"
         );
     }
+    // A command that found nothing leaves the variable empty.
+    let unset = run_with(&["inject"], &pod(""), &[("ADMITTANCE_PROBE_IMAGE", "")]);
+    let guessed = run(&["inject"], &pod(""));
+    assert_eq!((unset.code, unset.out, unset.err), (guessed.code, guessed.out, guessed.err));
     let named = run(&["inject", "--probe-image", IMAGE], &pod(""));
     let by_environment = run_with(&["inject"], &pod(""), &[("ADMITTANCE_PROBE_IMAGE", IMAGE)]);
     let without = run(&["inject"], &pod(", kafka.admittance.dev/probe: none"));

@@ -64,7 +64,7 @@ pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     let mut standing = Standing::default();
     let names = world.clusters.names().into_iter().map(|name| format!("{}/{}", name.0, name.1));
     let clusters: Vec<String> =
-        names.chain([String::new()]).filter(|other| same_kafka(world, cluster, other)).collect();
+        names.chain([String::new()]).filter(|other| world.may_be_one_kafka(cluster, other)).collect();
     for topic in books.topics() {
         for cluster in &clusters {
             let key = (cluster.clone(), topic.to_owned());
@@ -86,7 +86,7 @@ pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
 pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Standing, Halt> {
     let mut standing = Standing::default();
     let topics = books.topics();
-    let here = |other: &str| same_kafka(&context.world, cluster, other);
+    let here = |other: &str| context.world.may_be_one_kafka(cluster, other);
     for claim in list::<TopicClaim>(context, "list TopicClaims").await? {
         let topic = &claim.spec.topic_name;
         if topics.contains(topic.as_str()) && here(&claim.spec.cluster) {
@@ -103,15 +103,6 @@ pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Sta
         }
     }
     Ok(standing)
-}
-
-/// Whether what names one cluster may be about the same Kafka as what names another: two BrokerClusters may lead to one.
-fn same_kafka(world: &World, cluster: &str, other: &str) -> bool {
-    let id = |name: &str| {
-        let found = name.split_once('/').and_then(|name| world.clusters.get(&name))?;
-        found.status.as_ref()?.kafka_cluster_id.clone()
-    };
-    cluster == other || id(cluster).zip(id(other)).is_none_or(|(one, other)| one == other)
 }
 
 fn claimed(claim: &TopicClaim) -> Option<Claimed> {

@@ -116,8 +116,7 @@ pub fn build(arguments: &[&str], progress: &Progress, bed: &Bed) -> Result<PathB
     build.current_dir(project::workspace()).args(arguments);
     build.args([
         "--locked",
-        "--package",
-        "admittance",
+        "--workspace",
         "--features",
         "live,failpoints",
         "--message-format=json-render-diagnostics",

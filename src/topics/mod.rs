@@ -54,7 +54,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 const BROKERS_AGAIN: Duration = Duration::from_secs(10);
 /// How soon what a quota delays is tried again, whatever Kafka says.
 const LEAST_WAIT: Duration = Duration::from_millis(100);
-/// How long a broker that is behind is given to catch up before a change is believed that nobody asked for.
+/// How long a broker that is behind is given to catch up: before a change is believed that nobody asked for, and after one of our own by
+/// which a share of the disks comes to something else.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// How often one reconciliation looks: twice where there is doubt, and once more each time that somebody was faster.
 const LOOKS: usize = 4;
@@ -147,6 +148,7 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
             continue;
         }
         let uid = work.claim.metadata.uid.clone();
+        let resync = if shares::divides_anew(&work.claim, &plan.steps) { SECOND_LOOK } else { RESYNC };
         let paused = context.refused.pause(name, uid.as_deref(), &plan.steps);
         let applied = match &connection {
             Some(connection) if paused.is_none() => {
@@ -200,7 +202,7 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
             tracing::warn!(namespace = name.0, claim = name.1, %error, "it is not known how far replicas have come");
             return Ok(Next::Failed);
         }
-        return Ok(Next::After(told.next_look().unwrap_or(RESYNC)));
+        return Ok(Next::After(told.next_look().map_or(resync, |next| next.min(resync))));
     }
     Err(not_shown())
 }

@@ -7,6 +7,7 @@ use super::create::shape_of;
 use super::disk::{Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention};
 use super::observe::{Observation, is_admitted};
 use super::plan::holds_share;
+use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
@@ -53,6 +54,17 @@ pub async fn of(
     let names = std::slice::from_ref(&topic.name);
     let now = connection.admin.describe_topics(names, At::Any).await?.into_iter().next().transpose()?.flatten();
     Ok(now.filter(|now| now.id == topic.id).map(|now| comes_to(&now, &running)))
+}
+
+/// Whether these steps give a topic another shape, by which its share comes to another number of bytes. Pure.
+#[must_use]
+pub fn divides_anew(claim: &TopicClaim, steps: &[Step]) -> bool {
+    let reshapes = |step: &Step| match step {
+        Step::Grow(_) => true,
+        Step::Alter(changes) => changes.contains_key(SEGMENT_BYTES),
+        Step::Record { .. } | Step::Create(_) => false,
+    };
+    named(&claim.spec).is_some() && steps.iter().any(reshapes)
 }
 
 /// The same for a topic that is to be made; `None` where it is not known how many replicas the brokers will give it.
@@ -104,4 +116,25 @@ pub fn no_room_among(
     let uid = claim.metadata.uid.as_deref().unwrap_or_default();
     let refused = fits(&promises, uid, most).err()?;
     Some(Unusable { reason: Reason::DiskSharesExceeded, message: refused.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::samples::claim;
+    use super::*;
+
+    #[test]
+    fn more_partitions_and_other_segments_divide_a_share_anew() {
+        let alter = |key: &str| Step::Alter([(key.to_owned(), Some("1".to_owned()))].into());
+        let record = Step::Record { creating: None, managed: vec![SEGMENT_BYTES.to_owned()] };
+        let shared = claim(json!({"retention": {"diskFraction": "0.1"}}), json!({}));
+        for (step, anew) in
+            [(Step::Grow(4), true), (alter(SEGMENT_BYTES), true), (alter(RETENTION_BYTES), false), (record, false)]
+        {
+            assert_eq!(divides_anew(&shared, std::slice::from_ref(&step)), anew, "{step:?}");
+            assert!(!divides_anew(&claim(json!({}), json!({})), &[step]), "a claim without a share");
+        }
+    }
 }

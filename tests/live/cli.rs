@@ -4,7 +4,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::bed::{Namespace, apply, get, kafka_tool, kubectl, unique, wait_for, wait_ready, with_input};
+use crate::bed::{
+    Namespace, apply, get, kafka_tool, kubectl, rules_of, unique, user_of, wait_for, wait_ready, with_input,
+};
 
 /// Runs the program with manifests on its standard input.
 fn admittance(arguments: &[&str], input: &str, kubeconfig: Option<&str>) -> Output {
@@ -96,6 +98,55 @@ fn a_topic_that_was_there_is_imported_and_not_touched() {
     // What has a claim is not imported a second time.
     assert_eq!(printed(&["import", "topics", &topic], "", 0), "");
     kafka_tool("kafka-topics.sh", &["--delete", "--topic", &topic]);
+}
+
+#[test]
+fn what_strimzi_declared_is_applied_as_it_is_imported() {
+    let space = Namespace::opted_in("live-cli-strimzi");
+    let (topic, group) = (unique("Orders_v1"), unique("billing"));
+    let theirs = format!(
+        "apiVersion: kafka.strimzi.io/v1beta2
+kind: KafkaTopic
+metadata: {{name: orders, namespace: kafka, labels: {{strimzi.io/cluster: main}}}}
+spec:
+  topicName: {topic}
+  partitions: 3
+  replicas: 2
+  config: {{retention.ms: 7200000, cleanup.policy: [compact, delete]}}
+---
+apiVersion: kafka.strimzi.io/v1beta2
+kind: KafkaUser
+metadata: {{name: billing, namespace: kafka}}
+spec:
+  authentication: {{type: scram-sha-512}}
+  authorization:
+    type: simple
+    acls:
+    - {{resource: {{type: topic, name: {topic}}}, operations: [Read, Describe]}}
+    - {{resource: {{type: group, name: {group}}}, operations: [Read]}}
+  quotas: {{consumerByteRate: 1048576}}
+"
+    );
+    let from = ["import", "topics", "--from", "strimzi", "-n", &space.0, "--service-account", "default"];
+    let imported = printed(&from, &theirs, 0);
+    apply(&imported);
+    let claims = get(&["topicclaims", "--namespace", &space.0]);
+    wait_ready("topicclaim", &space.0, claims["items"][0]["metadata"]["name"].as_str().unwrap());
+    let described = kafka_tool("kafka-topics.sh", &["--describe", "--topic", &topic]);
+    assert!(described.contains("PartitionCount: 3\tReplicationFactor: 2"), "{described}");
+    let settings = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "topics", "--entity-name", &topic]);
+    assert!(settings.contains("retention.ms=7200000 "), "{settings}");
+    assert!(settings.contains("cleanup.policy=compact,delete "), "{settings}");
+    let user = user_of(&space.0, "billing");
+    let rules = rules_of(&user);
+    for resource in [format!("TOPIC, name={topic}, "), format!("GROUP, name={group}, ")] {
+        let (_, of_it) = rules.split_once(&resource).unwrap_or_else(|| panic!("{resource}: {rules}"));
+        let of_it = of_it.split("Current ACLs").next().unwrap_or_default();
+        assert!(of_it.contains("operation=READ, permissionType=ALLOW") && !of_it.contains("WRITE"), "{of_it}");
+    }
+    let limits = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "users", "--entity-name", &user]);
+    assert!(limits.contains("consumer_byte_rate=1048576"), "{limits}");
+    assert_eq!(printed(&["plan"], &imported, 0), "nothing to do: 2 unchanged\n");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::bed::{
     Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_kubectl, unique,
     user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
-use crate::operator::Lifetime;
+use crate::operator::{Lifetime, Operator, without_operator};
 
 /// The topics of `examples/2017`, gone from Kafka before and after: their names are not a test's own.
 struct Topics;
@@ -57,7 +57,11 @@ fn wait_settings(topic: &str, settings: &[&str]) {
 
 /// A ConfigMap that describes a topic.
 fn config_map(namespace: &str, name: &str, data: &Value) -> String {
-    let labels = json!({"config": "kafka-topic"});
+    labelled(namespace, name, &json!({"config": "kafka-topic"}), data)
+}
+
+/// A ConfigMap with labels.
+fn labelled(namespace: &str, name: &str, labels: &Value, data: &Value) -> String {
     let metadata = json!({"name": name, "namespace": namespace, "labels": labels});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
 }
@@ -267,6 +271,29 @@ fn without_the_labels_nothing_counts() {
     assert!(!exists("topicclaim", &off.0, "first"), "ConfigMaps need a label of their own");
     kubectl(&["label", "namespace", &off.0, "kafka.admittance.dev/topics=configmaps"]);
     told(&off.0, "first", "TopicDeclared", "");
+}
+
+#[test]
+fn a_selector_of_the_installations_own_picks_the_config_maps() {
+    let (space, topic) = (namespace("live-2017-select"), unique("selected"));
+    let data = |name: &str| json!({"name": format!("{topic}-{name}"), "partitions": "3"});
+    without_operator(|| {
+        let _operator = Operator::of_config_maps("team in (shop, web),config!=kafka-topic", "selecting");
+        let (both, own) = (json!({"team": "shop", "config": "kafka-topic"}), json!({"team": "web"}));
+        apply(&config_map(&space.0, "usual", &data("usual")));
+        apply(&labelled(&space.0, "both", &both, &data("both")));
+        // The last that is applied: the others have had their turn when it is served.
+        apply(&labelled(&space.0, "own", &own, &data("own")));
+        wait_ready("topicclaim", &space.0, "own");
+        assert!(!exists("topicclaim", &space.0, "usual") && !exists("topicclaim", &space.0, "both"));
+        let listed = kafka_tool("kafka-topics.sh", &["--list"]);
+        let ours: Vec<_> = listed.lines().filter(|line| line.starts_with(&topic)).collect();
+        assert_eq!(ours, [format!("{topic}-own")]);
+        assert!(described(ours[0]).contains("PartitionCount: 3"));
+    });
+    // The installation's own operator goes by the usual label.
+    wait_ready("topicclaim", &space.0, "usual");
+    wait_ready("topicclaim", &space.0, "both");
 }
 
 #[test]

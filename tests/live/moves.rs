@@ -54,6 +54,14 @@ fn only_necessary_moves(fewer: &BTreeMap<u32, Vec<u32>>, more: &BTreeMap<u32, Ve
     }
 }
 
+/// Every partition has replicas in both racks: brokers 0 and 1 are in one, 2 is in the other.
+fn in_both_racks(keepers: &BTreeMap<u32, Vec<u32>>) {
+    for (partition, brokers) in keepers {
+        let in_the_other = brokers.iter().filter(|broker| **broker == 2).count();
+        assert!(in_the_other == 1 && brokers.len() > 1, "partition {partition}: {brokers:?}");
+    }
+}
+
 /// What is left of a throttle, of a topic and of all brokers, as Kafka's own tool lists it; none is an empty list.
 pub(crate) fn throttles_of(topic: &str) -> Vec<String> {
     let of_topic = ["--describe", "--entity-type", "topics", "--entity-name", topic];
@@ -135,6 +143,8 @@ fn a_topic_gets_another_replica_and_gives_it_back_and_no_throttle_is_left() {
     wait_moved(&space.0, "moved", &topic, 2);
     let two = keepers_of(&topic);
     only_necessary_moves(&one, &two);
+    assert!(one.values().any(|brokers| brokers[0] != 2), "some begin in the rack of two brokers: {one:?}");
+    in_both_racks(&two);
     // Brokers of this Kafka want two in sync.
     claim_replicas(&space.0, "moved", 1);
     wait_reason("topicclaim", &space.0, "moved", "TooFewReplicas");
@@ -151,7 +161,9 @@ fn a_topic_gets_another_replica_and_gives_it_back_and_no_throttle_is_left() {
     only_necessary_moves(&two, &three);
     claim_replicas(&space.0, "moved", 2);
     wait_moved(&space.0, "moved", &topic, 2);
-    only_necessary_moves(&keepers_of(&topic), &three);
+    let two = keepers_of(&topic);
+    only_necessary_moves(&two, &three);
+    in_both_racks(&two);
     let moves = kafka_tool("kafka-reassign-partitions.sh", &["--list"]);
     assert!(moves.contains("partition reassignments") && !moves.contains(&topic), "{moves}");
 }
@@ -176,7 +188,7 @@ fn a_throttle_of_somebody_else_is_waited_for_and_left_alone() {
 }
 
 /// What a topic keeps of each partition, as Kafka's own tool lists it.
-fn retention_bytes_of(topic: &str) -> Result<u64, String> {
+pub(crate) fn retention_bytes_of(topic: &str) -> Result<u64, String> {
     let said = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "topics", "--entity-name", topic]);
     let found =
         said.split_once("retention.bytes=").map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect());
@@ -226,4 +238,13 @@ fn a_share_of_the_disks_is_whole_segments_and_the_oldest_keep_theirs() {
     apply(&claim("second", "0.005"));
     wait_ready("topicclaim", &space.0, "second");
     assert_eq!(retention_bytes_of(&format!("{topic}-first")), Ok(kept));
+
+    let more = json!({"spec": {"partitions": 4}}).to_string();
+    kubectl(&["patch", "topicclaim", "first", "--namespace", &space.0, "--type=merge", "--patch", &more]);
+    let kept = wait_for("the share is divided anew", || match retention_bytes_of(&format!("{topic}-first")) {
+        Ok(bytes) if bytes < kept => Ok(bytes),
+        other => Err(format!("{other:?}")),
+    });
+    let taken = 8 * kept;
+    assert!(taken.abs_diff(share) <= share / 50 + 16 * SEGMENT, "{taken} bytes are kept, a hundredth is {share}");
 }

@@ -37,6 +37,11 @@ impl Operator {
         Self::launch(&["--namespace", HOME, "--namespaces", &namespaces.join(",")], identity, None)
     }
 
+    /// Starts one that makes topics of the ConfigMaps with these labels, in the installation's place.
+    pub(crate) fn of_config_maps(selector: &str, identity: &str) -> Self {
+        Self::launch(&["--namespace", HOME, "--topic-config-maps", selector], identity, None)
+    }
+
     fn launch(arguments: &[&str], identity: &str, stop_after: Option<usize>) -> Self {
         // A file of its own each: one that ends takes its file with it, when its successor may have started already.
         static STARTED: AtomicUsize = AtomicUsize::new(0);

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Starts the broker that this Pod is; formats its disk if it never was.
 set -eu
-sed -e "s/@id@/${POD_NAME##*-}/" -e "s/@pod@/$POD_NAME/g" /etc/kafka/config/server.properties >/tmp/server.properties
+# The first two brokers share a rack, so that where a replica goes tells whether racks count.
+case "$POD_NAME" in kafka-0 | kafka-1) rack=a ;; *) rack=b ;; esac
+sed -e "s/@id@/${POD_NAME##*-}/" -e "s/@pod@/$POD_NAME/g" -e "s/@rack@/$rack/" /etc/kafka/config/server.properties >/tmp/server.properties
 if [ ! -e /var/lib/kafka/data/meta.properties ]; then
     # Salted credentials, from a file: no password is in these arguments. What it prints has keys in it.
     set --

@@ -1,5 +1,5 @@
-//! What takes many minutes: every crash point of a life, two leaders at once, a broker away, the loss of what the API server knew, and two
-//! hundred topics at once.
+//! What takes many minutes: every crash point of a life, two leaders at once, a broker away, a broker more, the loss of what the API server
+//! knew, and two hundred topics at once.
 
 mod broker;
 mod control_plane;
@@ -10,4 +10,5 @@ mod later;
 mod leaders;
 mod moves;
 mod restored;
+mod shares;
 mod topic_life;

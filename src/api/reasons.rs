@@ -176,7 +176,7 @@ reasons! {
     DeletionAnnounced => "Nothing to do if that is right; to keep the topic, declare the TopicClaim again before the time that the message names.",
     /// The topic of a deleted TopicClaim is claimed again, and stays.
     DeletionUndone => "Nothing to do.",
-    /// More topics would be deleted within an hour than the BrokerCluster's `topics.deletion.maxAnHour`: none of them is.
+    /// More topics would be deleted within an hour than the BrokerCluster's `topics.deletion.maxAnHour` or `maxShareAnHour` allows: none of them is.
     DeletionHeld => "Find out who deleted the claims; if it is right, release the topics as the message says, else declare the claims again.",
     /// The topic of a deleted TopicClaim was deleted in Kafka.
     TopicDeleted => "Nothing to do.",

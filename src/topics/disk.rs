@@ -25,7 +25,7 @@ pub const SEGMENT: u64 = 1 << 30;
 /// All of the disks.
 const WHOLE: u32 = 1_000_000;
 
-/// A share of the brokers' disks, in millionths.
+/// A share of a whole, such as the brokers' disks, in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u32);
 
@@ -40,6 +40,13 @@ impl Share {
         let millionths: u32 = format!("{rest:0<6}").parse().ok()?;
         let share = whole.parse::<u32>().ok()?.checked_mul(WHOLE)?.checked_add(millionths)?;
         (share <= WHOLE).then_some(Self(share))
+    }
+
+    /// This share of so many, rounded down.
+    #[must_use]
+    pub fn of(self, count: usize) -> usize {
+        let share = (count as u128).saturating_mul(u128::from(self.0)) / u128::from(WHOLE);
+        usize::try_from(share).unwrap_or(count)
     }
 }
 

@@ -18,8 +18,11 @@ pub(crate) struct Terms;
 
 impl Terms {
     pub(crate) fn set(undo: &str, min_record_age: &str, max_an_hour: u32) -> Self {
-        let terms = json!({"undo": undo, "minRecordAge": min_record_age, "maxAnHour": max_an_hour});
-        let done = patch(&terms);
+        Self::of(&json!({"undo": undo, "minRecordAge": min_record_age, "maxAnHour": max_an_hour}))
+    }
+
+    pub(crate) fn of(terms: &Value) -> Self {
+        let done = patch(terms);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         Self
     }
@@ -262,10 +265,10 @@ fn a_topic_that_was_made_anew_is_left_alone() {
     assert_eq!(topic.id(), anew);
 }
 
-/// Deletes many claims at once: nothing is deleted until the word is said.
-pub(crate) fn many_are_held(namespace: &str, count: usize) {
+/// Deletes many claims at once, on terms by which these are too many: nothing is deleted until the word is said.
+pub(crate) fn many_are_held(namespace: &str, count: usize, terms: &Value) {
     let (space, name) = (Namespace::plain(namespace), unique(namespace));
-    let _terms = Terms::set("8s", "0s", 10);
+    let _terms = Terms::of(terms);
     let names: Vec<String> = (0..count).map(|n| format!("{name}-{n}")).collect();
     let claims: Vec<String> = names.iter().map(|name| declaration(&space.0, name, name, "Delete")).collect();
     apply(&claims.join("\n---\n"));
@@ -313,5 +316,12 @@ pub(crate) fn many_are_held(namespace: &str, count: usize) {
 
 #[test]
 fn many_at_once_wait_for_the_word_that_releases_exactly_them() {
-    many_are_held("live-del-many", 15);
+    many_are_held("live-del-many", 15, &json!({"undo": "8s", "minRecordAge": "0s", "maxAnHour": 10}));
+}
+
+#[test]
+fn a_share_of_all_topics_waits_for_the_word_as_well() {
+    // Whatever else there is, two are more than these.
+    let terms = json!({"undo": "8s", "minRecordAge": "0s", "maxAnHour": 10_000, "maxShareAnHour": "0.001"});
+    many_are_held("live-del-share", 2, &terms);
 }

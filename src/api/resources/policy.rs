@@ -126,11 +126,15 @@ pub struct DeletionPolicy {
     #[serde(default = "ten_topics")]
     #[schemars(range(min = 0, max = 10_000))]
     pub max_an_hour: i32,
+    /// The same as a share of all topics of this cluster that have a claim, such as `0.05`; the smaller of the two counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(0\.[0-9]{1,6}|1(\.0)?)$"))]
+    pub max_share_an_hour: Option<String>,
 }
 
 impl Default for DeletionPolicy {
     fn default() -> Self {
-        Self { undo: a_day(), min_record_age: an_hour(), max_an_hour: ten_topics() }
+        Self { undo: a_day(), min_record_age: an_hour(), max_an_hour: ten_topics(), max_share_an_hour: None }
     }
 }
 

@@ -173,11 +173,11 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &
         gone.clear();
         return Ok(());
     };
-    let policy = Policy::of(&cluster.spec.topics.deletion)
+    let mut books = Books::of(&cluster);
+    let policy = Policy::of(&cluster.spec.topics.deletion, || observe::claimed_topics(&context.world, &id, &books))
         .map_err(|error| Halt::refused(Reason::InvalidValue, format!("spec.topics.deletion: {error}")))?;
     let now = whole(Timestamp::now());
     let definition = observe::definition(&context.client).await?;
-    let mut books = Books::of(&cluster);
     books.heed(release_of(&cluster).as_deref());
     let mut notes = books.enter(gone, definition.as_ref(), &policy, now);
     let definition = definition.map(|definition| definition.uid);

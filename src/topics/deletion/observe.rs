@@ -79,6 +79,18 @@ pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     standing
 }
 
+/// How many topics of a cluster have a claim, as far as the watches tell, or had one: those on record as deleted or to be deleted.
+#[must_use]
+pub fn claimed_topics(world: &World, cluster: &str, books: &Books) -> usize {
+    let names = world.topics.names();
+    let claims = names.iter().filter_map(|(namespace, name)| world.topics.get(&(namespace, name)));
+    let have_one = |claim: &Arc<TopicClaim>| {
+        let made = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+        claim.spec.cluster == cluster && made
+    };
+    claims.filter(have_one).count() + books.deletions.len()
+}
+
 /// Who names the topics on record, as the API server lists them now, in all namespaces that are looked after.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::duration::{self, NotADuration};
 use crate::api::resources::DeletionPolicy;
+use crate::topics::disk::Share;
 
 /// What is counted by the brake, and how long a deletion that nobody looked at may be overdue before it is announced anew.
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -22,15 +23,18 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads it.
+    /// Reads it, for a cluster of so many topics, those on record as deleted or to be deleted among them. Of a share that cannot be read
+    /// nothing goes without a question.
     ///
     /// # Errors
     /// One of its durations is too long to be one.
-    pub fn of(policy: &DeletionPolicy) -> Result<Self, NotADuration> {
+    pub fn of(policy: &DeletionPolicy, topics: impl FnOnce() -> usize) -> Result<Self, NotADuration> {
+        let max = usize::try_from(policy.max_an_hour).unwrap_or_default();
+        let share = policy.max_share_an_hour.as_deref().map(Share::parse);
         Ok(Self {
             undo: duration::parse(&policy.undo)?,
             min_record_age: duration::parse(&policy.min_record_age)?,
-            max_an_hour: usize::try_from(policy.max_an_hour).unwrap_or_default(),
+            max_an_hour: share.map_or(max, |share| share.map_or(0, |share| max.min(share.of(topics())))),
         })
     }
 }
@@ -56,6 +60,21 @@ pub fn whole(time: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_smaller_of_a_number_and_a_share_counts() {
+        let max = |number: i32, share: Option<&str>, topics: usize| {
+            let share = share.map(str::to_owned);
+            let policy = DeletionPolicy { max_an_hour: number, max_share_an_hour: share, ..DeletionPolicy::default() };
+            Policy::of(&policy, || topics).unwrap().max_an_hour
+        };
+        assert_eq!(max(10, None, 0), 10, "a share that nobody set");
+        assert_eq!(max(10, Some("0.05"), 1000), 10);
+        assert_eq!(max(10, Some("0.05"), 199), 9, "whole topics");
+        assert_eq!(max(10, Some("0.05"), 19), 0, "one would be more than a twentieth");
+        assert_eq!(max(10, Some("1"), 3), 3);
+        assert_eq!(max(10, Some("a tenth"), 1000), 0, "what cannot be read lets nothing go");
+    }
 
     #[test]
     fn times_are_as_a_status_keeps_them() {

@@ -84,8 +84,8 @@ fn say_held(mut conditions: Conditions<'_>, books: &Books, policy: &Policy, clus
     match word(&books.deletions) {
         Some(word) => {
             let message = format!(
-                "the deletion of {} topics is held, for more than topics.deletion.maxAnHour ({}) would go within an hour: {}. If that is right, \
-                 release exactly these: kubectl annotate brokercluster {} --namespace {} --overwrite {RELEASE_DELETION}={word}",
+                "the deletion of {} topics is held, for topics.deletion (maxAnHour, maxShareAnHour) lets no more than {} go within an hour: {}. \
+                 If that is right, release exactly these: kubectl annotate brokercluster {} --namespace {} --overwrite {RELEASE_DELETION}={word}",
                 held.len(),
                 policy.max_an_hour,
                 some_of(&held),

@@ -1,12 +1,15 @@
 //! Topics whose claims go all at once, or with their definition.
 
+use serde_json::json;
+
 use crate::bed::{HOME, Namespace, event_of, kubectl, try_kubectl, unique, wait_ready};
 use crate::deletion::{Terms, declare, declared, delete, many_are_held, record, wait_record};
 use crate::siege::disaster::install_definitions;
 
 #[test]
 fn two_hundred_at_once_wait_for_the_word() {
-    many_are_held("live-del-two-hundred", 200);
+    let terms = json!({"undo": "8s", "minRecordAge": "0s", "maxAnHour": 10});
+    many_are_held("live-del-two-hundred", 200, &terms);
 }
 
 /// The definition of TopicClaims, which is there again with the guard.

@@ -21,7 +21,8 @@ pub fn asks(pod: &PodMeta<'_>) -> bool {
     keys.any(|key| pod.annotations.contains_key(key))
 }
 
-/// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod.
+/// Reads what a Pod asks for; nothing where it asks for nothing, has opted out, or is the mirror of a static Pod. One that has a key under
+/// our name which the contract does not know asks for something: without an error it would start without it.
 ///
 /// `default_cluster` is the install's; a cluster named without a namespace lies in the same one.
 ///
@@ -29,11 +30,14 @@ pub fn asks(pod: &PodMeta<'_>) -> bool {
 /// What is wrong with the request: not only the first fault, and at most [`limits::MAX_PROBLEMS`].
 pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<Intent>, Vec<Problem>> {
     let (consumed, produced) = contract_2017::spellings(pod);
-    if !asks(pod) || pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
+    if pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
         return Ok(None);
     }
     let mut reader = Reader { pod, problems: Vec::new() };
     reader.refuse_unknown_keys();
+    if !asks(pod) {
+        return if reader.problems.is_empty() { Ok(None) } else { Err(reader.problems) };
+    }
     let consumes = reader.topics(CONSUMES, consumed);
     let produces = reader.topics(PRODUCES, produced);
     let total = consumes.union(&produces).count();
@@ -308,6 +312,7 @@ mod tests {
     fn nothing_asked_is_no_intent() {
         assert_eq!(read_with(&[]), Ok(None));
         assert_eq!(read_with(&[("other/consumes", "a")]), Ok(None));
+        assert_eq!(read_with(&[(CLUSTER, "billing"), (PROBE, "none")]), Ok(None), "how, and not what");
     }
 
     #[test]
@@ -350,6 +355,7 @@ mod tests {
             let problems = read_with(&[(CONSUMES, "a"), (&key, "b")]).unwrap_err();
             assert_eq!(problems[0].reason, Reason::UnknownAnnotation);
             assert!(problems[0].rule.ends_with(&format!("did you mean \"{meant}\"?")), "{}", problems[0]);
+            assert_eq!(read_with(&[(&key, "b")]).unwrap_err(), problems, "nor does a Pod start that has no other");
         }
         let nonsense = read_with(&[(CONSUMES, "a"), ("kafka.admittance.dev/throughput", "b")]).unwrap_err();
         assert!(nonsense[0].rule.contains("those are: consumes, produces"), "{}", nonsense[0]);

@@ -44,6 +44,8 @@ fn bad_annotations_are_refused_with_place_value_and_rule() {
             "kafka.admittance.dev/consumes: a, kafka.admittance.dev/probe: maybe",
             "InvalidValue: kafka.admittance.dev/probe: \"maybe\"",
         ),
+        // Its author waits for Kafka, and no key that is known says so.
+        ("kafka.admittance.dev/consume: a", "UnknownAnnotation: kafka.admittance.dev/consume: \"consume\""),
     ] {
         let done = with_input(&["apply", "--filename=-"], &idle_pod(&space.0, "bad", annotation));
         let error = String::from_utf8_lossy(&done.stderr).into_owned();

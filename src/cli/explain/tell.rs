@@ -278,8 +278,6 @@ mod tests {
             assert_eq!(story.outcome, "notRequested");
             (story.is_troubled(), story.steps[0].details.clone())
         };
-        let (troubled, details) = pod("annotations: {kafka.admittance.dev/comsumes: payments}");
-        assert!(troubled && details[0].ends_with("is not a key of a Pod's; did you mean \"consumes\"?"), "{details:?}");
         let (troubled, details) = pod("annotations: {kafka.admittance.dev/groups: '*'}");
         assert!(troubled, "{details:?}");
         assert_eq!(details, ["groups says nothing without consumes, produces or streams"]);

@@ -124,7 +124,7 @@ proptest! {
         age in prop_oneof![Just(0_u64), Just(3600)],
     ) {
         let policy =
-            Policy { undo: Duration::from_secs(undo), min_record_age: Duration::from_secs(age), max_an_hour };
+            Policy { undo: Duration::from_secs(undo), min_record_age: Duration::from_secs(age), max_an_hour, by_share: false };
         let mut facts = vec![Fact::default(); TOPICS];
         let (mut books, mut now, mut definition) = (Books::default(), 1_000_000_i64, Some(0_u8));
         let (mut unasked, mut seen) = (Vec::<i64>::new(), Seen::default());
@@ -198,7 +198,7 @@ proptest! {
 
 #[test]
 fn the_story_has_deletions() {
-    let policy = Policy { undo: Duration::ZERO, min_record_age: Duration::ZERO, max_an_hour: 1 };
+    let policy = Policy { undo: Duration::ZERO, min_record_age: Duration::ZERO, max_an_hour: 1, by_share: false };
     let at = Timestamp::from_second(1).unwrap();
     let departure = Departure {
         cluster: "k/c".into(),

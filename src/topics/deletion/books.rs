@@ -5,20 +5,17 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::brake::{crowded, word};
+use super::brake::{braked, crowded, holds_back, word};
 use super::definition::Definition;
 use super::departures::Departure;
 use super::note::Note;
 use super::policy::{HOUR, Policy, later, waited};
+use super::room::{PENDING, forget_one, make_room};
 use super::seen::Seen;
 use super::standing::{Claimed, Standing};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Deletion, PendingDeletion, ReleasedTopic};
 
-/// Deletions that a status holds.
-const PENDING: usize = 1000;
-/// Released topics that a status holds.
-const RELEASED: usize = 500;
 /// What the status of a cluster has on record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Books {
@@ -60,7 +57,7 @@ impl Books {
         policy: &Policy,
         now: Timestamp,
     ) -> Vec<Note> {
-        gone.iter().map(|gone| self.enter_one(gone, definition, policy, now)).collect()
+        gone.iter().flat_map(|gone| self.enter_one(gone, definition, policy, now)).collect()
     }
 
     fn enter_one(
@@ -69,7 +66,7 @@ impl Books {
         definition: Option<&Definition>,
         policy: &Policy,
         now: Timestamp,
-    ) -> Note {
+    ) -> Vec<Note> {
         // One that is as old as the definition, or older, went with another that stood before.
         let definition = definition.filter(|definition| definition.created < gone.created);
         self.deletions.retain(|record| record.topic_id != gone.topic_id);
@@ -94,26 +91,26 @@ impl Books {
             (Deletion::Delete, Some(_)) if !gone.ready => {
                 (Reason::TopicReleased, "stays in Kafka: its claim was deleted when it was not Ready".to_owned())
             }
-            (Deletion::Delete, Some(_)) if self.deletions.len() >= PENDING => {
-                (Reason::TopicReleased, format!("stays in Kafka: {PENDING} deletions are on record already"))
-            }
             (Deletion::Delete, Some(_)) => {
                 let note = Note::about(&record, Reason::DeletionAnnounced, announced(&record));
                 self.deletions.push(record);
-                return note;
+                let Some(given_up) = make_room(&mut self.deletions) else { return vec![note] };
+                let message = format!("stays in Kafka: {PENDING} deletions are on record already");
+                let other = Note::about(&given_up, Reason::TopicReleased, message);
+                self.release(given_up);
+                return vec![note, other];
             }
         };
         let note = Note::about(&record, reason, message);
         self.release(record);
-        note
+        vec![note]
     }
 
     /// Keeps in mind whose a topic was that stays, so that a claim of the same namespace can have it again.
     fn release(&mut self, record: PendingDeletion) {
         let PendingDeletion { topic, topic_id, namespace, claim, since, .. } = record;
         self.released.push(ReleasedTopic { topic, topic_id, namespace, claim, since });
-        let surplus = self.released.len().saturating_sub(RELEASED);
-        self.released.drain(..surplus);
+        forget_one(&mut self.released);
     }
 
     /// Heeds the word by which people release what the brake holds. It is made of what the condition named.
@@ -177,10 +174,14 @@ impl Books {
         }
     }
 
-    /// The ids of those that would be deleted within an hour of too many others.
+    /// The ids of those that would be deleted within an hour of too many others. Topics that are made meanwhile make a share larger: what
+    /// it held once is held until somebody releases it.
     fn crowd(&self, policy: &Policy) -> BTreeSet<String> {
         let counted = self.deletions.iter().filter(|record| !record.released);
-        crowded(counted.map(|record| (record.topic_id.as_str(), record.due.0)), policy.max_an_hour)
+        let mut crowd = crowded(counted.map(|record| (record.topic_id.as_str(), record.due.0)), policy.max_an_hour);
+        let held = self.deletions.iter().filter(|record| policy.by_share && holds_back(record));
+        crowd.extend(held.map(|record| record.topic_id.clone()));
+        crowd
     }
 
     /// Those that may be deleted now, as far as time and the brake are concerned.
@@ -192,28 +193,6 @@ impl Books {
         };
         self.deletions.iter().filter(due).cloned().collect()
     }
-}
-
-/// Whether the brake holds a record.
-#[must_use]
-pub fn holds_back(record: &PendingDeletion) -> bool {
-    record.deleted.is_none() && reason_of(record) == Some(Reason::DeletionHeld.code())
-}
-
-/// The code of what holds a record.
-#[must_use]
-pub fn reason_of(record: &PendingDeletion) -> Option<&str> {
-    record.held.as_ref().and_then(|held| held.split(':').next())
-}
-
-/// What the brake says of each that it holds.
-#[must_use]
-pub fn braked(policy: &Policy) -> String {
-    let max = policy.max_an_hour;
-    format!(
-        "{}: more than {max} topics would be deleted within an hour; the condition says how to release them",
-        Reason::DeletionHeld
-    )
 }
 
 fn undone(record: &PendingDeletion, claim: Claimed) -> Note {
@@ -240,9 +219,11 @@ mod tests {
 
     use super::*;
 
+    use super::super::room::RELEASED;
     use crate::api::resources::TopicSource;
 
-    const POLICY: Policy = Policy { undo: Duration::from_secs(60), min_record_age: Duration::ZERO, max_an_hour: 2 };
+    const POLICY: Policy =
+        Policy { undo: Duration::from_secs(60), min_record_age: Duration::ZERO, max_an_hour: 2, by_share: false };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -301,13 +282,35 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_bounded_and_what_is_beyond_stays() {
+    fn lists_are_bounded_and_who_fills_one_gives_way() {
         let mut books = Books::default();
         for n in 0..PENDING + RELEASED + 9 {
             books.enter(&[gone(&n.to_string(), Deletion::Delete)], Some(&definition()), &POLICY, at(0));
         }
         assert_eq!((books.deletions.len(), books.released.len()), (PENDING, RELEASED));
         assert_eq!(books.released[0].topic, (PENDING + 9).to_string(), "the oldest are forgotten");
+        let neighbour = Departure { namespace: "web".into(), ..gone("web.a", Deletion::Delete) };
+        let notes = books.enter(&[neighbour], Some(&definition()), &POLICY, at(1));
+        let told: Vec<_> = notes.iter().map(|note| (note.namespace.as_str(), note.reason)).collect();
+        assert_eq!(told, [("web", Reason::DeletionAnnounced), ("shop", Reason::TopicReleased)]);
+        assert_eq!((books.deletions.len(), books.released.len()), (PENDING, RELEASED));
+        assert!(books.deletions.iter().any(|record| record.topic == "web.a"));
+    }
+
+    #[test]
+    fn what_a_share_held_is_not_let_go_by_topics_that_are_made_meanwhile() {
+        let by = |max_an_hour| Policy { max_an_hour, by_share: true, ..POLICY };
+        let standing = Standing::default();
+        let mut books = entered(&["a", "b"]);
+        books.revise(Some("crd"), &standing, &Seen::default(), &by(1), at(1));
+        assert!(books.deletions.iter().all(holds_back));
+        for second in [2, 70] {
+            books.revise(Some("crd"), &standing, &Seen::default(), &by(2), at(second));
+            assert!(books.deletions.iter().all(holds_back), "after {second} s");
+            assert_eq!(books.due(&by(2), at(second)), []);
+        }
+        books.heed(word(&books.deletions).as_deref());
+        assert_eq!(books.due(&by(2), at(70)).len(), 2);
     }
 
     #[test]

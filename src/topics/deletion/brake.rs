@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::books::holds_back;
-use super::policy::{HOUR, waited};
+use super::policy::{HOUR, Policy, waited};
 use crate::api::names::short_hash;
+use crate::api::reasons::Reason;
 use crate::api::resources::PendingDeletion;
 
 /// Digits of the word by which people release what is held.
@@ -42,6 +42,28 @@ pub fn word(records: &[PendingDeletion]) -> Option<String> {
 
 fn name(record: &PendingDeletion) -> String {
     format!("{} {} {}", record.topic, record.topic_id, record.since.0.as_second())
+}
+
+/// Whether the brake holds a record.
+#[must_use]
+pub fn holds_back(record: &PendingDeletion) -> bool {
+    record.deleted.is_none() && reason_of(record) == Some(Reason::DeletionHeld.code())
+}
+
+/// The code of what holds a record.
+#[must_use]
+pub fn reason_of(record: &PendingDeletion) -> Option<&str> {
+    record.held.as_ref().and_then(|held| held.split(':').next())
+}
+
+/// What the brake says of each that it holds.
+#[must_use]
+pub fn braked(policy: &Policy) -> String {
+    let max = policy.max_an_hour;
+    format!(
+        "{}: more than {max} topics would be deleted within an hour; the condition says how to release them",
+        Reason::DeletionHeld
+    )
 }
 
 /// Some of many, and how many more there are.

@@ -15,6 +15,7 @@ pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod room;
 pub mod seen;
 pub mod standing;
 
@@ -174,8 +175,9 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &
         return Ok(());
     };
     let mut books = Books::of(&cluster);
-    let policy = Policy::of(&cluster.spec.topics.deletion, || observe::claimed_topics(&context.world, &id, &books))
-        .map_err(|error| Halt::refused(Reason::InvalidValue, format!("spec.topics.deletion: {error}")))?;
+    let policy =
+        Policy::of(&cluster.spec.topics.deletion, || observe::claimed_topics(&context.world, &id, &books, gone))
+            .map_err(|error| Halt::refused(Reason::InvalidValue, format!("spec.topics.deletion: {error}")))?;
     let now = whole(Timestamp::now());
     let definition = observe::definition(&context.client).await?;
     books.heed(release_of(&cluster).as_deref());

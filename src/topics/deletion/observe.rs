@@ -1,6 +1,6 @@
 //! Reads what a decision about topics without claims needs. I/O; decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::Context;
 use super::books::Books;
 use super::definition::Definition;
+use super::departures::Departure;
 use super::plan::Sight;
 use super::standing::{Claimed, Standing};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
@@ -79,16 +80,20 @@ pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     standing
 }
 
-/// How many topics of a cluster have a claim, as far as the watches tell, or had one: those on record as deleted or to be deleted.
+/// How many topics of a cluster have a claim, as far as the watches tell, or had one: those on record as deleted or to be deleted, and
+/// those that are about to be.
 #[must_use]
-pub fn claimed_topics(world: &World, cluster: &str, books: &Books) -> usize {
+pub fn claimed_topics(world: &World, cluster: &str, books: &Books, gone: &[Departure]) -> usize {
     let names = world.topics.names();
     let claims = names.iter().filter_map(|(namespace, name)| world.topics.get(&(namespace, name)));
     let have_one = |claim: &Arc<TopicClaim>| {
-        let made = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
-        claim.spec.cluster == cluster && made
+        let Some(status) = &claim.status else { return false };
+        let named = Some(&claim.spec.cluster).filter(|named| !named.is_empty());
+        status.topic_id.is_some() && named.or(status.cluster.as_ref()).is_some_and(|named| named == cluster)
     };
-    claims.filter(have_one).count() + books.deletions.len()
+    let recorded: BTreeSet<&str> = books.deletions.iter().map(|record| record.topic_id.as_str()).collect();
+    let about_to_be = gone.iter().filter(|gone| !recorded.contains(gone.topic_id.as_str()));
+    claims.filter(have_one).count() + recorded.len() + about_to_be.count()
 }
 
 /// Who names the topics on record, as the API server lists them now, in all namespaces that are looked after.

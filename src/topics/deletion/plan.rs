@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::books::{Books, braked, reason_of};
+use super::books::Books;
+use super::brake::{braked, reason_of};
 use super::note::Note;
 use super::policy::{Policy, waited};
 use super::standing::Standing;
@@ -195,8 +196,12 @@ mod tests {
     use crate::api::resources::TopicSource;
     use crate::topics::deletion::standing::Claimed;
 
-    const POLICY: Policy =
-        Policy { undo: Duration::from_secs(60), min_record_age: Duration::from_secs(3600), max_an_hour: 2 };
+    const POLICY: Policy = Policy {
+        undo: Duration::from_secs(60),
+        min_record_age: Duration::from_secs(3600),
+        max_an_hour: 2,
+        by_share: false,
+    };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -325,7 +330,7 @@ mod tests {
         let lately = PendingDeletion { deleted: Some(Time(at(9950))), ..spread("old", 100) };
         let due = vec![lately, spread("a", 2000), spread("b", 9900)];
         let plan = decide(books(due.clone()), &evidence(&["a", "b"]), &POLICY, now());
-        assert!(plan.delete.is_empty() && plan.books.deletions.iter().skip(1).all(super::super::books::holds_back));
+        assert!(plan.delete.is_empty() && plan.books.deletions.iter().skip(1).all(super::super::brake::holds_back));
         let mut asked = due;
         asked[1].released = true;
         let plan = decide(books(asked), &evidence(&["a", "b"]), &POLICY, now());

@@ -20,6 +20,8 @@ pub struct Policy {
     pub min_record_age: Duration,
     /// How many topics are deleted within an hour without a question.
     pub max_an_hour: usize,
+    /// That is a share of all topics, and their number changes.
+    pub by_share: bool,
 }
 
 impl Policy {
@@ -32,6 +34,7 @@ impl Policy {
         let max = usize::try_from(policy.max_an_hour).unwrap_or_default();
         let share = policy.max_share_an_hour.as_deref().map(Share::parse);
         Ok(Self {
+            by_share: share.is_some(),
             undo: duration::parse(&policy.undo)?,
             min_record_age: duration::parse(&policy.min_record_age)?,
             max_an_hour: share.map_or(max, |share| share.map_or(0, |share| max.min(share.of(topics())))),

@@ -8,8 +8,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use serde_json::json;
 
-use super::books::{Books, holds_back};
-use super::brake::{some_of, word};
+use super::books::Books;
+use super::brake::{holds_back, some_of, word};
 use super::note::Note;
 use super::policy::Policy;
 use super::{Context, observe};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::books::{Books, holds_back};
+use super::books::Books;
+use super::brake::holds_back;
 use super::policy::{HOUR, waited};
 
 /// When each topic on record was last looked at to the end, by its id. It is kept in memory alone: after a start nobody knows what was seen
@@ -35,7 +36,7 @@ mod tests {
 
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-    use super::super::books::braked;
+    use super::super::brake::braked;
     use super::super::policy::Policy;
     use super::*;
     use crate::api::resources::PendingDeletion;
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_look_counts_for_an_hour_for_what_it_saw_and_for_what_waits_for_a_person() {
-        let policy = Policy { undo: Duration::ZERO, min_record_age: Duration::ZERO, max_an_hour: 0 };
+        let policy = Policy { undo: Duration::ZERO, min_record_age: Duration::ZERO, max_an_hour: 0, by_share: false };
         let record = |id: &str, held: Option<String>| PendingDeletion {
             topic: id.into(),
             topic_id: id.into(),

@@ -103,7 +103,10 @@ fn cargo(bed: &Bed, step: &Step, profile: &str, arguments: &[&str]) -> Result<Pa
     let mut build = Command::new(cargo);
     // These would be taken in place of the workspace's own, which make the program static.
     build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    build.current_dir(workspace()).args(["build", "--locked", "--profile", profile]).args(arguments);
+    build
+        .current_dir(workspace())
+        .args(["build", "--locked", "--target", &target(), "--profile", profile])
+        .args(arguments);
     step.run(&mut build, &bed.cache().log(&format!("cargo-{profile}-{}", bed.name())))?;
     let name = arguments.last().copied().unwrap_or_default();
     program(profile, name)
@@ -119,8 +122,12 @@ pub fn program(profile: &str, name: &str) -> Result<PathBuf> {
     let metadata = output(Command::new(cargo).current_dir(workspace()).args(question))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let folder = metadata.get("target_directory").and_then(Value::as_str).context("cargo names no target folder")?;
-    let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
     // Cargo's one exception.
     let profile = if profile == "dev" { "debug" } else { profile };
-    Ok(Path::new(folder).join(target).join(profile).join(name))
+    Ok(Path::new(folder).join(target()).join(profile).join(name))
+}
+
+/// What the workspace's configuration says too, whatever the environment does.
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }

@@ -47,8 +47,14 @@ echo $! >/tmp/fourth.pid
     }
 
     fn stop() {
-        let script = "kill $(cat /tmp/fourth.pid); while kill -0 $(cat /tmp/fourth.pid) 2>/dev/null; do sleep 0.2; done
-rm -rf /tmp/fourth* \"$1\"";
+        // Nobody there waits for it: it is a zombie in the end, without a command line.
+        let script = "
+[ -e /tmp/fourth.pid ] || exit 0
+pid=$(cat /tmp/fourth.pid)
+kill \"$pid\"
+for _ in $(seq 300); do [ -n \"$(cat /proc/$pid/cmdline 2>/dev/null | tr -d '\\0')\" ] || break; sleep 0.2; done
+rm -rf /tmp/fourth* \"$1\"
+";
         let _ = exec("kafka", "kafka-2", &["sh", "-c", script, "sh", Self::FOLDER]);
     }
 

@@ -107,7 +107,8 @@ pub struct Held {
     pub rival: Option<String>,
     /// One that has the plain prefix of the workload's transactional ids.
     pub id_rival: Option<String>,
-    /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life.
+    /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life, and until nobody has
+    /// one that was replaced.
     pub readers: Option<Vec<Reader>>,
 }
 
@@ -329,11 +330,15 @@ async fn held(
     let (secret, slots) = (secret?.map_or(SecretView::Absent, |found| view(found, own)), slots?);
     let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
     let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
-    let published = claim.and_then(|claim| claim.status.as_ref()).is_some_and(|status| status.secret_name.is_some());
+    let status = claim.and_then(|claim| claim.status.as_ref());
+    let published = status.is_some_and(|status| status.secret_name.is_some());
     let needed = match &secret {
         // Of an earlier life of the same name. Who has not started by now, after it was seen that there is no Secret, never read one.
         SecretView::Absent => !published && !in_use.is_empty(),
-        secret => secret.mechanism().is_some_and(|active| rotation::needs_readers(&in_use, active)),
+        SecretView::Ours { rotation, published, .. } => secret.mechanism().is_some_and(|active| {
+            rotation::needs_readers(&in_use, active) || rotation::may_leave_behind(status, *rotation, *published)
+        }),
+        SecretView::Foreign => false,
     };
     let readers = if needed {
         let names: Vec<&str> = [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();

@@ -242,7 +242,7 @@ fn rotate(
     let proof_to_come = plan.obstacle.is_none() && plan.idle_since.is_none() && !is_ready(Some(claim)) && !left;
     if decision.renew.is_some_and(|(slot, _)| slot == active) && proof_to_come {
         decision.renew = None;
-        decision.overlap = rotation::overlap(&facts).filter(|_| rotation::needs_readers(&slots, active));
+        decision.overlap = rotation::overlap(&facts);
     }
     decision
 }
@@ -269,9 +269,12 @@ fn withdraw(
     let writes = plan.steps.iter().any(|step| matches!(step, Step::Publish { .. } | Step::Copy { .. }));
     let retire = if writes { earlier } else { rotation.retire };
     let stays = |slot: &StoredCredential| slot.mechanism != mechanism && !retire.contains(&slot.mechanism);
-    if writes && held.slots.iter().any(stays) {
+    let works = held.slots.iter().any(stays);
+    // The password before is taken or, in place, works no more: who has it is looked for from the next look on.
+    let renews = plan.steps.iter().any(|step| matches!(step, Step::Publish { rotation: Some(_), .. }));
+    if writes && (works || renews) {
         let by = "whoever read the Secret before; it was written just now".to_owned();
-        let just_now = Overlap { by, overdue: false, settled: false };
+        let just_now = Overlap { by, works, overdue: false, settled: false };
         plan.overlap = Some(Overlap { settled: false, ..plan.overlap.take().unwrap_or(just_now) });
         plan.next = Some(plan.next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN)));
     }

@@ -9,9 +9,9 @@ use super::Context;
 use super::apply::Applied;
 use super::asks::Asker;
 use super::echo;
-use super::observe::Observation;
+use super::observe::{Held, Observation, SecretView};
 use super::plan::Plan;
-use super::rotation::named;
+use super::rotation::{CURRENT, named};
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition, news};
@@ -20,8 +20,8 @@ use crate::kafka::proof::Proof;
 use crate::runtime::status::{self, Base};
 use crate::watch::{AccessKey, version};
 
-/// The condition type that answers "is the published password the only one that works?".
-const CURRENT: &str = "CredentialCurrent";
+/// What [`CURRENT`] says where it holds.
+const GONE: &str = "only the published password works";
 /// The condition type that says that somebody else changed the user in Kafka.
 const DRIFTED: &str = "Drifted";
 /// The condition type that answers "may it use groups that begin with its namespace's name?", said where it may not.
@@ -73,7 +73,8 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     let now = Time(Timestamp::now());
     let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
     conditions.say(READY, holds, reason, &message);
-    overlap(&mut conditions, plan);
+    let held = seen.held.as_ref().ok().map(|(_, held)| held);
+    overlap(&mut conditions, looked(seen), plan);
     let told = [
         own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
         own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
@@ -86,7 +87,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
     }
     let about = claim.object_ref(&());
-    if let Some((reason, message)) = rotated(seen, plan) {
+    if let Some((reason, message)) = held.and_then(|held| rotated(held, plan)) {
         context.events.tell(&about, ACTION, reason, message).await;
     }
     for message in told.into_iter().flatten() {
@@ -112,19 +113,19 @@ fn idle(plan: &Plan) -> String {
 }
 
 /// What is to be said of a rotation that this plan completed.
-fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
+pub(super) fn rotated(held: &Held, plan: &Plan) -> Option<(Reason, &'static str)> {
     let to = plan.steps.iter().find_map(|step| match step {
         Step::Publish { handout, rotation: Some(_), .. } => Some(handout.mechanism),
         _ => None,
     })?;
-    let held = seen.held.as_ref().ok().map(|(_, held)| held)?;
     let fresh = plan.steps.iter().any(|step| matches!(step, Step::SetCredential { fresh: true, .. }));
     // The same password by another mechanism is no rotation.
     if !fresh && held.secret.password().is_some() {
         return None;
     }
-    let from = held.secret.mechanism();
-    Some(if from == Some(to) {
+    // Of a Secret that was lost nobody knows what it told: the only password that there was is the one that it replaced.
+    let in_place = held.secret.mechanism() == Some(to) || held.slots.iter().all(|slot| slot.mechanism == to);
+    Some(if in_place {
         (
             Reason::RotatedInPlace,
             "a new password replaced the old one; Pods that run need a restart before they log in again",
@@ -134,15 +135,32 @@ fn rotated(seen: &Observation, plan: &Plan) -> Option<(Reason, &'static str)> {
     })
 }
 
-/// Says whether an old password is in use: nothing before the first rotation.
-fn overlap(conditions: &mut Conditions<'_>, plan: &Plan) {
+/// Whether Pods were looked for that have a password from before a rotation.
+fn looked(seen: &Observation) -> bool {
+    let Ok((_, held)) = &seen.held else { return false };
+    let rotated = matches!(&held.secret, SecretView::Ours { rotation, .. } if *rotation > 0);
+    // Without a claim nothing was decided about passwords.
+    seen.claim.is_some() && rotated && held.readers.is_some()
+}
+
+/// Says whether somebody has an old password: nothing before the first rotation.
+fn overlap(conditions: &mut Conditions<'_>, looked: bool, plan: &Plan) {
     match &plan.overlap {
         Some(overlap) => {
-            let reason = if overlap.overdue { Reason::RotationOverdue } else { Reason::OldPasswordInUse };
-            let message = format!("the password from before the last rotation still works, for {}", overlap.by);
+            let (reason, state) = if overlap.works {
+                (Reason::OldPasswordInUse, "still works, for")
+            } else {
+                (Reason::RotatedInPlace, "works no more; it may be held by")
+            };
+            let reason = if overlap.overdue { Reason::RotationOverdue } else { reason };
+            let message = format!("the password from before the last rotation {state} {}", overlap.by);
             conditions.say(CURRENT, false, reason, &message);
         }
-        None => conditions.end(CURRENT, true, Reason::Rotated, "only the published password works"),
+        // Nothing was decided about passwords: what was said holds.
+        None if plan.rules.is_none() => {}
+        // Once it is on record, nobody needs to be looked for again.
+        None if looked => conditions.say(CURRENT, true, Reason::Rotated, GONE),
+        None => conditions.end(CURRENT, true, Reason::Rotated, GONE),
     }
 }
 
@@ -275,6 +293,42 @@ pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::rotation::Overlap;
+
+    #[test]
+    fn who_has_an_old_password_is_said_and_whether_it_works() {
+        let said = |before: bool, looked: bool, plan: &Plan| {
+            let mut all = Vec::new();
+            let epoch = Time(Timestamp::UNIX_EPOCH);
+            let mut conditions = Conditions::new(&mut all, None, epoch);
+            if before {
+                conditions.say(CURRENT, false, Reason::OldPasswordInUse, "before");
+            }
+            overlap(&mut conditions, looked, plan);
+            all.pop().map(|said| (said.status, said.reason, said.message))
+        };
+        let decided = || Plan { rules: Some(String::new()), ..Plan::default() };
+        let with = |works, overdue| {
+            let overlap = Overlap { by: "Pods a".to_owned(), works, overdue, settled: true };
+            said(false, true, &Plan { overlap: Some(overlap), ..decided() }).unwrap()
+        };
+        let (works, dead) = ("still works, for Pods a", "works no more; it may be held by Pods a");
+        for (works, overdue, reason, state) in [
+            (true, false, "OldPasswordInUse", works),
+            (true, true, "RotationOverdue", works),
+            (false, false, "RotatedInPlace", dead),
+            (false, true, "RotationOverdue", dead),
+        ] {
+            let message = format!("the password from before the last rotation {state}");
+            assert_eq!(with(works, overdue), ("False".to_owned(), reason.to_owned(), message));
+        }
+        let gone = ("True".to_owned(), "Rotated".to_owned(), GONE.to_owned());
+        assert_eq!(said(true, false, &decided()), Some(gone.clone()));
+        assert_eq!(said(false, true, &decided()), Some(gone), "it is put on record");
+        assert_eq!(said(false, false, &decided()), None, "before the first rotation");
+        let undecided = said(true, false, &Plan::default());
+        assert_eq!(undecided.unwrap().2, "before", "nothing was decided about passwords");
+    }
 
     #[test]
     fn what_was_said_stands_until_something_else_is_to_be_said() {

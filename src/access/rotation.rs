@@ -2,23 +2,30 @@
 //! Secret and Kafka's two slots of the user, so it goes on from any point.
 //!
 //! A SCRAM user has a slot a mechanism. The new password is written to the slot that is not in use, so that both work; the old slot
-//! goes when every Pod that reads the Secret was made well after the publication.
+//! goes when every Pod that reads the Secret was made well after the publication. Where there is no other slot the new password
+//! replaces the old one, and Pods from before are left with one that works no more: who they are is told all the same.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use crate::api::resources::{AccessClaimStatus, condition};
 use crate::clusters::Lifetimes;
 use crate::kafka::scram::Mechanism;
 
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
 pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// A Pod's time is in whole seconds, and of the API server's clock: what is rolled out later than this is sure to count as made well after.
+const SURELY_AFTER: SignedDuration = SignedDuration::from_secs(65);
 /// How often the Pods are looked at while an old password is in use.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// The longest pause between two looks at an old password that is still in use.
 const LOOK_LEAST: Duration = Duration::from_secs(60);
 /// Pods that a message names.
 const NAMED: usize = 5;
+
+/// The condition type that answers "is the published password the only one that is in use?".
+pub(super) const CURRENT: &str = "CredentialCurrent";
 
 /// What people ask for by annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,17 +85,19 @@ pub struct Decision {
     pub renew: Option<(Mechanism, i64)>,
     /// Slots that nobody needs any more.
     pub retire: Vec<Mechanism>,
-    /// An old password is in use.
+    /// Somebody has an old password.
     pub overlap: Option<Overlap>,
     /// When to look again.
     pub next: Option<Duration>,
 }
 
-/// An old password that is still in use.
+/// An old password that somebody still has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
     /// By whom, for a message.
     pub by: String,
+    /// Whether Kafka still takes it: one that was replaced in place is refused at the next login.
+    pub works: bool,
     /// Whether it lasts longer than the policy has it.
     pub overdue: bool,
     /// Whether a Pod that is made now is sure to get the new one, and somebody has the old one.
@@ -101,17 +110,27 @@ pub fn needs_readers(slots: &[Mechanism], active: Mechanism) -> bool {
     slots.iter().any(|slot| *slot != active)
 }
 
+/// Whether Pods may have been left with a password that works no more: there was a new one, and it was not said since its publication
+/// that nobody has an old one. Pods from before do not come back, so this is looked at until it is said once.
+#[must_use]
+pub fn may_leave_behind(status: Option<&AccessClaimStatus>, done: i64, published: Timestamp) -> bool {
+    match status.and_then(|status| condition(&status.conditions, CURRENT)) {
+        None => done > 0,
+        Some(said) => said.status != "True" || said.last_transition_time.0 <= published,
+    }
+}
+
 /// Decides.
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> Decision {
     let old: Vec<Mechanism> = facts.slots.iter().copied().filter(|slot| *slot != facts.active).collect();
     let pending = facts.asked > facts.done;
     let mut decision = Decision { next: until_due(facts), ..Decision::default() };
-    let overlap = if old.is_empty() || pending { None } else { overlap(facts) };
+    let overlap = if pending { None } else { overlap(facts) };
     let due = decision.next == Some(Duration::ZERO);
     let wanted = pending || facts.request.is_some() || due;
-    // The slot that a new password would go to holds one that somebody uses.
-    let blocked = overlap.is_some() && facts.request != Some(Request::Force);
+    // The slot that a new password would go to holds one that somebody uses. One that works no more is in nobody's way.
+    let blocked = overlap.as_ref().is_some_and(|overlap| overlap.works) && facts.request != Some(Request::Force);
     if wanted && !blocked {
         let number = if pending { facts.asked } else { facts.done + 1 };
         let other = facts.offered.iter().copied().find(|mechanism| *mechanism != facts.active);
@@ -121,13 +140,11 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         decision.next = Some(LOOK_AGAIN);
         return decision;
     }
-    if !old.is_empty() {
-        match overlap {
-            None => decision.retire = old,
-            Some(overlap) => {
-                decision.overlap = Some(overlap);
-                decision.next = Some(patience(facts));
-            }
+    match overlap {
+        None => decision.retire = old,
+        Some(overlap) => {
+            decision.overlap = Some(overlap);
+            decision.next = Some(patience(facts));
         }
     }
     decision
@@ -149,29 +166,26 @@ fn until_due(facts: &Facts<'_>) -> Option<Duration> {
     facts.lifetimes.rotate_every.map(|every| every.saturating_sub(age))
 }
 
-/// Who may still hold the password of another slot than the Secret's.
+/// Who may still hold another password than the Secret's.
 pub(super) fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
     let age = facts.now.duration_since(facts.published);
     let overdue = Duration::try_from(age).unwrap_or_default() > facts.lifetimes.max_overlap;
-    // Nobody can be asked whether such a client has the new one: it has as long as the policy gives.
-    if facts.manual {
-        return (!overdue).then(|| Overlap { by: "clients that are not Pods".to_owned(), overdue, settled: false });
+    let works = needs_readers(facts.slots, facts.active);
+    let by = |by: &str| Overlap { by: by.to_owned(), works, overdue, settled: false };
+    // Nobody can be asked whether such a client has the new one: it has as long as the policy gives, and longer where Pods have the old one.
+    if works && facts.manual && !overdue {
+        return Some(by("clients that are not Pods"));
     }
     let Some(readers) = facts.readers else {
-        return Some(Overlap { by: "Pods that could not be looked at".to_owned(), overdue, settled: false });
+        return works.then(|| by("Pods that could not be looked at"));
     };
     let early = |reader: &&Reader| reader.created.duration_since(facts.published) <= WELL_AFTER;
     let names: Vec<&str> = readers.iter().filter(early).map(|reader| reader.name.as_str()).collect();
     // Pods that are on their way may have been given the old Secret as well.
     if names.is_empty() {
-        return (age <= WELL_AFTER).then(|| Overlap {
-            by: "nobody that is known; it was published just now".to_owned(),
-            overdue,
-            settled: false,
-        });
+        return (age <= WELL_AFTER).then(|| by("nobody that is known; it was published just now"));
     }
-    let by = format!("Pods {}", named(names.into_iter()));
-    Some(Overlap { by, overdue, settled: age > WELL_AFTER })
+    Some(Overlap { settled: age > SURELY_AFTER, ..by(&format!("Pods {}", named(names.into_iter()))) })
 }
 
 /// Names for a message: the first few, and how many more there are.
@@ -186,7 +200,8 @@ pub(super) fn named<'n>(mut names: impl ExactSizeIterator<Item = &'n str>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::Restart;
+    use crate::api::reasons::Reason;
+    use crate::api::resources::{Conditions, Restart};
 
     const BOTH: [Mechanism; 2] = [Mechanism::Sha512, Mechanism::Sha256];
     const LIFETIMES: Lifetimes = Lifetimes {
@@ -284,6 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn who_has_a_password_that_was_replaced_in_place_is_told_and_is_in_nobodys_way() {
+        let (slots, old, young) = ([Mechanism::Sha512], [reader(900), reader(1500)], [reader(1500)]);
+        let facts = Facts { asked: 1, done: 1, offered: &slots, readers: Some(&old), ..facts(&slots, None) };
+        let decision = decide(&facts);
+        let left = Overlap { by: "Pods pod-900".to_owned(), works: false, overdue: false, settled: true };
+        assert_eq!((decision.overlap, decision.next), (Some(left), Some(LOOK_LEAST)));
+        assert!(decision.retire.is_empty(), "it is the only one");
+        for (now, settled) in [(1060, false), (1061, false), (1066, true)] {
+            let overlap = decide(&Facts { now: at(now), ..facts }).overlap.unwrap();
+            assert_eq!(overlap.settled, settled, "{now}: who is made a moment too early is never restarted again");
+        }
+        assert_eq!(decide(&Facts { readers: Some(&young), ..facts }).overlap, None);
+        assert_eq!(decide(&Facts { readers: None, ..facts }).overlap, None, "there was no need to look");
+        assert_eq!(decide(&Facts { manual: true, ..facts }).overlap.unwrap().by, "Pods pod-900");
+        assert_eq!(decide(&Facts { request: Some(Request::Now), ..facts }).renew, Some((Mechanism::Sha512, 2)));
+    }
+
+    #[test]
+    fn pods_are_looked_at_until_it_was_said_of_a_publication_that_nobody_is_left() {
+        let said = |holds: bool, second: i64| {
+            let mut status = AccessClaimStatus::default();
+            let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(second));
+            Conditions::new(&mut status.conditions, None, time).say(CURRENT, holds, Reason::Rotated, "");
+            status
+        };
+        let looks = |status: Option<&AccessClaimStatus>, done| may_leave_behind(status, done, at(1000));
+        assert!(!looks(None, 0), "Pods that were there before the first publication have what they need");
+        assert!(looks(None, 1) && looks(Some(&AccessClaimStatus::default()), 1), "stopped before it was said");
+        assert!(looks(Some(&said(false, 1001)), 0), "of a Secret that was lost before any rotation");
+        assert!(looks(Some(&said(true, 900)), 1), "it was said of the one before");
+        assert!(!looks(Some(&said(true, 1061)), 1));
+    }
+
+    #[test]
     fn a_schedule_is_kept() {
         let lifetimes = Lifetimes { rotate_every: Some(Duration::from_secs(1500)), ..LIFETIMES };
         let slots = [Mechanism::Sha512];
@@ -295,8 +344,14 @@ mod tests {
     #[test]
     fn manual_clients_have_as_long_as_the_policy_gives() {
         let facts = Facts { done: 1, asked: 1, manual: true, active: Mechanism::Sha256, ..facts(&BOTH, None) };
-        assert!(decide(&facts).overlap.is_some());
-        assert_eq!(decide(&Facts { now: at(9000), ..facts }).retire, [Mechanism::Sha512]);
+        let (old, young) = ([reader(900)], [reader(1500)]);
+        let at_once = decide(&Facts { readers: Some(&[]), ..facts });
+        assert_eq!(at_once.overlap.unwrap().by, "clients that are not Pods");
+        let late = |readers| decide(&Facts { readers, now: at(9000), ..facts });
+        assert_eq!(late(Some(&young)).retire, [Mechanism::Sha512]);
+        assert!(late(Some(&old)).retire.is_empty(), "a Pod that mounts the Secret has it still");
+        assert_eq!(late(Some(&old)).overlap.unwrap().by, "Pods pod-900");
+        assert!(late(None).retire.is_empty(), "Pods that were not looked at count as old");
     }
 
     #[test]

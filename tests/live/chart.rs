@@ -156,6 +156,22 @@ fn an_operator_of_some_namespaces_has_its_rights_from_roles() {
 }
 
 #[test]
+fn the_operator_writes_workloads_that_it_restarts_and_no_others() {
+    let written = |values: &[&str]| {
+        let rendered = template(values).unwrap();
+        let role = rendered
+            .iter()
+            .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "admittance-operator");
+        let rules = role.unwrap()["rules"].as_array().unwrap();
+        let writes = |rule: &&Value| rule["apiGroups"][0] == "apps" && rule["verbs"].to_string().contains("patch");
+        let resources = rules.iter().filter(writes).flat_map(|rule| rule["resources"].as_array().unwrap());
+        resources.map(|resource| resource.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(written(&[]), [""; 0]);
+    assert_eq!(written(&["operator.restartsWorkloads=true"]), ["deployments", "statefulsets", "daemonsets"]);
+}
+
+#[test]
 fn the_operator_lists_what_the_contract_of_2017_needs_only_where_it_is_served() {
     let watched = |values: &[&str]| {
         let rendered = template(values).unwrap();

@@ -1,10 +1,32 @@
 //! New passwords, while clients go on working.
 
 use crate::bed::{
-    Namespace, apply, failed_logins, get, kubectl, no_login_failed_since, pod, secret_of, slots_of, unique, wait_for,
-    wait_new_password, wait_ready,
+    Namespace, apply, event_about, failed_logins, get, idle_pod, kubectl, no_login_failed_since, pod, secret_of,
+    slots_of, unique, user_of, wait_for, wait_new_password, wait_ready,
 };
+use crate::life::deployment;
+use crate::operator::Lifetime;
 use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_once, steady_pod};
+
+/// Waits until the claim says who has the old password, in words that end so.
+fn wait_old_password(namespace: &str, who: &str) {
+    wait_for(&format!("the claim says that {who} have the old password"), || {
+        let claim = get(&["accessclaim", "app", "--namespace", namespace]);
+        let conditions = claim["status"]["conditions"].as_array().unwrap();
+        let current = conditions.iter().find(|condition| condition["type"] == "CredentialCurrent");
+        match current {
+            Some(said) if said["status"] == "False" && said["message"].as_str().unwrap().ends_with(who) => Ok(()),
+            _ => Err(claim["status"].to_string()),
+        }
+    });
+}
+
+fn wait_one_password(user: &str) {
+    wait_for("the old password is gone", || {
+        let slots = slots_of(user);
+        if slots.matches("iterations=").count() == 1 { Ok(()) } else { Err(slots) }
+    });
+}
 
 #[test]
 fn a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_pods() {
@@ -21,15 +43,9 @@ fn a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_p
     let after = wait_new_password(ns, "app", &before);
     assert_ne!(after["data"]["sasl.mechanism"], before["data"]["sasl.mechanism"]);
     assert_eq!(after["metadata"]["annotations"]["kafka.admittance.dev/rotation"], "1");
-    let claim = wait_for("the claim says who has the old password", || {
-        let claim = get(&["accessclaim", "app", "--namespace", ns]);
-        let conditions = claim["status"]["conditions"].as_array().unwrap();
-        let current = conditions.iter().find(|condition| condition["type"] == "CredentialCurrent");
-        match current {
-            Some(said) if said["message"].as_str().unwrap().contains("Pods old") => Ok(claim),
-            _ => Err(claim["status"].to_string()),
-        }
-    });
+    event_about("AccessClaim", ns, "app", "Rotated", "the old one works until no Pod from before is left");
+    wait_old_password(ns, "Pods old");
+    let claim = get(&["accessclaim", "app", "--namespace", ns]);
     assert!(claim["metadata"]["annotations"].get("kafka.admittance.dev/rotate").is_none(), "the request is done");
     assert_eq!(slots_of(&user).matches("iterations=").count(), 2, "both passwords work: {}", slots_of(&user));
 
@@ -40,14 +56,50 @@ fn a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_p
     goes_on(ns, &["old"], "old");
     no_complaint(ns, "old");
     kubectl(&["delete", "pod", "old", "new", "--namespace", ns]);
-    wait_for("the old password is gone", || {
-        let slots = slots_of(&user);
-        if slots.matches("iterations=").count() == 1 { Ok(()) } else { Err(slots) }
-    });
+    wait_one_password(&user);
     apply(&pod(ns, "last", &asks, PYTHON, SLEEP));
     wait_ready("pod", ns, "last");
     assert_eq!(produce_once(ns, "last", &topic), Ok(()));
     no_login_failed_since(&failed);
+}
+
+#[test]
+fn what_has_the_old_password_is_rolled_out_anew_once() {
+    let (space, topic) = (Namespace::opted_in("live-restarts"), unique("restarts"));
+    let ns = space.0.as_str();
+    let _policy = Lifetime::set("restart", "Rollout");
+    let asks = format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: {topic}");
+    apply(&deployment(ns, "app", &asks));
+    kubectl(&["rollout", "status", "deployment/app", "--namespace", ns, "--timeout=120s"]);
+    // Nobody makes this one anew: while it lives, each look finds somebody with the old password.
+    apply(&idle_pod(ns, "stays", &asks));
+    wait_ready("pod", ns, "stays");
+    let (user, before) = (user_of(ns, "app"), secret_of(ns, "app"));
+    let sets = || {
+        let sets = get(&["replicasets", "--namespace", ns]);
+        let annotation = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+        let restarted = |set: &serde_json::Value| set.pointer(annotation).is_some();
+        let sets = sets["items"].as_array().unwrap();
+        (sets.len(), sets.iter().filter(|set| restarted(set)).count())
+    };
+    assert_eq!(sets(), (1, 0));
+
+    kubectl(&["annotate", "accessclaim", "app", "kafka.admittance.dev/rotate=now", "--namespace", ns]);
+    wait_new_password(ns, "app", &before);
+    assert_eq!(slots_of(&user).matches("iterations=").count(), 2, "both passwords work: {}", slots_of(&user));
+    wait_for(
+        "the Deployment is rolled out anew",
+        || if sets() == (2, 1) { Ok(()) } else { Err(format!("{:?}", sets())) },
+    );
+    kubectl(&["rollout", "status", "deployment/app", "--namespace", ns, "--timeout=120s"]);
+    // Said by a look that found the Deployment's first Pod gone and would restart what has the old password.
+    wait_old_password(ns, "for Pods stays");
+    assert_eq!(slots_of(&user).matches("iterations=").count(), 2, "it may log in: {}", slots_of(&user));
+    kubectl(&["delete", "pod", "stays", "--namespace", ns]);
+    wait_one_password(&user);
+    assert_eq!(sets(), (2, 1), "once for a publication");
+    let generation = get(&["deployment", "app", "--namespace", ns])["metadata"]["generation"].as_u64();
+    assert_eq!(generation, Some(2), "its template was written once");
 }
 
 #[test]

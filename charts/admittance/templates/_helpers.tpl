@@ -98,7 +98,13 @@ livenessProbe:
 # An access lives as long as the workload that it is for.
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets, replicasets]
-  verbs: [get{{ if .Values.operator.restartsWorkloads }}, patch{{ end }}]
+  verbs: [get]
+{{- if .Values.operator.restartsWorkloads }}
+# Rolls out anew what still has an old password.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [patch]
+{{- end }}
 {{- /* Values of an earlier chart, which --reuse-values keeps, know nothing of contract2017. */}}
 {{- if (.Values.contract2017).deployments }}
 # Finds Deployments that ask by their own annotations; their metadata alone is kept.

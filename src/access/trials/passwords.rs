@@ -1,6 +1,8 @@
 //! Slots, and the Secret that tells one of them.
 
 use super::*;
+use crate::access::report::rotated;
+use crate::api::resources::WorkloadOwner;
 
 #[tokio::test]
 async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
@@ -151,7 +153,12 @@ async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
         day.seen.rotate = Some(Request::Now);
         day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
     };
-    assert_eq!(said(in_place).0, None, "there is no other");
+    assert_eq!(said(in_place), (Some(false), soon), "who runs has it, though it works no more");
+    let lost_in_place = |day: &mut Day| {
+        day.held.secret = SecretView::Absent;
+        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    };
+    assert_eq!(said(lost_in_place), (Some(false), soon));
     let lost = |day: &mut Day| day.held.secret = SecretView::Absent;
     assert_eq!(said(lost), (Some(false), soon));
     let due = |day: &mut Day| {
@@ -200,4 +207,76 @@ async fn an_old_password_is_told_of_while_a_rotation_in_place_waits() {
     let plan = day.plan();
     assert_eq!(words(&plan), ["record Some(1) true", "prove bills orders"]);
     assert_eq!(plan.overlap.unwrap().by, "Pods pod-900");
+}
+
+/// A day after a rotation; by default the password was replaced in place.
+fn after_a_rotation(policy: &Value, readers: &[i64]) -> Day {
+    let mut day = Day::with(policy);
+    day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    let status = day.claim.status.as_mut().unwrap();
+    status.rotations = 1;
+    status.owners = vec![WorkloadOwner { kind: "Deployment".to_owned(), name: "app".to_owned() }];
+    if let SecretView::Ours { rotation, .. } = &mut day.held.secret {
+        *rotation = 1;
+    }
+    day.held.readers = Some(readers.iter().map(|created| reader(*created, true)).collect());
+    day
+}
+
+#[tokio::test]
+async fn what_has_an_old_password_is_restarted_whether_it_works_or_not() {
+    let restart = "Restart(WorkloadOwner { kind: \"Deployment\", name: \"app\" })";
+    let rollout = json!({"credentials": {"restart": "Rollout"}});
+    let beside = |mut day: Day| {
+        day.connection.terms.mechanisms.push(SaslMechanism::ScramSha256);
+        day.held.slots.push(slot(Mechanism::Sha256));
+        day
+    };
+    for beside in [|day| day, beside] {
+        let plan = beside(after_a_rotation(&rollout, &[900])).plan();
+        assert_eq!(words(&plan), [restart]);
+        assert_eq!(plan.overlap.unwrap().by, "Pods pod-900");
+        let told = beside(after_a_rotation(&json!({}), &[900])).plan();
+        assert_eq!(words(&told), [""; 0], "by default it is told alone");
+        assert!(told.overlap.is_some());
+        let mut soon = beside(after_a_rotation(&rollout, &[900]));
+        soon.seen.now = at(1060);
+        assert_eq!(words(&soon.plan()), [""; 0], "a Pod that is made now may be given the old Secret");
+        let young = beside(after_a_rotation(&rollout, &[5000])).plan();
+        assert!(!words(&young).iter().any(|step| step == restart) && young.overlap.is_none(), "all have the new one");
+    }
+}
+
+#[tokio::test]
+async fn the_policys_times_are_kept() {
+    let overdue = |longest: &str| {
+        let mut day = after_a_rotation(&json!({"credentials": {"maxOverlap": longest}}), &[900]);
+        day.held.slots.push(slot(Mechanism::Sha256));
+        day.plan().overlap.unwrap().overdue
+    };
+    assert!(overdue("24h") && !overdue("720h"));
+    let rotates = |every: &str| words(&Day::with(&json!({"credentials": {"rotateEvery": every}})).plan());
+    assert_eq!(rotates("24h"), ["record Some(1) false", "renew SCRAM-SHA-256", "prove bills orders", "publish 1"]);
+    assert_eq!(rotates("720h"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_rotation_is_told_as_what_it_was() {
+    use Reason::{Rotated, RotatedInPlace};
+    let told = |change: fn(&mut Day), mechanisms: &[SaslMechanism]| {
+        let mut day = Day::new();
+        day.connection.terms.mechanisms = mechanisms.to_vec();
+        change(&mut day);
+        let held = day.held.clone();
+        rotated(&held, &day.plan()).map(|(reason, _)| reason)
+    };
+    let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
+    let asked: fn(&mut Day) = |day| day.seen.rotate = Some(Request::Now);
+    let lost: fn(&mut Day) = |day| day.held.secret = SecretView::Absent;
+    for change in [asked, lost] {
+        assert_eq!((told(change, two), told(change, one)), (Some(Rotated), Some(RotatedInPlace)));
+    }
+    assert_eq!(told(|_| {}, two), None);
+    assert_eq!(told(|day| day.claim.spec.consumes.clear(), two), None, "the Secret says less, with the same password");
+    assert_eq!(told(|_| {}, &[SaslMechanism::ScramSha256]), None, "the same password by another mechanism");
 }

@@ -1,5 +1,7 @@
 //! Why a look stopped before its end, in all controllers that speak to Kafka.
 
+use kafka_protocol::error::ResponseError as Code;
+
 use super::Unusable;
 use crate::api::reasons::Reason;
 use crate::kafka::error::Error;
@@ -54,6 +56,27 @@ impl Halt {
     }
 }
 
+/// What an error of Kafka means for a cluster.
+#[must_use]
+pub fn unusable(error: &Error) -> Unusable {
+    Unusable { reason: error.into(), message: error.to_string() }
+}
+
+impl From<&Error> for Reason {
+    fn from(error: &Error) -> Self {
+        match (error, error.code()) {
+            (_, Some(Code::SaslAuthenticationFailed)) => Self::KafkaAuthenticationFailed,
+            (_, Some(Code::UnsupportedSaslMechanism)) => Self::MechanismNotOffered,
+            (_, Some(Code::SecurityDisabled)) => Self::NoAuthorizer,
+            (Error::Denied(_), Some(_)) => Self::KafkaAuthorizationFailed,
+            // A right is always refused by a code: without one it is the certificate, or the login.
+            (Error::Denied(_), None) => Self::KafkaAuthenticationFailed,
+            (Error::Retriable(_), _) => Self::KafkaUnreachable,
+            _ => Self::KafkaRefused,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use kube::core::Status;
@@ -63,6 +86,23 @@ mod tests {
     fn answered(code: u16) -> Halt {
         let status = Status::failure("no", "Conflict").with_code(code).boxed();
         CallError::Failed { what: "write it", source: Box::new(kube::Error::Api(status)) }.into()
+    }
+
+    #[test]
+    fn who_is_not_known_is_told_apart_from_who_lacks_a_right() {
+        let by_code = |code: Code| Error::check("Test", "b:1", code.code(), None).unwrap_err();
+        for (error, reason) in [
+            (Error::denied("TLS handshake", "b:1", "unknown issuer"), Reason::KafkaAuthenticationFailed),
+            (by_code(Code::SaslAuthenticationFailed), Reason::KafkaAuthenticationFailed),
+            (by_code(Code::UnsupportedSaslMechanism), Reason::MechanismNotOffered),
+            (by_code(Code::SecurityDisabled), Reason::NoAuthorizer),
+            (by_code(Code::ClusterAuthorizationFailed), Reason::KafkaAuthorizationFailed),
+            (by_code(Code::GroupAuthorizationFailed), Reason::KafkaAuthorizationFailed),
+            (Error::unreachable("TCP connect", "b:1", "refused"), Reason::KafkaUnreachable),
+            (by_code(Code::TopicDeletionDisabled), Reason::KafkaRefused),
+        ] {
+            assert_eq!(unusable(&error).reason, reason, "{error}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod report;
 pub mod rights;
 pub mod terms;
 mod witness;
+pub mod words;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,6 +27,7 @@ pub use self::observe::{Seen, verify_claim};
 pub use self::terms::{Lifetimes, SecurityProtocol, Terms};
 
 use self::claim::Claim;
+use self::words::Words;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::BrokerCluster;
@@ -33,6 +35,7 @@ use crate::kafka::admin::Admin;
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::Credential;
 use crate::runtime::controller::{self, Controller};
+use crate::runtime::events::Events;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::World;
@@ -84,6 +87,8 @@ pub struct Clusters {
     standing: RwLock<HashMap<String, Result<Arc<Connection>, Unusable>>>,
     /// What a witness has found, by Kafka's own id, and when.
     open: Mutex<HashMap<String, (bool, Instant)>>,
+    /// What their statuses say.
+    words: Words,
 }
 
 impl Default for Clusters {
@@ -96,8 +101,8 @@ impl Clusters {
     /// No cluster yet. After this long, a claim that is written in Kafka is seen by everybody, and acted upon.
     #[must_use]
     pub fn settling(settle: Duration) -> Self {
-        let (looked_at, standing, open) = Default::default();
-        Self { settle, looked_at, standing, open }
+        let (looked_at, standing, open, words) = Default::default();
+        Self { settle, looked_at, standing, open, words }
     }
 
     /// The connection to a cluster, or why there is none.
@@ -158,6 +163,8 @@ pub struct Context {
     pub scope: Scope,
     /// The uid of the namespace `kube-system`: who we are to other Kubernetes clusters.
     pub system_uid: String,
+    /// Where people are told.
+    pub events: Events,
     /// Told each cluster that came to work, or no longer does, or whose terms changed.
     pub moved: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -195,6 +202,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     let id = id_of(name);
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else {
         context.clusters.set(id.clone(), None);
+        context.clusters.words.forget(&id);
         (context.moved)(&id);
         return Ok(Next::Idle);
     };
@@ -213,7 +221,8 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         Err(unusable) if seen.is_some() || unusable.reason == Reason::MechanismNotOffered => ASK_AGAIN,
         Err(_) => TRY_AGAIN,
     };
-    let status = plan::status(&cluster, seen.as_ref(), &verdict);
+    let stand = context.clusters.words.stand(&id, plan::heard(&cluster, &verdict));
+    let status = plan::status(&cluster, seen.as_ref(), &verdict, stand);
     let standing = match (verdict, seen) {
         (Ok(()), Some(seen)) => Ok(seen.connection),
         (Err(unusable), _) => Err(unusable),
@@ -225,7 +234,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         (context.moved)(&id);
     }
     if let Some(status) = status {
-        report::report(&context.client, &cluster, &status).await?;
+        report::report(context, &cluster, &status).await?;
     }
     Ok(Next::After(again))
 }

@@ -10,6 +10,7 @@ use kube::api::Api;
 use kube::{Client, ResourceExt};
 
 use super::claim::{Claim, EVERY};
+pub use super::halt::unusable;
 use super::rights::Rights;
 use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
 use crate::api::duration;
@@ -345,7 +346,9 @@ pub fn config(terms: &Terms, credential: Credential) -> Result<ClientConfig, Unu
 }
 
 fn connect(config: ClientConfig) -> Result<(Admin, Batcher), Unusable> {
-    let admin = Admin::new(config).map_err(|error| unusable(&error))?;
+    // Nothing is asked yet: what cannot be used is the CA, for the list of brokers was read before.
+    let admin = Admin::new(config)
+        .map_err(|error| Unusable { reason: Reason::AdminSecretInvalid, message: error.to_string() })?;
     let batcher = Batcher::new(&admin);
     Ok((admin, batcher))
 }
@@ -366,25 +369,6 @@ fn named(mechanism: Mechanism) -> SaslMechanism {
     }
 }
 
-/// What an error of Kafka means for a cluster.
-#[must_use]
-pub fn unusable(error: &Error) -> Unusable {
-    Unusable { reason: error.into(), message: error.to_string() }
-}
-
-impl From<&Error> for Reason {
-    fn from(error: &Error) -> Self {
-        match (error, error.code()) {
-            (_, Some(Code::SaslAuthenticationFailed)) => Self::KafkaAuthenticationFailed,
-            (_, Some(Code::UnsupportedSaslMechanism)) => Self::MechanismNotOffered,
-            (_, Some(Code::SecurityDisabled)) => Self::NoAuthorizer,
-            (Error::Denied(_), _) => Self::KafkaAuthorizationFailed,
-            (Error::Retriable(_), _) => Self::KafkaUnreachable,
-            _ => Self::KafkaRefused,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,5 +380,18 @@ mod tests {
             let secret = serde_json::from_value(serde_json::json!({"data": {keys::PASSWORD: held}})).unwrap();
             assert_eq!(text(&secret, keys::PASSWORD).ok().as_deref(), password);
         }
+    }
+
+    #[test]
+    fn a_ca_that_is_none_is_the_secrets_fault() {
+        let external = serde_json::json!({"bootstrapServers": "a:1", "adminSecret": {"name": "admin"}});
+        let cluster = serde_json::json!({"metadata": {"name": "c"}, "spec": {"external": external}});
+        let cluster: BrokerCluster = serde_json::from_value(cluster).unwrap();
+        let password = Secret::new("hunter2");
+        let credential = Credential { mechanism: Mechanism::Sha512, username: "admin".into(), password };
+        let terms = terms(&cluster, Some("no PEM".to_owned())).unwrap();
+        let unusable = connect(config(&terms, credential).unwrap()).unwrap_err();
+        assert_eq!(unusable.reason, Reason::AdminSecretInvalid);
+        assert!(unusable.message.contains("BEGIN CERTIFICATE"), "{}", unusable.message);
     }
 }

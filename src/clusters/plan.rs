@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::claim::{Claim, Move, Standing, decide};
 use super::observe::{Seen, taken};
 use super::rights::missing;
+use super::words::{Heard, alike};
 use super::{Connection, Unusable};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, condition};
@@ -89,12 +90,34 @@ fn adopt(cluster: &BrokerCluster) -> Option<&str> {
     cluster.spec.adopt.as_ref().filter(|uid| Some(*uid) != done).map(String::as_str)
 }
 
-/// The status to write; nothing where the one that stands is right.
+/// How what was found out now compares with what the status says. What is said of an older generation is about something else.
+#[must_use]
+pub fn heard(cluster: &BrokerCluster, verdict: &Result<(), Unusable>) -> Heard {
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    match (condition(conditions, READY), verdict) {
+        (Some(said), Err(unusable))
+            if said.reason == unusable.reason.code() && said.observed_generation == cluster.metadata.generation =>
+        {
+            if alike(&said.message, &unusable.message) {
+                Heard::Again
+            } else if names_a_broker(unusable.reason) {
+                Heard::Otherwise
+            } else {
+                Heard::New
+            }
+        }
+        _ => Heard::New,
+    }
+}
+
+/// The status to write; nothing where the one that stands is right. Where the words of a cluster that is out of order `stand`, they are
+/// kept: see [`heard`].
 #[must_use]
 pub fn status(
     cluster: &BrokerCluster,
     seen: Option<&Seen>,
     verdict: &Result<(), Unusable>,
+    stand: bool,
 ) -> Option<BrokerClusterStatus> {
     let before = cluster.status.clone().unwrap_or_default();
     let mut status = before.clone();
@@ -103,12 +126,9 @@ pub fn status(
     }
     let (reason, message) = match verdict {
         Ok(()) => (Reason::Ready, format!("{} brokers answer", status.brokers.unwrap_or_default())),
-        // An outage is told by a different broker each time: the first words stand until the reason is another.
-        Err(unusable) => match condition(&before.conditions, READY) {
-            Some(said) if said.reason == unusable.reason.code() && names_a_broker(unusable.reason) => {
-                (unusable.reason, said.message.clone())
-            }
-            _ => (unusable.reason, unusable.message.clone()),
+        Err(unusable) => match condition(&before.conditions, READY).filter(|_| stand) {
+            Some(said) => (unusable.reason, said.message.clone()),
+            None => (unusable.reason, unusable.message.clone()),
         },
     };
     let now = Time(Timestamp::now());
@@ -155,7 +175,7 @@ fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus)
     status.scope = Some(ours.scope.to_string());
 }
 
-/// Whether what is said with this reason begins with whoever said it.
+/// Whether what is said with this reason depends on who was asked, each time somebody else.
 fn names_a_broker(reason: Reason) -> bool {
     matches!(
         reason,
@@ -197,20 +217,43 @@ mod tests {
     #[test]
     fn a_cluster_without_tls_says_so_as_long_as_it_is() {
         let outage = refused(Reason::KafkaUnreachable, "away");
-        let open = status(&cluster(true, None), None, &outage).unwrap();
+        let open = status(&cluster(true, None), None, &outage, false).unwrap();
         assert_eq!(said(&open, INSECURE).unwrap().0, "InsecureListener");
-        assert_eq!(status(&cluster(true, Some(&open)), None, &outage), None, "nothing new, nothing written");
-        let closed = status(&cluster(false, Some(&open)), None, &outage).unwrap();
+        assert_eq!(status(&cluster(true, Some(&open)), None, &outage, false), None, "nothing new, nothing written");
+        let closed = status(&cluster(false, Some(&open)), None, &outage, false).unwrap();
         assert_eq!(said(&closed, INSECURE), None);
     }
 
     #[test]
-    fn an_outage_is_told_once_and_what_is_to_be_done_afresh() {
-        for (reason, second) in [(Reason::KafkaUnreachable, "first"), (Reason::KafkaAuthorizationFailed, "second")] {
-            let before = status(&cluster(false, None), None, &refused(reason, "first")).unwrap();
-            let now = status(&cluster(false, Some(&before)), None, &refused(reason, "second")).unwrap_or(before);
-            assert_eq!(said(&now, READY), Some((reason.code().to_owned(), second.to_owned())));
+    fn what_is_heard_is_told_apart_from_what_was_heard_before() {
+        const DNS: &str = "name lookup at a:1: no such host (temporary: try again)";
+        let outage = |message| refused(Reason::KafkaUnreachable, message);
+        let before = status(&cluster(false, None), None, &outage(DNS), false).unwrap();
+        let mut now = cluster(false, Some(&before));
+        for (verdict, expected) in [
+            (outage(DNS), Heard::Again),
+            (outage("name lookup at b:1: no such host (temporary: try again)"), Heard::Again),
+            (outage("TCP connect at a:1: no answer in time (temporary: try again)"), Heard::Otherwise),
+            (refused(Reason::KafkaAuthenticationFailed, DNS), Heard::New),
+            (Ok(()), Heard::New),
+        ] {
+            assert_eq!(heard(&now, &verdict), expected, "{verdict:?}");
         }
+        now.metadata.generation = Some(4);
+        assert_eq!(heard(&now, &outage(DNS)), Heard::New, "it was said of other brokers");
+        assert_eq!(heard(&cluster(false, None), &outage(DNS)), Heard::New);
+        let lacks = status(&cluster(false, None), None, &refused(Reason::KafkaAuthorizationFailed, "two"), false);
+        let now = cluster(false, lacks.as_ref());
+        assert_eq!(heard(&now, &refused(Reason::KafkaAuthorizationFailed, "one")), Heard::New, "half of it is mended");
+    }
+
+    #[test]
+    fn words_that_stand_are_not_written_over() {
+        let outage = |message| refused(Reason::KafkaUnreachable, message);
+        let before = status(&cluster(false, None), None, &outage("first"), false).unwrap();
+        assert_eq!(status(&cluster(false, Some(&before)), None, &outage("second"), true), None);
+        let now = status(&cluster(false, Some(&before)), None, &outage("second"), false).unwrap();
+        assert_eq!(said(&now, READY), Some(("KafkaUnreachable".to_owned(), "second".to_owned())));
     }
 
     #[test]

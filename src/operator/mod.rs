@@ -96,6 +96,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         clusters: clusters.clone(),
         scope: scope.clone(),
         system_uid,
+        events: events.clone(),
         moved: Arc::new(move |cluster| moved_queues.cluster_moved(&moved_world, cluster)),
     };
     let topic_context = topics::Context {

@@ -233,6 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn every_queue_is_named_in_the_reference() {
+        let state = state_of();
+        state.leads.store(true, Ordering::Relaxed);
+        lists_end(&state);
+        let text = scraped(&state);
+        let queues: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("admittance_queue_depth{queue=\"")?.split('"').next())
+            .collect();
+        assert!(queues.contains(&"accesses"), "{text}");
+        let (_, named) = QUEUE_DEPTH.meaning.split_once("by queue:").unwrap();
+        let named: Vec<&str> = named.split([' ', ',']).collect();
+        for queue in queues {
+            assert!(named.contains(&queue), "{queue}");
+        }
+    }
+
+    #[test]
     fn claims_are_counted_by_reason_and_nobodys_name_is_told() {
         let state = state_of();
         for (name, status) in [

@@ -118,7 +118,7 @@ pub const QUEUE_DEPTH: Metric = Metric {
     program: Program::Leader,
     labels: &["queue"],
     meaning: "What waits to be looked at, or is being looked at, by queue: accesses, topics, \
-              topic_users (topics of which somebody who uses them has changed), clusters",
+              topic_users (topics of which somebody who uses them has changed), clusters, config_maps (those that describe topics)",
 };
 /// How things stand.
 pub const CONDITIONS: Metric = Metric {

@@ -168,6 +168,44 @@ fn what_is_worth_to_know_is_no_problem() {
     }
 }
 
+/// An object with one condition more.
+fn saying(mut object: Value, kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    object["status"]["conditions"].as_array_mut().unwrap().push(json!({
+        "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }));
+    object
+}
+
+#[test]
+fn what_waits_for_a_person_is_found_though_all_is_ready() {
+    const OURS: &str = "/apis/kafka.admittance.dev/v1alpha1";
+    let told = |path: &str, object: Value, sign| {
+        let mut objects = sound();
+        objects.insert(format!("{OURS}/{path}"), list(&[object]));
+        findings(objects, sign)
+    };
+    let cluster =
+        |kind, status, reason, message| saying(broker_cluster("Ready", "3 brokers"), kind, status, reason, message);
+    for kind in ["SweepHeld", "DeletionHeld"] {
+        let held = |status, reason| cluster(kind, status, reason, "release: kubectl annotate brokercluster");
+        let wanted = [format!("Kafka admittance/default: {kind}: release: kubectl annotate brokercluster")];
+        assert_eq!(told("brokerclusters", held("True", kind), "problem"), wanted);
+        assert_eq!(told("brokerclusters", held("False", "Ready"), "problem"), [""; 0]);
+    }
+    let insecure = cluster("Insecure", "True", "InsecureListener", "in the clear");
+    assert_eq!(told("brokerclusters", insecure.clone(), "problem"), [""; 0], "it was chosen so");
+    assert_eq!(told("brokerclusters", insecure, "notice"), ["Kafka admittance/default: Insecure: in the clear"]);
+
+    let access = |reason| {
+        let ready = access_claim("producer", "Ready", "proven on 3 of 3 brokers");
+        saying(ready, "CredentialCurrent", "False", reason, "the old password works, for Pod old-1")
+    };
+    let overdue = ["Accesses shop/producer: RotationOverdue: the old password works, for Pod old-1"];
+    assert_eq!(told("accessclaims", access("RotationOverdue"), "notice"), overdue);
+    assert_eq!(told("accessclaims", access("RotationOverdue"), "problem"), [""; 0]);
+    assert_eq!(told("accessclaims", access("OldPasswordInUse"), "notice"), [""; 0], "it has its time");
+}
+
 #[test]
 fn a_webhook_that_may_be_left_out_is_told_so() {
     const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";

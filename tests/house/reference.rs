@@ -8,7 +8,7 @@ use admittance::api::resources::definitions;
 use admittance::runtime::metrics::{ALL, Program};
 use serde_json::Value;
 
-use crate::sources::generated;
+use crate::sources::{generated, read};
 
 /// Who changes these pages, and where.
 fn head(title: &str, home: &str) -> String {
@@ -168,5 +168,42 @@ fn nothing_of_the_contract_is_left_out() {
         "- `spec.topicName`: may hold only letters",
     ] {
         assert!(fields.contains(row), "{row}");
+    }
+}
+
+/// The rules of Prometheus in a page: what it shows as `groups:`.
+fn alerts(page: &str) -> &str {
+    page.split_once("```yaml\ngroups:").and_then(|(_, rest)| rest.split_once("```")).map_or("", |(rules, _)| rules)
+}
+
+#[test]
+fn alerts_are_on_what_there_is() {
+    let page = read("docs/guide-operator.md");
+    let rules = alerts(&page);
+    let known: Vec<String> = ALL.iter().map(admittance::runtime::metrics::Metric::query).collect();
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: Vec<&str> = words.filter(|word| word.starts_with("admittance_")).collect();
+    assert!(!named.is_empty());
+    for word in named {
+        assert!(known.iter().any(|metric| metric == word), "{word}");
+    }
+    for needed in [
+        r#"absent(admittance_queue_depth)"#,
+        r#"apiserver_admission_webhook_fail_open_count{name=~"(pods|claims)[.]kafka[.]admittance[.]dev"}"#,
+        r#"kind="TopicClaim", condition="Ready""#,
+    ] {
+        assert!(rules.contains(needed), "{needed}");
+    }
+    for condition in [admittance::sweep::report::HELD, admittance::topics::deletion::report::HELD] {
+        assert!(rules.contains(&format!(r#"condition="{condition}", status="True""#)), "{condition}");
+    }
+    let reasons = rules
+        .split("reason")
+        .skip(1)
+        .filter_map(|rest| rest.trim_start_matches('!').strip_prefix("=\"").and_then(|rest| rest.split('"').next()));
+    let reasons: Vec<&str> = reasons.collect();
+    assert!(reasons.contains(&Reason::RotationOverdue.code()), "{reasons:?}");
+    for reason in reasons {
+        assert!(Reason::of_code(reason).is_some(), "{reason}");
     }
 }

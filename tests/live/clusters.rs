@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_kubectl, unique,
-    user_of, wait_for, wait_ready,
+    HOME, Namespace, apply, event_about, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_kubectl,
+    unique, user_of, wait_for, wait_ready,
 };
 
 /// A second way to the Kafka of the first, for accesses that end soon, with a policy of its own for topics; gone with the guard.
@@ -81,4 +81,32 @@ fn a_namespaces_default_is_for_who_is_new_and_moves_nobody() {
 
     kubectl(&["delete", "pod", "early", "early-again", "named", "--namespace", ns, "--wait=false"]);
     nothing_is_left(ns, "early", &user);
+}
+
+#[test]
+fn what_is_in_a_clusters_way_is_told_and_anew_when_it_is_something_else() {
+    let second = Second::make(&json!({}));
+    let name = second.0.as_str();
+    let external = get(&["brokercluster", name, "--namespace", HOME])["spec"]["external"].clone();
+    let point = |servers: &Value| {
+        let patch = json!({"spec": {"external": {"bootstrapServers": servers}}}).to_string();
+        kubectl(&["patch", "brokercluster", name, "--namespace", HOME, "--type=merge", "--patch", &patch]);
+    };
+    let says = |words: &str| {
+        wait_for(&format!("BrokerCluster {name} says {words}"), || {
+            let status = get(&["brokercluster", name, "--namespace", HOME])["status"].clone();
+            let ready = status["conditions"].as_array().and_then(|all| all.iter().find(|said| said["type"] == "Ready"));
+            let said = ready.and_then(|ready| ready["message"].as_str()).unwrap_or_default();
+            if said.contains(words) { Ok(()) } else { Err(status.to_string()) }
+        });
+    };
+    // Nobody listens there, and then nobody listens elsewhere: the first typing mistake is not told of the second.
+    point(&json!("127.0.0.1:1"));
+    event_about("BrokerCluster", HOME, name, "KafkaUnreachable", "127.0.0.1:1");
+    says("127.0.0.1:1");
+    point(&json!("127.0.0.1:2"));
+    says("127.0.0.1:2");
+    point(&external["bootstrapServers"]);
+    event_about("BrokerCluster", HOME, name, "Ready", "brokers answer");
+    wait_ready("brokercluster", HOME, name);
 }

@@ -93,7 +93,7 @@ impl Operator {
         let mut seen: Seen =
             observe::ask(Arc::clone(&self.connection)).await.map_err(|error| observe::unusable(&error))?;
         let verdict = settle(&self.clusters, &cluster, &mut seen).await;
-        if let Some(status) = plan::status(&cluster, Some(&seen), &verdict) {
+        if let Some(status) = plan::status(&cluster, Some(&seen), &verdict, false) {
             self.status = json!(status);
         }
         verdict

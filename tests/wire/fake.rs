@@ -28,8 +28,8 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     time::sleep,
 };
 
@@ -131,7 +131,7 @@ struct Peer {
     session: Option<Session>,
 }
 
-async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>, own: Endpoint) {
+pub(crate) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Arc<Mutex<Script>>, own: Endpoint) {
     let mut peer = Peer::default();
     while let Ok(length) = stream.read_u32().await {
         let mut frame = vec![0; length as usize];

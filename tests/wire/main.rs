@@ -28,6 +28,8 @@ mod probe;
 mod scram_server;
 mod settings;
 mod store;
+#[cfg(feature = "webhook")]
+mod tls;
 mod topic_broker;
 
 use std::time::Duration;

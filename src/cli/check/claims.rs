@@ -3,18 +3,21 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::findings::{Judge, NAMED, full_name, unready};
+use super::findings::{Judge, NAMED, full_name, remedy_of, unready};
 use super::observe::{Read, Seen};
-use crate::api::resources::BrokerCluster;
+use crate::api::reasons::Reason;
+use crate::api::resources::{AccessClaim, BrokerCluster};
 
+const ACCESSES: &str = "Accesses";
 const TOPICS: &str = "Topics";
 
 impl Judge {
     pub(super) fn accesses(&mut self, seen: &Seen) {
-        self.stand("Accesses", "accessclaims", &seen.accesses, |claim| match &claim.status {
+        self.stand(ACCESSES, "accessclaims", &seen.accesses, |claim| match &claim.status {
             Some(status) => &status.conditions,
             None => &[],
         });
+        self.overdue(seen.accesses.iter().flatten());
     }
 
     pub(super) fn topics(&mut self, seen: &Seen) {
@@ -52,6 +55,23 @@ impl Judge {
             self.fine(area, "", format!("{ready} of {all} ready"));
         } else {
             self.notice(area, "", format!("{ready} of {all} ready"), None);
+        }
+    }
+
+    /// Accesses that are ready, and of which an old password works for longer than it may.
+    fn overdue<'c>(&mut self, claims: impl Iterator<Item = &'c AccessClaim>) {
+        let said = |claim: &'c AccessClaim| {
+            let mut said = claim.status.iter().flat_map(|status| &status.conditions);
+            let said = said.find(|said| said.status == "False" && said.reason == Reason::RotationOverdue.code())?;
+            Some((full_name(claim), said))
+        };
+        let overdue: Vec<_> = claims.filter_map(said).collect();
+        for (name, said) in overdue.iter().take(NAMED) {
+            self.notice(ACCESSES, name, format!("{}: {}", said.reason, said.message), Some(remedy_of(said)));
+        }
+        if overdue.len() > NAMED {
+            let says = format!("{} more are {}", overdue.len() - NAMED, Reason::RotationOverdue);
+            self.notice(ACCESSES, "", says, Some("kubectl get accessclaims --all-namespaces -o yaml".to_owned()));
         }
     }
 

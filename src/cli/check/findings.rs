@@ -10,8 +10,10 @@ use super::nodes::{Ability, ability, minor};
 use super::observe::{Read, Seen};
 use crate::api::annotations::INJECTION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{READY, condition, definitions};
+use crate::api::resources::{INSECURE, READY, condition, definitions};
 use crate::cli::print::Sign;
+use crate::sweep::report as sweep;
+use crate::topics::deletion::report as deletion;
 
 /// The oldest Kubernetes whose policies and match conditions are as the chart uses them.
 const OLDEST: (u32, u32) = (1, 33);
@@ -178,6 +180,18 @@ impl Judge {
                 }
                 Some((says, remedy)) => self.problem(AREA, &name, says, remedy),
             }
+            self.held(AREA, &name, conditions);
+        }
+    }
+
+    /// What waits for a person, though the cluster is ready, and what is risked.
+    fn held(&mut self, area: &'static str, name: &str, conditions: &[Condition]) {
+        let of = |kind| condition(conditions, kind).filter(|said| said.status == "True");
+        for said in [sweep::HELD, deletion::HELD].into_iter().filter_map(of) {
+            self.problem(area, name, format!("{}: {}", said.type_, said.message), remedy_of(said));
+        }
+        if let Some(said) = of(INSECURE) {
+            self.notice(area, name, format!("{}: {}", said.type_, said.message), Some(remedy_of(said)));
         }
     }
 
@@ -234,15 +248,17 @@ pub(super) fn full_name(object: &impl ResourceExt) -> String {
 pub(super) fn unready(conditions: &[Condition]) -> Option<(String, String)> {
     match condition(conditions, READY) {
         Some(said) if said.status == "True" => None,
-        Some(said) => {
-            let remedy = Reason::of_code(&said.reason).map_or("Read the message.", Reason::remedy);
-            Some((format!("is not ready: {}: {}", said.reason, said.message), remedy.to_owned()))
-        }
+        Some(said) => Some((format!("is not ready: {}: {}", said.reason, said.message), remedy_of(said))),
         None => Some((
             "is not ready: the operator has not looked at it".to_owned(),
             "See whether an operator leads.".to_owned(),
         )),
     }
+}
+
+/// What to do about what a condition says.
+pub(super) fn remedy_of(said: &Condition) -> String {
+    Reason::of_code(&said.reason).map_or("Read the message.", Reason::remedy).to_owned()
 }
 
 fn established(definition: &CustomResourceDefinition) -> bool {

@@ -13,6 +13,7 @@ use super::standing::Standing;
 use crate::api::reasons::Reason;
 use crate::api::resources::PendingDeletion;
 use crate::clusters::Unusable;
+use crate::clusters::words::alike;
 
 /// A topic on record, as Kafka has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -159,14 +160,15 @@ fn judge(record: &PendingDeletion, evidence: &Evidence, policy: &Policy, now: Ti
 }
 
 /// Holds a record; something is to be told where the reason is another than before. The words of an error name a broker, another each
-/// time: the first ones stand.
+/// time: the first ones stand until it says something else, and in an outage, where brokers are away in several ways, to its end.
 fn hold(books: &mut Books, record: &PendingDeletion, reason: Reason, message: &str) -> Option<Note> {
     let repeated = reason_of(record) == Some(reason.code());
-    let wavers = !matches!(reason, Reason::TopicInUse | Reason::GroupActive | Reason::RecordsTooYoung);
-    if repeated && wavers {
+    let words = format!("{reason}: {message}");
+    let stand = reason == Reason::KafkaUnreachable || record.held.as_ref().is_some_and(|held| alike(held, &words));
+    if repeated && stand {
         return None;
     }
-    set_held(books, record, Some(format!("{reason}: {message}")));
+    set_held(books, record, Some(words));
     (!repeated).then(|| Note::about(record, reason, format!("is to be deleted, and stays for now: {message}")))
 }
 
@@ -288,6 +290,29 @@ mod tests {
             assert_eq!(plan.notes.iter().map(|note| note.reason).collect::<Vec<_>>(), [reason]);
             let again = decide(plan.books.clone(), &evidence, &POLICY, now());
             assert_eq!((again.books, again.notes), (plan.books, vec![]), "nothing new is said");
+        }
+    }
+
+    #[test]
+    fn a_hold_names_what_is_in_the_way_now_whichever_broker_says_so() {
+        let said = |reason, message: &str| {
+            let unusable = Unusable { reason, message: message.to_owned() };
+            Evidence { sights: BTreeMap::from([("id-a".into(), Err(unusable))]), ..evidence(&[]) }
+        };
+        for (reason, stands) in
+            [(Reason::KafkaAuthorizationFailed, false), (Reason::KafkaRefused, false), (Reason::KafkaUnreachable, true)]
+        {
+            let held = |books, message| {
+                let plan = decide(books, &said(reason, message), &POLICY, now());
+                let held = plan.books.deletions[0].held.clone().unwrap();
+                (plan.books, held, plan.notes.len())
+            };
+            let (first, words, notes) = held(books(vec![record("a")]), "DescribeGroups at b1:9092: no");
+            assert_eq!(notes, 1);
+            let (same, by_another, notes) = held(first.clone(), "DescribeGroups at b2:9092: no");
+            assert_eq!((same, &by_another, notes), (first.clone(), &words, 0), "nothing is written");
+            let (_, other, notes) = held(first, "DeleteTopics at b1:9092: no");
+            assert_eq!((other.ends_with("DeleteTopics at b1:9092: no"), notes), (!stands, 0), "{other}");
         }
     }
 

@@ -64,7 +64,7 @@ enum Task {
         arguments: Vec<String>,
     },
     /// Run helm in the cluster.
-    #[command(after_help = "Example:\n  cargo bed helm install admittance charts/admittance", disable_help_flag = true)]
+    #[command(after_help = "Example:\n  cargo bed helm -n admittance get values admittance", disable_help_flag = true)]
     Helm {
         /// Passed on as they are.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -81,10 +81,11 @@ enum Task {
     },
     /// Run any program inside: the cluster's network and DNS, this machine's files.
     #[command(after_help = "\
-The program replaces this one: its exit code and its signals are its own. KUBECONFIG is set.
+The program replaces this one: its exit code and its signals are its own. KUBECONFIG is set. Inside there is no other network than
+the cluster's: what is compiled is fetched and built outside. The tests on the cluster are run by `cargo bed test live`.
 
 Examples:
-  cargo bed exec -- cargo test --test live
+  cargo bed exec -- curl -k https://10.79.0.1:6443
   cargo bed exec -- bash")]
     Exec {
         /// The program and its arguments.

@@ -153,6 +153,7 @@ fn next_steps(bed: &Bed) {
   what is mounted             {}
   a topic that is refused     {}
   who has which access        {}
+  a new password              {}
   stop, and leave nothing     {}",
         call("kubectl -n demo scale deployment/consumer --replicas=3"),
         call("kubectl -n demo get pod -l app=producer -o yaml"),
@@ -161,6 +162,7 @@ fn next_steps(bed: &Bed) {
             "kubectl -n demo run spy --image=localhost/pause:1 --annotations=kafka.admittance.dev/consumes=__consumer_offsets"
         ),
         call("kubectl get accessclaims --all-namespaces"),
+        call("kubectl -n demo annotate accessclaim producer kafka.admittance.dev/rotate=now"),
         call("down"),
     ));
 }

@@ -3,7 +3,7 @@
 //! A claim under the namespace's own name (`<namespace>.…`) comes first, a declared one before one that Pods led to. Then comes the
 //! namespace that has the topic on record from a claim that was deleted; no other may take it while that record stands. Then claims that
 //! produce or declare come before those that only consume, what already made the topic before what has not, and the older before
-//! the younger.
+//! the younger. A claim that the cluster's policy refuses comes behind all others, unless it has the topic from before.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -33,14 +33,19 @@ pub fn on_record(cluster: Option<&BrokerCluster>, topic: &str) -> Vec<OnRecord> 
     of_it.map(|(_, namespace, id)| OnRecord { namespace: namespace.clone(), topic_id: id.clone() }).collect()
 }
 
-/// The claim that has the topic, among all claims on it; none where they are all of others than the books name.
+/// The claim that has the topic, among all claims on it; none where they are all of others than the books name. `refused` is whether the
+/// cluster's policy refuses one: by the policy itself, since what its status says of that changes with whose the topic is.
 #[must_use]
-pub fn owner<'c>(claims: &'c [Arc<TopicClaim>], books: &[OnRecord]) -> Option<&'c Arc<TopicClaim>> {
+pub fn owner<'c>(
+    claims: &'c [Arc<TopicClaim>],
+    books: &[OnRecord],
+    refused: impl Fn(&TopicClaim) -> bool,
+) -> Option<&'c Arc<TopicClaim>> {
     // A record of whose a topic was ends with whoever has it.
     let over = claims.iter().any(|claim| has(claim) && !names(books, namespace_of(claim)));
     let books = if over { &[] } else { books };
     let free = |claim: &&Arc<TopicClaim>| kept_for(books, &claim.spec.topic_name, namespace_of(claim)).is_none();
-    claims.iter().filter(free).max_by_key(|claim| rank(claim, books))
+    claims.iter().filter(free).max_by_key(|claim| (has(claim) || !refused(claim), rank(claim, books)))
 }
 
 /// The record that keeps a topic from a namespace, if one does: it names another, and the name is not this one's own.
@@ -112,7 +117,7 @@ mod tests {
         let claims: Vec<_> = claims.into_iter().map(Arc::new).collect();
         let record = |namespace: &&str| OnRecord { namespace: (*namespace).to_owned(), topic_id: "id".to_owned() };
         let books: Vec<_> = books.iter().map(record).collect();
-        owner(&claims, &books).map(|claim| claim.metadata.namespace.clone().unwrap())
+        owner(&claims, &books, |_| false).map(|claim| claim.metadata.namespace.clone().unwrap())
     }
 
     #[test]
@@ -166,6 +171,28 @@ mod tests {
             on_record(Some(&cluster), "orders").into_iter().map(|one| one.namespace + &one.topic_id).collect();
         assert_eq!(found, ["c3", "a1"], "what was deleted is nobody's");
         assert_eq!(on_record(None, "orders"), []);
+    }
+
+    #[test]
+    fn what_policy_refuses_comes_behind_all_others_unless_it_has_the_topic() {
+        let having = |mut claim: TopicClaim| {
+            claim.status = Some(TopicClaimStatus { topic_id: Some("id".into()), ..TopicClaimStatus::default() });
+            claim
+        };
+        let waits = |namespace| claim(namespace, TopicSource::Consumer, 9);
+        for (refused, other, wins, case) in [
+            (claim("no", TopicSource::Declared, 1), waits("b"), "b", "older and declared"),
+            (claim("no", TopicSource::Declared, 1), having(waits("b")), "b", "over one that has the topic"),
+            (claim("no", TopicSource::Declared, 1), waits("no-b"), "no", "among those who are refused nothing changes"),
+            (having(claim("no", TopicSource::Declared, 1)), waits("b"), "no", "it has the topic from before"),
+        ] {
+            let claims: Vec<_> = [refused, other].into_iter().map(Arc::new).collect();
+            let refused = |claim: &TopicClaim| namespace_of(claim).starts_with("no");
+            assert_eq!(owner(&claims, &[], refused).map(|claim| namespace_of(claim)), Some(wins), "{case}");
+        }
+        let own: Vec<_> = [claim("shop", TopicSource::Declared, 1), waits("b")].into_iter().map(Arc::new).collect();
+        let refused = |claim: &TopicClaim| namespace_of(claim) == "shop";
+        assert_eq!(owner(&own, &[], refused).map(|claim| namespace_of(claim)), Some("b"), "its own name");
     }
 
     #[test]

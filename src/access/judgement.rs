@@ -9,8 +9,9 @@ use super::step::Step;
 use super::topic_view::TopicView;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Grant, Refusal, Right, TopicSource};
+use crate::api::resources::{Grant, Refusal, Right, TopicClaim, TopicClaimSpec, TopicSource};
 use crate::clusters::{Connection, Terms};
+use crate::intent::claim::refusal::refusal;
 use crate::intent::manual::fault;
 use crate::ownership::own_name;
 
@@ -36,6 +37,8 @@ pub(super) fn judge(
 ) -> Judgement {
     let terms = &connection.terms;
     let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
+    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let before = before.map_or(&[][..], |status| &status.grants);
     let mut judgement = Judgement::default();
     for (name, right) in asked.rights() {
         let has = held.rules.contains(&rule(&subject.username, right, name));
@@ -51,7 +54,7 @@ pub(super) fn judge(
             {
                 Standing::Refused(Reason::GroupPrefixTaken, message)
             }
-            None => match standing_of(seen, terms, held, name, right, has) {
+            None => match standing_of(seen, terms, held, (name, right, has), before) {
                 refused @ Standing::Refused(..) => refused,
                 // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
                 _ if !seen.opted_in && !has => {
@@ -78,9 +81,16 @@ pub(super) fn judge(
                 if !steps.contains(&claim) {
                     steps.push(claim);
                 }
-                (true, None)
+                // A claim that policy refuses says so, and leads to no right while that is on its way.
+                let unfit = unfit(seen, subject, terms, name, source);
+                (has || unfit.is_none(), unfit)
             }
-            Standing::Pending(reason, message) => (has, Some((reason, message))),
+            Standing::Pending(reason, message) => {
+                // What stays was lent all the same: the right must not pass for one of the namespace's own at the next look.
+                let lent = before.iter().find(|grant| has && (grant.right, &grant.name) == (right, name));
+                judgement.grants.extend(lent.cloned());
+                (has, Some((reason, message)))
+            }
             Standing::Refused(reason, message) => (false, Some((reason, message))),
         };
         if gets {
@@ -127,9 +137,26 @@ impl Judgement {
     }
 }
 
-fn standing_of(seen: &Observation, terms: &Terms, held: &Held, name: &str, right: Right, has: bool) -> Standing {
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    let before = before.map_or(&[][..], |status| &status.grants);
+/// Why the cluster's policy would refuse a claim on a topic of this name.
+fn unfit(
+    seen: &Observation,
+    subject: &Subject,
+    terms: &Terms,
+    topic: &str,
+    source: TopicSource,
+) -> Option<(Reason, String)> {
+    let mut claim = TopicClaim::new(topic, TopicClaimSpec::of(topic, &subject.cluster, source));
+    claim.metadata.namespace = Some(seen.key.0.clone());
+    refusal(&claim, &terms.topics.limits, seen.admitted)
+}
+
+fn standing_of(
+    seen: &Observation,
+    terms: &Terms,
+    held: &Held,
+    (name, right, has): (&str, Right, bool),
+    before: &[Grant],
+) -> Standing {
     if right == Right::Join {
         let unknown = GroupView::default();
         let view = held.groups.get(name).unwrap_or(&unknown);

@@ -312,6 +312,7 @@ async fn held(
         };
         let view = TopicView::new(context.world.topics.of(&key), topic.map(|topic| topic.id), on_record);
         let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
+        let view = view.judged(|claim| context.world.refusal(claim));
         Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
     }));
     let own = (key.1.as_str(), subject.secret_name.as_str());

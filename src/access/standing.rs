@@ -70,6 +70,19 @@ pub fn standing(question: &Question<'_>) -> Standing {
         Standing::Refused(reason, message) if question.held && may_be_anothers(question, claim) => {
             Standing::Pending(reason, message)
         }
+        // Nobody lends more than they have: a claim that was refused the topic has nothing. What is held is not taken for that, for what
+        // is known of a claim can be lost, and what was lent before stays on record as lent.
+        Standing::Lent(_)
+            if !question.held
+                && let Standing::Pending(reason, _) = own(question, claim) =>
+        {
+            let object = claim.metadata.name.as_deref().unwrap_or_default();
+            let message = format!(
+                "topic {topic}: namespace {owner_namespace} grants it, and its TopicClaim {object} has not got it: {reason}; \
+                 kubectl describe topicclaim {object} -n {owner_namespace} says more"
+            );
+            Standing::Pending(reason, message)
+        }
         said => said,
     }
 }
@@ -129,6 +142,9 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
     let Question { topic, view, .. } = *question;
     let status = claim.status.as_ref();
     let said = status.and_then(|status| condition(&status.conditions, READY));
+    if let Some(refusal) = view.refusal(claim).filter(|_| status.is_none_or(|status| status.topic_id.is_none())) {
+        return Standing::Pending(refusal.reason, refusal.message.clone());
+    }
     if view.exists && status.is_none_or(|status| status.topic_id.is_none() && status.creating.is_none()) {
         // Whether a topic that was there before the claim may be adopted is not decided yet, or decided against.
         let reason = said.and_then(|said| Reason::of_code(&said.reason)).unwrap_or(Reason::Provisioning);
@@ -181,6 +197,7 @@ mod tests {
             on_record: Vec::new(),
             own_namespace: None,
             verdicts: BTreeMap::from([(Right::Consume, verdict)]),
+            refused: BTreeMap::new(),
         }
     }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::verdicts::Verdict;
+use crate::api::reasons::Reason;
 use crate::api::resources::{Right, TopicClaim};
+use crate::clusters::Unusable;
 use crate::kafka::admin::topics::TopicId;
 use crate::ownership::{OnRecord, owner};
 
@@ -21,6 +23,8 @@ pub struct TopicView {
     pub own_namespace: Option<String>,
     /// What the API server says of the rights that are asked for, where another namespace owns it.
     pub verdicts: BTreeMap<Right, Verdict>,
+    /// Those of the claims that the cluster's policy refuses, by namespace and name, and why.
+    pub refused: BTreeMap<(String, String), Unusable>,
 }
 
 impl TopicView {
@@ -34,10 +38,33 @@ impl TopicView {
         Self { claims, exists: id.is_some(), on_record, ..Self::default() }
     }
 
+    /// The same, with what the cluster's policy says of each claim.
+    #[must_use]
+    pub fn judged(mut self, refusal: impl Fn(&TopicClaim) -> Option<(Reason, String)>) -> Self {
+        let judge = |claim: &Arc<TopicClaim>| {
+            let (reason, message) = refusal(claim)?;
+            Some((name_of(claim), Unusable { reason, message }))
+        };
+        self.refused = self.claims.iter().filter_map(judge).collect();
+        self
+    }
+
     /// The claim that has it.
     #[must_use]
     pub fn owner(&self) -> Option<&Arc<TopicClaim>> {
         // What is gone is kept for nobody.
-        owner(&self.claims, if self.exists { &self.on_record } else { &[] })
+        let books = if self.exists { &self.on_record[..] } else { &[] };
+        owner(&self.claims, books, |claim| self.refusal(claim).is_some())
     }
+
+    /// Why the cluster's policy refuses a claim, if it does.
+    #[must_use]
+    pub fn refusal(&self, claim: &TopicClaim) -> Option<&Unusable> {
+        if self.refused.is_empty() { None } else { self.refused.get(&name_of(claim)) }
+    }
+}
+
+fn name_of(claim: &TopicClaim) -> (String, String) {
+    let name = |part: &Option<String>| part.clone().unwrap_or_default();
+    (name(&claim.metadata.namespace), name(&claim.metadata.name))
 }

@@ -73,6 +73,17 @@ pub fn admits(selector: Option<&NamespaceSelector>, labels: &BTreeMap<String, St
     })
 }
 
+/// Whether a namespace may have claims on topics. The labels of one that is not opted in are not known: where some namespaces are selected,
+/// that one is not.
+#[must_use]
+pub fn admits_claims(selector: Option<&NamespaceSelector>, labels: Option<&BTreeMap<String, String>>) -> bool {
+    match (selector, labels) {
+        (Some(_), Some(labels)) => admits(selector, labels),
+        (Some(selector), None) => *selector == NamespaceSelector::default(),
+        (None, _) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

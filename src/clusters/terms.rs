@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api::names::Scope;
 use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, Restart, SaslMechanism, TopicPolicy};
-use crate::api::selector::{NamespaceSelector, admits};
+use crate::api::selector::{NamespaceSelector, admits, admits_claims};
 
 /// The terms of a cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,15 +60,10 @@ impl Terms {
         admits(self.namespaces.as_ref(), labels)
     }
 
-    /// Whether a namespace may have claims on topics of the cluster. The labels of one that is not opted in are not known: where some
-    /// namespaces are selected, that one is not.
+    /// Whether a namespace may have claims on topics of the cluster; see [`admits_claims`].
     #[must_use]
     pub fn admit_claims(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
-        match (&self.namespaces, labels) {
-            (Some(_), Some(labels)) => self.admit(labels),
-            (Some(selector), None) => *selector == NamespaceSelector::default(),
-            (None, _) => true,
-        }
+        admits_claims(self.namespaces.as_ref(), labels)
     }
 }
 

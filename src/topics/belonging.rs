@@ -167,7 +167,7 @@ mod tests {
         let kafka = Ok((serde_json::from_value(policy).unwrap(), topic(1, 1, json!({}))));
         let books = that_stand(record.into_iter().collect(), &kafka, Look::First);
         let holders = Holders { namespaces: ["tenant".to_owned()].into(), ..Holders::default() };
-        Observation { holders, empty: true, ..among(claim, &claims, books, Users::default(), kafka) }
+        Observation { holders, empty: true, ..among(claim, &claims, books, Users::default(), kafka, |_| false) }
     }
 
     fn outcome(seen: &Observation) -> (Option<Reason>, bool) {
@@ -216,7 +216,7 @@ mod tests {
             let kafka = Ok((TopicPolicy::default(), None));
             let record = OnRecord { namespace: "owner".into(), topic_id: ID.to_string() };
             let (tenant, books) = (Arc::new(of("tenant", "t")), that_stand(vec![record], &kafka, look));
-            plan(&among(Arc::clone(&tenant), &[tenant], books, Users::default(), kafka)).unwrap()
+            plan(&among(Arc::clone(&tenant), &[tenant], books, Users::default(), kafka, |_| false)).unwrap()
         };
         let first = seen(Look::First);
         assert_eq!((first.steps.len(), first.doubtful, reason(&first)), (0, true, Some(Reason::TopicOwnedElsewhere)));

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::api::names::Scope;
+use crate::api::resources::{AccessClaim, Right};
 use crate::kafka::acl::{AclBinding, PatternType};
 
 /// The holders of rules on exactly this topic: those of prefixes and wildcards say nothing of whose it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holders {
-    /// Namespaces of ours whose workloads do.
+    /// Namespaces of ours whose workloads do, and were not lent it.
     pub namespaces: BTreeSet<String>,
     /// A scope of another Kubernetes cluster whose workloads do.
     pub neighbour: Option<String>,
@@ -17,9 +18,10 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Reads them from rules. `neighbours` are the scopes that other Kubernetes clusters claim in this Kafka.
+    /// Reads them from rules. `neighbours` are the scopes that other Kubernetes clusters claim in this Kafka; `borrows` is whether an access,
+    /// by its namespace and name, was lent its right: then that shows a claim of another namespace, and none of its own.
     #[must_use]
-    pub fn of(rules: &[AclBinding], ours: &Scope, neighbours: &[String]) -> Self {
+    pub fn of(rules: &[AclBinding], ours: &Scope, neighbours: &[String], borrows: impl Fn(&str, &str) -> bool) -> Self {
         let literal = |rule: &&AclBinding| rule.pattern_type == PatternType::Literal && rule.resource_name != "*";
         let named: Vec<_> = rules.iter().filter(literal).collect();
         let users: Vec<&str> = named.iter().filter_map(|rule| rule.principal.strip_prefix("User:")).collect();
@@ -29,11 +31,12 @@ impl Holders {
         let neighbour = neighbours.iter().find(of_scope).cloned();
         let known: Vec<_> = users.iter().filter_map(|user| ours.access_of(user)).collect();
         let strangers = neighbour.is_none() && known.len() < named.len();
-        let namespaces = known.into_iter().map(|(namespace, _)| namespace.to_owned()).collect();
+        let own = known.into_iter().filter(|(namespace, access)| !borrows(namespace, access));
+        let namespaces = own.map(|(namespace, _)| namespace.to_owned()).collect();
         Self { namespaces, neighbour, strangers }
     }
 
-    /// Whether workloads of this namespace hold rights, and nobody else's do: its claim was lost.
+    /// Whether workloads of this namespace hold rights of their own, and nobody else's do: its claim was lost.
     #[must_use]
     pub fn are_only(&self, namespace: &str) -> bool {
         self.neighbour.is_none() && self.namespaces.len() == 1 && self.namespaces.contains(namespace)
@@ -46,9 +49,17 @@ impl Holders {
     }
 }
 
+/// Whether another namespace lent an access its right on a topic, as it was reported last.
+#[must_use]
+pub fn borrows(access: &AccessClaim, topic: &str) -> bool {
+    let grants = access.status.iter().flat_map(|status| &status.grants);
+    grants.filter(|grant| grant.right != Right::Join).any(|grant| grant.name == topic)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, Grant};
     use crate::kafka::acl::{Operation, ResourceType};
 
     fn holders(principals: &[String]) -> Holders {
@@ -57,7 +68,7 @@ mod tests {
             AclBinding::allow(format!("User:{principal}"), Operation::Read, kind.0, kind.1, "orders")
         };
         let rules: Vec<_> = principals.iter().map(rule).collect();
-        Holders::of(&rules, &Scope::from_cluster_uid("a"), &["prod".to_owned()])
+        Holders::of(&rules, &Scope::from_cluster_uid("a"), &["prod".to_owned()], |namespace, _| namespace == "borrower")
     }
 
     fn ours(namespace: &str) -> String {
@@ -69,6 +80,24 @@ mod tests {
         assert!(holders(&[ours("shop"), "admin".into()]).are_only("shop"));
         assert!(!holders(&[ours("shop"), ours("web")]).are_only("shop"));
         assert!(!holders(&[]).are_only("shop"));
+    }
+
+    #[test]
+    fn what_was_lent_shows_no_claim_of_the_borrowers() {
+        assert!(!holders(&[ours("borrower")]).are_only("borrower"));
+        let both = holders(&[ours("shop"), ours("borrower")]);
+        assert!(both.are_only("shop") && both.are_ours(), "the lender's own right does");
+    }
+
+    #[test]
+    fn a_grant_on_record_is_what_was_lent() {
+        let mut access = AccessClaim::new("app", AccessClaimSpec::empty());
+        assert!(!borrows(&access, "orders"));
+        let grant = |right, name: &str| Grant { right, name: name.into(), namespace: "shop".into(), via: "x".into() };
+        let grants = vec![grant(Right::Produce, "orders"), grant(Right::Join, "group")];
+        access.status = Some(AccessClaimStatus { grants, ..AccessClaimStatus::default() });
+        assert!(borrows(&access, "orders"));
+        assert!(!borrows(&access, "group") && !borrows(&access, "bills"), "a group is no topic");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::holders::Holders;
+use super::holders::{Holders, borrows};
+use super::plan::wrong;
 use super::users::Users;
 use super::{Context, create, not_shown, rivals, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
@@ -76,10 +77,11 @@ pub fn with(
     let claims = context.world.topics.of(&key);
     let on_record = that_stand(context.world.on_record(&key), &kafka, look);
     let users = Users::of(&context.world, &key);
-    among(claim, &claims, on_record, users, kafka)
+    let refused = |claim: &TopicClaim| context.world.refusal(claim).is_some();
+    among(claim, &claims, on_record, users, kafka, refused)
 }
 
-/// The same among any claims on the topic. Pure.
+/// The same among any claims on the topic; `refused` is whether the cluster's policy refuses one. Pure.
 #[must_use]
 pub fn among(
     claim: Arc<TopicClaim>,
@@ -87,8 +89,9 @@ pub fn among(
     on_record: Vec<OnRecord>,
     users: Users,
     kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
+    refused: impl Fn(&TopicClaim) -> bool,
 ) -> Observation {
-    let owner = owner(claims, &on_record).cloned().unwrap_or_else(|| Arc::clone(&claim));
+    let owner = owner(claims, &on_record, refused).cloned().unwrap_or_else(|| Arc::clone(&claim));
     let mut known_ids: Vec<String> =
         claims.iter().filter_map(|claim| claim.status.as_ref()?.topic_id.clone()).collect();
     // Of a claim that was deleted, this namespace has the topic again.
@@ -137,6 +140,12 @@ impl Observation {
     pub fn is_owner(&self) -> bool {
         self.owner.metadata.uid == self.claim.metadata.uid
     }
+
+    /// What of the claim the cluster's policy refuses, where that is known.
+    #[must_use]
+    pub fn refuses(&self) -> Option<Unusable> {
+        self.kafka.as_ref().ok().and_then(|(policy, _)| wrong(&self.claim, policy, self.admitted))
+    }
 }
 
 /// Whether a cluster is for claims of this one's namespace.
@@ -170,7 +179,11 @@ pub async fn observe(
     {
         let filter = AclFilter::Affecting(ResourceType::Topic, seen.claim.spec.topic_name.clone());
         let rules = connection.admin.describe_acls(&filter, At::Any).await?;
-        seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim));
+        let borrows = |namespace: &str, access: &str| {
+            let access = context.world.accesses.get(&(namespace, access));
+            access.is_some_and(|access| borrows(&access, &seen.claim.spec.topic_name))
+        };
+        seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim), borrows);
         if on_record {
             let youngest = connection.admin.youngest_records(std::slice::from_ref(&found.topic)).await?;
             seen.empty = youngest.into_iter().next().transpose()?.flatten().is_none();

@@ -11,7 +11,8 @@ use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition};
 use crate::clusters::Unusable;
-use crate::intent::claim::{RETENTION_BYTES, judge, refuses};
+use crate::intent::claim::RETENTION_BYTES;
+use crate::intent::claim::refusal::refusal;
 use crate::kafka::admin::topics::Topic;
 
 /// What is said of a claim that is ready.
@@ -57,7 +58,7 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let claim = &seen.claim;
     let status = claim.status.clone().unwrap_or_default();
     if seen.owner.metadata.uid != claim.metadata.uid {
-        return Some(said(yields(claim, &seen.owner, status)));
+        return Some(said(yields(seen, status)));
     }
     let (policy, found) = match &seen.kafka {
         // What was said of the claim as it is now stands until somebody can be asked. A cluster that was deleted will not be.
@@ -65,9 +66,14 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
         Err(unusable) => return Some(said(refused(status, unusable.reason, unusable.message.clone()))),
         Ok(kafka) => kafka,
     };
-    let wrong = wrong(claim, policy, seen.admitted).or_else(|| seen.no_room.clone());
+    let refuses = seen.refuses();
+    let wrong = refuses.clone().or_else(|| seen.no_room.clone());
     let mut plan = match (found, wrong) {
         (None, _) if status.topic_id.is_some() => said(missing(claim, &status)),
+        // What policy refuses takes no topic that is there: nobody's, nor that of a claim which would yield.
+        (Some(_), Some(wrong)) if refuses.is_some() && status.topic_id.is_none() => {
+            said(refused(unseen(&status), wrong.reason, wrong.message))
+        }
         (None, Some(wrong)) => said(refused(unseen(&status), wrong.reason, wrong.message)),
         // A broker that is behind may not show what the books speak of.
         (None, None) => kept(seen, &status).map_or_else(|| create(seen, policy), said),
@@ -103,19 +109,8 @@ pub fn refused(facts: TopicClaimStatus, reason: Reason, message: String) -> Verd
 }
 
 /// What of the claim can never be, or may not be here.
-fn wrong(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> Option<Unusable> {
-    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-    if !admitted {
-        let message = format!(
-            "BrokerCluster {} is not for namespace {namespace}, or the namespace is not opted in, so that its labels are not known",
-            claim.spec.cluster
-        );
-        return Some(Unusable { reason: Reason::ClusterNotAllowed, message });
-    }
-    let found: Vec<_> = judge(&claim.spec, &policy.limits, namespace).into_iter().filter(refuses).collect();
-    let reason = found.first()?.reason;
-    let all = found.iter().map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
-    Some(Unusable { reason, message: all.collect::<Vec<_>>().join("; ") })
+pub(super) fn wrong(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> Option<Unusable> {
+    refusal(claim, &policy.limits, admitted).map(|(reason, message)| Unusable { reason, message })
 }
 
 /// Whether a claim on a share of the disks holds it against others: one that is refused takes nothing of them, unless its topic was given
@@ -149,6 +144,8 @@ pub(super) fn list(texts: &[String]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
     use serde_json::{Value, json};
@@ -285,6 +282,36 @@ mod tests {
             let seen = plan.verdict.facts.partitions.filter(|_| plan.verdict.facts.topic_id.is_some());
             assert_eq!((reason(&plan), plan.steps.len(), seen), expected, "{admitted}");
             assert_eq!(plan.replicas, None);
+        }
+    }
+
+    #[test]
+    fn a_claim_that_policy_refuses_takes_no_topic_whosever_it_is() {
+        let yielding = |mut claim: TopicClaim| {
+            claim.metadata.uid = Some("yields".into());
+            Arc::new(claim)
+        };
+        for (spec, policy, admitted, expected) in [
+            (json!({}), json!({}), true, None),
+            (json!({}), json!({}), false, Some(Reason::ClusterNotAllowed)),
+            (json!({}), json!({"limits": {"names": ["web.*"]}}), true, Some(Reason::TopicNameNotAllowed)),
+            (json!({"partitions": 9}), json!({"limits": {"maxPartitions": 2}}), true, Some(Reason::TopicLimitExceeded)),
+        ] {
+            let wanted = claim(spec, json!(null));
+            // Its own name, which it could adopt; and a topic of a claim that would yield.
+            let alone = Observation { admitted, ..see(wanted.clone(), policy.clone(), topic(1, 1, json!({}))) };
+            let known_ids = vec![ID.to_string()];
+            let taken =
+                Observation { admitted, known_ids, ..see(wanted.clone(), policy.clone(), topic(1, 1, json!({}))) };
+            for seen in [alone, taken] {
+                let plan = plan(&seen).unwrap();
+                assert_eq!((reason(&plan), plan.steps.len()), (expected, 0));
+                assert_eq!(plan.verdict.facts.topic_id.is_some(), expected.is_none(), "{expected:?}");
+            }
+            // And where another has it, the policy is what its author is told of.
+            let owner = yielding(claim(json!({}), json!({})));
+            let plan = plan(&Observation { owner, admitted, ..see(wanted, policy, topic(1, 1, json!({}))) }).unwrap();
+            assert_eq!(reason(&plan), expected.or(Some(Reason::TopicConflict)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::observe::Observation;
 use super::plan::{Verdict, refused};
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimStatus};
@@ -34,7 +35,8 @@ pub fn also_claimed(rivals: &[String]) -> String {
 
 /// How a claim stands whose topic another claim has.
 #[must_use]
-pub fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) -> Verdict {
+pub fn yields(seen: &Observation, status: TopicClaimStatus) -> Verdict {
+    let Observation { claim, owner, .. } = seen;
     let topic = &claim.spec.topic_name;
     let (ours, theirs) = (&claim.metadata.namespace, owner.metadata.namespace.as_deref().unwrap_or_default());
     // By its id the successor knows the topic: it stays on record until that has it, and this claim is looked at again.
@@ -42,6 +44,10 @@ pub fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) 
     let topic_id = status.topic_id.filter(|_| !handed_over);
     // For the rest, another namespace's claim is not ours to describe.
     let facts = TopicClaimStatus { conditions: status.conditions, topic_id, ..TopicClaimStatus::default() };
+    // Its author can do nothing about the other claim before this is put right.
+    if let Some(wrong) = seen.refuses().filter(|_| facts.topic_id.is_none()) {
+        return refused(facts, wrong.reason, wrong.message);
+    }
     if ours.as_deref() == Some(theirs) {
         let name = owner.metadata.name.as_deref().unwrap_or_default();
         return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
@@ -53,7 +59,7 @@ pub fn yields(claim: &TopicClaim, owner: &TopicClaim, status: TopicClaimStatus) 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::observe::{Observation, among};
+    use super::super::observe::among;
     use super::super::plan::plan;
     use super::super::samples::{ID, claim, reason, see, topic};
     use super::super::users::Users;
@@ -73,7 +79,7 @@ mod tests {
             let claims: Vec<_> =
                 namespaces.iter().map(|namespace| rival(namespace)).chain([Arc::clone(&ours)]).collect();
             let kafka = Ok((TopicPolicy::default(), topic(1, 1, json!({}))));
-            let seen = among(ours, &claims, Vec::new(), Users::default(), kafka);
+            let seen = among(ours, &claims, Vec::new(), Users::default(), kafka, |_| false);
             plan(&seen).unwrap().verdict.message
         };
         assert_eq!(told(&[]), "the topic exists");

@@ -54,7 +54,8 @@ pub(super) fn decide_with(claim: TopicClaim, policy: Value, found: Option<Found>
 pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Observation {
     let claim = Arc::new(claim);
     let kafka = Ok((serde_json::from_value(policy).unwrap(), found));
-    Observation { empty: true, ..among(Arc::clone(&claim), &[claim], Vec::new(), Users::default(), kafka) }
+    let seen = among(Arc::clone(&claim), &[claim], Vec::new(), Users::default(), kafka, |_| false);
+    Observation { empty: true, ..seen }
 }
 
 pub(super) fn reason(plan: &Plan) -> Option<Reason> {

@@ -85,7 +85,8 @@ pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -
     let all = topics.names().into_iter().filter_map(|(namespace, name)| topics.get(&(&namespace, &name)));
     let has_topic = |other: &TopicClaim| {
         let key = (other.spec.cluster.clone(), other.spec.topic_name.clone());
-        let owner = owner(&topics.of(&key), &context.world.on_record(&key)).cloned();
+        let refused = |claim: &TopicClaim| context.world.refusal(claim).is_some();
+        let owner = owner(&topics.of(&key), &context.world.on_record(&key), refused).cloned();
         owner.is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
     };
     let admitted = |other: &TopicClaim| is_admitted(context, connection, other);

@@ -21,7 +21,10 @@ pub use table::Table;
 pub use unnamed::Unnamed;
 
 use crate::api::names::ClusterRef;
+use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
+use crate::api::selector::admits_claims;
+use crate::intent::claim::refusal::refusal;
 use crate::ownership::{self, OnRecord};
 
 /// A topic on a cluster: `namespace/name` of the `BrokerCluster`, and the topic's name.
@@ -170,6 +173,16 @@ impl World {
         found
     }
 
+    /// Why the policy of its cluster refuses a claim on a topic, by what is watched of both; nothing where the cluster is not there.
+    #[must_use]
+    pub fn refusal(&self, claim: &TopicClaim) -> Option<(Reason, String)> {
+        let cluster = self.clusters.get(&claim.spec.cluster.split_once('/')?)?;
+        let selector = cluster.spec.clients.as_ref().and_then(|clients| clients.namespace_selector.as_ref());
+        let facts = self.namespaces.get(&("", claim.metadata.namespace.as_deref().unwrap_or_default()));
+        let admitted = admits_claims(selector, facts.as_deref().map(|facts| &facts.labels));
+        refusal(claim, &cluster.spec.topics.limits, admitted)
+    }
+
     /// Whether anybody asks for an access: a Pod, or a Deployment.
     #[must_use]
     pub fn is_asked_for(&self, key: &AccessKey) -> bool {
@@ -222,5 +235,43 @@ impl World {
     #[must_use]
     pub fn opted_in(&self, namespace: &str) -> bool {
         self.namespaces.get(&("", namespace)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::resources::{TopicClaimSpec, TopicSource};
+
+    #[test]
+    fn a_claim_is_refused_by_the_policy_of_its_cluster_where_that_is_there() {
+        let home = ClusterRef { namespace: "kafka".to_owned(), name: "main".to_owned() };
+        let world = World::new(home, Reach::default());
+        let refusal = |namespace: &str, topic: &str| {
+            let mut claim = TopicClaim::new("orders", TopicClaimSpec::of(topic, "kafka/main", TopicSource::Declared));
+            claim.metadata.namespace = Some(namespace.to_owned());
+            world.refusal(&claim).map(|(reason, _)| reason)
+        };
+        assert_eq!(refusal("shop", "orders"), None, "nothing is known of the cluster");
+        let cluster = json!({
+            "metadata": {"name": "main", "namespace": "kafka"},
+            "spec": {
+                "external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}},
+                "clients": {"namespaceSelector": {"matchLabels": {"team": "a"}}},
+                "topics": {"limits": {"names": ["orders"]}},
+            },
+        });
+        world.clusters.put(("kafka".to_owned(), "main".to_owned()), serde_json::from_value(cluster).unwrap());
+        for (namespace, team) in [("shop", "a"), ("web", "b")] {
+            let meta = json!({"name": namespace, "labels": {"team": team}});
+            let facts = NamespaceFacts::new(serde_json::from_value(meta).unwrap());
+            world.namespaces.put((String::new(), namespace.to_owned()), facts);
+        }
+        assert_eq!(refusal("shop", "orders"), None);
+        assert_eq!(refusal("shop", "bills"), Some(Reason::TopicNameNotAllowed));
+        assert_eq!(refusal("web", "orders"), Some(Reason::ClusterNotAllowed));
+        assert_eq!(refusal("unknown", "orders"), Some(Reason::ClusterNotAllowed), "its labels are not known");
     }
 }

@@ -1,12 +1,13 @@
 //! What somebody would try who wants more than their namespace was given. Each ends with a reason that can be read.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique, wait_for,
-    wait_ready, wait_reason, with_input,
+    Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique, user_of,
+    wait_for, wait_ready, wait_reason, with_input,
 };
 use crate::life::deployment;
+use crate::moves::Policy;
 
 const PYTHON: &str = "localhost/clients-python:2.12.2";
 const SLEEP: &str = "[sleep, infinity]";
@@ -209,6 +210,82 @@ fn an_existing_topic_taken_by_declaration() {
     assert!(!rules_of(&user).contains(&topic), "{}", rules_of(&user));
     let internal = denied(&declaration("internal", "__consumer_offsets"), &[]);
     assert!(internal.contains("belong to Kafka"), "{internal}");
+}
+
+/// A declaration `it` of a topic that names no cluster: the webhook lets it pass, whatever the limits of the one that it is on.
+fn declared(namespace: &str, topic: &str) -> String {
+    format!(
+        "{{apiVersion: kafka.admittance.dev/v1alpha1, kind: TopicClaim, metadata: {{name: it, namespace: {namespace}}}, \
+         spec: {{topicName: {topic}}}}}"
+    )
+}
+
+#[test]
+fn an_existing_topic_lent_by_who_was_refused_it() {
+    let (lender, borrower) = (Namespace::opted_in("live-a-lender"), Namespace::opted_in("live-a-borrower"));
+    let topic = unique("ledger");
+    kafka_tool("kafka-topics.sh", &["--create", "--topic", &topic, "--partitions", "1"]);
+    apply(&declared(&lender.0, &topic));
+    wait_reason("topicclaim", &lender.0, "it", "TopicUnclaimed");
+    let (verbs, resource) = ("--verb=consume,produce", "--resource=topicclaims.kafka.admittance.dev");
+    kubectl(&["create", "role", "lend", verbs, resource, "--resource-name=it", "--namespace", &lender.0]);
+    let account = format!("--serviceaccount={}:default", borrower.0);
+    kubectl(&["create", "rolebinding", "lend", "--role=lend", &account, "--namespace", &lender.0]);
+    let asks = format!("kafka.admittance.dev/consumes: {topic}, kafka.admittance.dev/produces: {topic}");
+    apply(&idle_pod(&borrower.0, "app", &asks));
+    wait_reason("accessclaim", &borrower.0, "app", "TopicUnclaimed");
+    let message = event_of(&borrower.0, "app", "TopicUnclaimed");
+    assert!(message.contains(&lender.0) && message.contains("has not got it"), "{message}");
+    let nothing_is_given = || {
+        let claim = get(&["accessclaim", "app", "--namespace", &borrower.0]);
+        let rules = rules_of(claim["status"]["username"].as_str().unwrap());
+        assert!(!rules.contains(&topic), "{rules}");
+        assert!(get(&["secrets", "--namespace", &borrower.0])["items"].as_array().unwrap().is_empty());
+    };
+    nothing_is_given();
+
+    // Nor does the topic become the borrower's when the lender makes room.
+    kubectl(&["delete", "topicclaim", "it", "--namespace", &lender.0]);
+    apply(&declared(&borrower.0, &topic));
+    wait_reason("topicclaim", &borrower.0, "it", "TopicUnclaimed");
+    wait_reason("accessclaim", &borrower.0, "app", "TopicUnclaimed");
+    nothing_is_given();
+    assert_eq!(get(&["topicclaim", "it", "--namespace", &borrower.0])["status"]["topicId"], Value::Null);
+}
+
+#[test]
+fn a_topic_declared_by_whom_policy_refuses_the_name() {
+    let (reader, taker) = (Namespace::opted_in("live-a-reads"), Namespace::opted_in("live-a-takes"));
+    let (topic, later) = (unique("live-a-reads-orders"), unique("live-a-reads-later"));
+    let _policy = Policy::set(json!({"limits": {"names": ["{namespace}-*"]}}));
+    apply(&idle_pod(&reader.0, "app", &format!("kafka.admittance.dev/consumes: {topic}")));
+    let user = user_of(&reader.0, "app");
+    let of_topic = || {
+        let claims = get(&["topicclaims", "--namespace", &reader.0]);
+        let all = claims["items"].as_array().unwrap();
+        all.iter().find(|claim| claim["spec"]["topicName"] == topic.as_str()).unwrap().clone()
+    };
+    let id = of_topic()["status"]["topicId"].clone();
+    assert!(id.is_string() && rules_of(&user).contains(&topic), "{id} {}", rules_of(&user));
+
+    // It declares what a Pod of the other only reads, and a name that is not there yet.
+    apply(&declared(&taker.0, &topic));
+    apply(&declared(&taker.0, &later).replace("name: it", "name: later"));
+    for name in ["it", "later"] {
+        wait_reason("topicclaim", &taker.0, name, "TopicNameNotAllowed");
+    }
+    // Everything that hears of these claims has been looked at by the time that another access is ready.
+    apply(&idle_pod(&reader.0, "other", &format!("kafka.admittance.dev/consumes: {topic}")));
+    apply(&idle_pod(&reader.0, "maker", &format!("kafka.admittance.dev/produces: {later}")));
+    wait_ready("accessclaim", &reader.0, "other");
+    wait_ready("accessclaim", &reader.0, "maker");
+    assert_eq!(of_topic()["status"]["topicId"], id);
+    wait_ready("accessclaim", &reader.0, "app");
+    assert!(rules_of(&user).contains(&topic), "{}", rules_of(&user));
+    for name in ["it", "later"] {
+        let status = get(&["topicclaim", name, "--namespace", &taker.0])["status"].clone();
+        assert_eq!(status["topicId"], Value::Null, "{status}");
+    }
 }
 
 #[test]

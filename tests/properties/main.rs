@@ -9,6 +9,7 @@
 mod answers;
 mod deletion;
 mod identity;
+mod ownership;
 mod pods;
 
 #[path = "../admission/neighbour.rs"]

@@ -1,6 +1,7 @@
 //! What is planned for one access: a day in which all is well, and what differs from it.
 
 mod echo;
+mod lending;
 mod life;
 mod passwords;
 mod rights;

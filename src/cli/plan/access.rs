@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::item::{Line, Mark};
 use super::observe::Seen;
+use super::topics::refusal_by;
 use super::view::View;
 use crate::access::groups::GroupView;
 use crate::access::observe::{Held, Observation, SecretView, Subject};
@@ -184,7 +185,8 @@ fn held(
             let claims = world.iter().filter(of_it).cloned().collect();
             let id = view.topics.get(name).map(|topic| topic.id);
             let own_namespace = own_namespace(name, exists).map(str::to_owned);
-            TopicView { own_namespace, ..TopicView::new(claims, id, on_record(Some(&view.resource), name)) }
+            let topic = TopicView::new(claims, id, on_record(Some(&view.resource), name));
+            TopicView { own_namespace, ..topic.judged(|claim| refusal_by(view, seen, claim)) }
         });
         if let Some(owner) = view.owner().cloned().filter(|owner| owner.metadata.namespace.as_ref() != Some(namespace))
         {

@@ -9,12 +9,13 @@ use super::item::{Line, Mark};
 use super::observe::Seen;
 use super::view::View;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
+use crate::api::resources::{AccessClaim, Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
 use crate::clusters::Unusable;
-use crate::intent::claim::{judge, refuses};
+use crate::intent::claim::refusal::refusal;
+use crate::intent::claim::{judge, refuses as is_certain};
 use crate::kafka::admin::settings::Overrides;
 use crate::ownership::{on_record, owner};
-use crate::topics::holders::Holders;
+use crate::topics::holders::{Holders, borrows};
 use crate::topics::observe::{Found, Look, Observation, among, that_stand};
 use crate::topics::plan::{Plan, plan};
 use crate::topics::shares::no_room_among;
@@ -49,18 +50,19 @@ pub fn decide(
         let resource = view.and_then(|view| view.as_ref().ok()).map(|view| &view.resource);
         on_record(resource, &claim.spec.topic_name)
     };
+    let admitted = |other: &TopicClaim| is_admitted(other, seen, view);
+    let refuses = |other: &TopicClaim| matches!(view, Some(Ok(view)) if refusal_by(view, seen, other).is_some());
     let has_topic = |other: &TopicClaim| {
-        owner(&rivals(other), &books(other)).is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
+        owner(&rivals(other), &books(other), refuses).is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
     };
     let on_record = that_stand(books(claim), &kafka, Look::Second);
     // Who uses the topic decides nothing.
-    let observation = among(Arc::clone(claim), &claims, on_record, Users::default(), kafka);
+    let observation = among(Arc::clone(claim), &claims, on_record, Users::default(), kafka, refuses);
     let policy = view.and_then(|view| view.as_ref().ok()).map(|view| &view.connection.terms.topics);
     let policy = policy.filter(|_| observation.is_owner());
-    let admitted = |other: &TopicClaim| is_admitted(other, seen, view);
     let observation = Observation {
         admitted: is_admitted(claim, seen, view),
-        holders: holders(claim, view),
+        holders: holders(claim, seen, view),
         // Records are not looked at either, nor are brokers' settings and disks: a topic that was about to be made is taken for the claim's
         // own, and a share whose bytes are not known changes nothing.
         empty: true,
@@ -75,15 +77,24 @@ pub fn decide(
     if let Some(Ok(view)) = view {
         let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
         let doubtful = judge(&claim.spec, &view.connection.terms.topics.limits, namespace);
-        let doubtful = doubtful.iter().filter(|problem| !refuses(problem));
+        let doubtful = doubtful.iter().filter(|problem| !is_certain(problem));
         lines.extend(doubtful.map(|problem| Line::new(Mark::Unknown, problem.to_string())));
     }
     (lines, status(claim, plan, &before, now))
 }
 
-/// Where nobody may look at namespaces, nothing is known of who is excluded.
+/// Why the policy of its cluster refuses a claim, if it does.
+pub(super) fn refusal_by(view: &View, seen: &Seen, claim: &TopicClaim) -> Option<(Reason, String)> {
+    refusal(claim, &view.connection.terms.topics.limits, admits(view, seen, claim))
+}
+
 fn is_admitted(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>>) -> bool {
     let Some(Ok(view)) = view else { return true };
+    admits(view, seen, claim)
+}
+
+/// Where nobody may look at namespaces, nothing is known of who is excluded.
+fn admits(view: &View, seen: &Seen, claim: &TopicClaim) -> bool {
     let labels =
         claim.metadata.namespace.as_ref().and_then(|namespace| seen.spaces.get(namespace)).map(|facts| &facts.labels);
     seen.opted_in.is_none() || view.connection.terms.admit_claims(labels)
@@ -95,10 +106,17 @@ fn found(claim: &TopicClaim, view: &View) -> Option<Found> {
     Some(Found { topic, settings: view.settings.get(name).cloned().unwrap_or_else(|| Ok(Overrides::new())) })
 }
 
-fn holders(claim: &TopicClaim, view: Option<&Result<View, Unusable>>) -> Holders {
+fn holders(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>>) -> Holders {
     let Some(Ok(view)) = view else { return Holders::default() };
-    let rules = view.affecting.get(&claim.spec.topic_name);
-    rules.map(|rules| Holders::of(rules, &view.connection.claim.scope, &view.neighbours())).unwrap_or_default()
+    let topic = &claim.spec.topic_name;
+    let borrows = |namespace: &str, name: &str| {
+        let named = |access: &&AccessClaim| {
+            (access.metadata.namespace.as_deref(), access.metadata.name.as_deref()) == (Some(namespace), Some(name))
+        };
+        seen.accesses.iter().find(named).is_some_and(|access| borrows(access, topic))
+    };
+    let rules = view.affecting.get(topic);
+    rules.map(|rules| Holders::of(rules, &view.connection.claim.scope, &view.neighbours(), borrows)).unwrap_or_default()
 }
 
 /// The status that comes of a plan, as accesses read it.

@@ -2,6 +2,7 @@
 //! Pure; the operator and the webhook that judges claims call the same functions.
 
 pub mod quantity;
+pub mod refusal;
 pub mod settings;
 
 use std::collections::BTreeMap;

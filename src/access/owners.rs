@@ -19,6 +19,8 @@ use crate::watch::deployments;
 
 const CALL: Duration = Duration::from_secs(5);
 const READ: &str = "read a workload's owner";
+/// Where an Argo Rollout notes, on the ReplicaSets that it scales, how many Pods all of them are to have.
+const OF_ROLLOUT: &str = "rollout.argoproj.io/desired-replicas";
 
 /// What became of owners.
 ///
@@ -40,6 +42,13 @@ async fn deployment(client: &Client, namespace: &str, name: &str) -> Result<bool
         let ObjectMeta { labels, annotations, .. } = &found.metadata;
         contract_2017::deployment_asks(&deployments::asking(namespace, name, labels.as_ref(), annotations.as_ref()))
     }))
+}
+
+/// Whether an Argo Rollout has gone on to another ReplicaSet: it wants Pods, and none of this one. It keeps it for its history.
+fn is_left(found: &ReplicaSet) -> bool {
+    let wanted = found.metadata.annotations.as_ref().and_then(|annotations| annotations.get(OF_ROLLOUT)?.parse().ok());
+    let replicas = found.spec.as_ref().and_then(|spec| spec.replicas);
+    replicas == Some(0) && wanted.is_some_and(|wanted: i32| wanted > 0)
 }
 
 async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<Ownership, CallError> {
@@ -84,7 +93,8 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
         }
         "ReplicaSet" => {
             read::<ReplicaSet>(client, namespace, name, |found| {
-                found.spec.and_then(|spec| Some((spec.template?, spec.replicas.unwrap_or(1))))
+                let left = is_left(&found);
+                found.spec.filter(|_| !left).and_then(|spec| Some((spec.template?, spec.replicas.unwrap_or(1))))
             })
             .await
         }
@@ -119,6 +129,132 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
             })
             .await
         }
+        // Of no other kind is it known what it is called in the API, how it is scaled, or where its template is.
         _ => Ok(Ownership::Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::annotations::CONSUMES;
+    use crate::runtime::kubernetes::answering;
+
+    const KINDS: [(&str, &str); 7] = [
+        ("Deployment", "/apis/apps/v1/namespaces/shop/deployments/web"),
+        ("StatefulSet", "/apis/apps/v1/namespaces/shop/statefulsets/web"),
+        ("DaemonSet", "/apis/apps/v1/namespaces/shop/daemonsets/web"),
+        ("ReplicaSet", "/apis/apps/v1/namespaces/shop/replicasets/web"),
+        ("ReplicationController", "/api/v1/namespaces/shop/replicationcontrollers/web"),
+        ("CronJob", "/apis/batch/v1/namespaces/shop/cronjobs/web"),
+        ("Job", "/apis/batch/v1/namespaces/shop/jobs/web"),
+    ];
+    /// Those that a number of Pods is asked of.
+    const SCALED: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"];
+
+    /// An object whose Pods have an annotation, and which wants so many of them.
+    fn object(kind: &str, annotation: &str, replicas: i32) -> Value {
+        let template = json!({
+            "metadata": {"labels": {"app": "web"}, "annotations": {annotation: "orders"}},
+            "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+        });
+        let selector = json!({"matchLabels": {"app": "web"}});
+        let (spec, status) = match kind {
+            "CronJob" => (json!({"schedule": "@hourly", "jobTemplate": {"spec": {"template": template}}}), json!({})),
+            "Job" => (json!({"template": template}), json!({})),
+            "ReplicationController" => (json!({"template": template, "replicas": replicas}), json!({"replicas": 0})),
+            "DaemonSet" => (
+                json!({"template": template, "selector": selector}),
+                json!({
+                    "desiredNumberScheduled": replicas, "currentNumberScheduled": 0, "numberMisscheduled": 0,
+                    "numberReady": 0,
+                }),
+            ),
+            _ => (
+                json!({"template": template, "selector": selector, "replicas": replicas, "serviceName": "web"}),
+                json!({"replicas": 0}),
+            ),
+        };
+        json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec, "status": status})
+    }
+
+    /// What is said of an owner on record, by an API server that has one object.
+    async fn looked(kind: &str, path: &'static str, held: Value) -> Ownership {
+        let client = answering(move |method, asked| {
+            let found = method == "GET" && asked == path;
+            std::future::ready(if found { (200, held.clone()) } else { (404, Value::Null) })
+        });
+        look(&client, "shop", &[WorkloadOwner { kind: kind.into(), name: "web".into() }]).await.unwrap()[0]
+    }
+
+    #[tokio::test]
+    async fn an_owner_of_every_kind_is_found_as_it_is() {
+        for (kind, path) in KINDS {
+            assert_eq!(looked(kind, path, object(kind, CONSUMES, 1)).await, Ownership::Asks, "{kind}");
+            assert_eq!(looked(kind, path, object(kind, "mine", 1)).await, Ownership::Silent, "{kind} asks no more");
+            assert_eq!(looked(kind, "/nowhere", Value::Null).await, Ownership::Gone, "{kind} is not there");
+            let mut ending = object(kind, CONSUMES, 1);
+            ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            assert_eq!(looked(kind, path, ending).await, Ownership::Gone, "{kind} is being deleted");
+            let at_zero = if SCALED.contains(&kind) { Ownership::Asks } else { Ownership::Silent };
+            assert_eq!(looked(kind, path, object(kind, "mine", 0)).await, at_zero, "{kind} at zero");
+            let mut out = object(kind, CONSUMES, 1);
+            let template = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
+            out.pointer_mut(template).unwrap()["metadata"]["labels"][INJECTION] = json!("disabled");
+            assert_eq!(looked(kind, path, out).await, Ownership::Silent, "{kind} is opted out");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_over_makes_no_more_pods() {
+        let (kind, path) = KINDS[6];
+        for (condition, status, found) in [
+            ("Complete", "True", Ownership::Gone),
+            ("Failed", "True", Ownership::Gone),
+            ("Failed", "False", Ownership::Asks),
+            ("Suspended", "True", Ownership::Asks),
+        ] {
+            let mut job = object(kind, CONSUMES, 1);
+            job["status"]["conditions"] = json!([{"type": condition, "status": status}]);
+            assert_eq!(looked(kind, path, job).await, found, "{condition}: {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_replica_set_of_a_rollout_counts_until_another_has_taken_its_place() {
+        let (kind, path) = KINDS[3];
+        for (replicas, wanted, found) in [
+            (0, "0", Ownership::Asks),
+            (0, "3", Ownership::Gone),
+            (3, "3", Ownership::Asks),
+            // It is on its way to zero, or has just been made.
+            (1, "0", Ownership::Asks),
+            (0, "?", Ownership::Asks),
+        ] {
+            let mut set = object(kind, CONSUMES, replicas);
+            set["metadata"]["annotations"] = json!({OF_ROLLOUT: wanted});
+            assert_eq!(looked(kind, path, set).await, found, "{replicas} of {wanted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deployment_of_2017_asks_by_itself() {
+        let (kind, path) = KINDS[0];
+        let mut deployment = object(kind, "mine", 1);
+        deployment["metadata"]["labels"] = json!({"kafka-operator": "inject-credentials"});
+        deployment["metadata"]["annotations"] = json!({"topic.kafka.nb/consumes": "orders"});
+        assert_eq!(looked(kind, path, deployment).await, Ownership::Asks);
+    }
+
+    #[tokio::test]
+    async fn of_other_kinds_nothing_is_asked_and_silence_is_no_answer() {
+        let broken = answering(|_, _| std::future::ready((500, Value::Null)));
+        let owner = |kind: &str| [WorkloadOwner { kind: kind.into(), name: "web".into() }];
+        assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await.unwrap(), [Ownership::Gone]);
+        for (kind, _) in KINDS {
+            look(&broken, "shop", &owner(kind)).await.unwrap_err();
+        }
     }
 }

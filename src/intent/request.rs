@@ -225,6 +225,10 @@ impl<'a> Reader<'_, 'a> {
         if let Some(kind) = derived.unknown_kind {
             let (kind, name) = (shown(kind), shown(derived.name));
             warnings.push(format!("identity taken from {kind} \"{name}\"; {WORKLOAD} chooses another"));
+            // A warning of its own: what is longer is cut.
+            warnings.push(
+                "its access lives by its Pods alone: it ends credentials.idleAfter after the last of them".to_owned(),
+            );
         }
         WorkloadName::parse(derived.name)
             .map_err(|error| self.fault(Reason::NoWorkload, WORKLOAD, derived.name, error.to_string()))

@@ -96,12 +96,22 @@ fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
     let owner = pod.owner?;
     let name = derive(pod)?.name;
     let kind = match owner.kind {
-        "ReplicaSet" if name != owner.name => "Deployment",
+        // Nobody but its controller tells what an Argo Rollout is; its ReplicaSet is read as any other.
+        "ReplicaSet" if name != owner.name && !of_a_rollout(pod, owner.name, name) => "Deployment",
         "Job" if name != owner.name => "CronJob",
         kind => kind,
     };
-    let name = if kind == "ReplicationController" { owner.name } else { name };
+    let name = if matches!(kind, "ReplicaSet" | "ReplicationController") { owner.name } else { name };
     Some(WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
+}
+
+/// Whether what the name of the ReplicaSet has beyond the workload's is an Argo Rollout's hash, and not a Deployment's.
+fn of_a_rollout(pod: &PodMeta<'_>, replica_set: &str, workload: &str) -> bool {
+    let [deployments, rollouts] = TEMPLATE_HASHES.map(|label| {
+        let rest = replica_set.strip_prefix(workload).and_then(|rest| rest.strip_prefix('-'));
+        pod.labels.get(label).copied().is_some_and(|hash| rest == Some(hash))
+    });
+    rollouts && !deployments
 }
 
 fn template(pod: &PodMeta<'_>, uid: &str) -> String {
@@ -145,6 +155,27 @@ mod tests {
         let edited = pod(3, "a", "payments").beside(std::slice::from_ref(&first));
         assert_ne!(edited.intent, first.intent, "an annotation of a living Pod can be edited, and is its own");
         assert_eq!(first.owner, Some(WorkloadOwner { kind: "Deployment".into(), name: "web".into() }));
+    }
+
+    #[test]
+    fn an_owner_is_what_can_be_looked_up() {
+        let owner = |kind: &str, name: &str, label: &str, hash: &str| {
+            let owner = json!({"apiVersion": "v1", "kind": kind, "name": name, "uid": "u", "controller": true});
+            let meta = json!({
+                "name": "pod", "namespace": "shop", "uid": "uid",
+                "labels": {ACCESS: "web", label: hash}, "annotations": {CONSUMES: "orders"}, "ownerReferences": [owner],
+            });
+            let owner = facts(&serde_json::from_value(meta).unwrap()).owner.unwrap();
+            format!("{} {}", owner.kind, owner.name)
+        };
+        let [deployments, rollouts] = TEMPLATE_HASHES;
+        assert_eq!(owner("ReplicaSet", "web-6f7d8c", deployments, "6f7d8c"), "Deployment web");
+        assert_eq!(owner("ReplicaSet", "web-6f7d8c", rollouts, "6f7d8c"), "ReplicaSet web-6f7d8c");
+        assert_eq!(owner("ReplicaSet", "web-6f7d8c", rollouts, "other"), "ReplicaSet web-6f7d8c", "of nobody");
+        assert_eq!(owner("Job", "web-29410560", "job-name", "web-29410560"), "CronJob web");
+        assert_eq!(owner("Job", "web-once", "job-name", "web-once"), "Job web-once");
+        assert_eq!(owner("StatefulSet", "web", REVISION, "web-5"), "StatefulSet web");
+        assert_eq!(owner("FlinkDeployment", "web", "app", "web"), "FlinkDeployment web");
     }
 
     #[test]

@@ -212,7 +212,8 @@ fn texts_of_the_author_in_warnings_are_escaped() {
     pod["spec"]["containers"][0]["name"] = json!("app\r\nWarning: 299 all is well");
     pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "own", "mountPath": "/var/run/secrets/kafka"}]);
     let warnings = send(&pod).warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    // Two of an owner that is not known, one of the mount.
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     for warning in warnings {
         assert!(!warning.chars().any(|c| c.is_control() || c == '\u{202e}'), "{warning:?}");
         assert!(warning.chars().count() <= 120, "{warning}");

@@ -59,7 +59,9 @@ fn a_pod_with_a_forged_access_label_is_refused() {
     let manifest = idle_pod(&space.0, "forger", ASKS)
         .replace("annotations:", "labels: {kafka.admittance.dev/access: victim}, annotations:");
     let done = with_input(&["apply", "--filename=-"], &manifest);
-    assert!(!done.status.success(), "a label that is not the Pod's own access was accepted");
+    let error = String::from_utf8_lossy(&done.stderr).into_owned();
+    let said = r#"NameTaken: kafka.admittance.dev/access: "victim" is not this Pod's access, "forger""#;
+    assert!(!done.status.success() && error.contains(said), "{error}");
 }
 
 #[test]

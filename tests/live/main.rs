@@ -7,6 +7,7 @@
 
 mod access;
 mod admission;
+mod alive;
 mod attacks;
 mod bed;
 mod chart;
@@ -16,15 +17,19 @@ mod clusters;
 mod contract_2017;
 mod crash;
 mod deletion;
+mod delivery;
 mod drift;
+mod examples;
 mod life;
 mod moves;
 mod operator;
 mod outage;
+mod owners;
 mod policy;
 mod quotas;
 mod rights;
 mod rotation;
+mod schemas;
 mod siege;
 mod steady;
 mod tenancy;

@@ -7,6 +7,7 @@ use crate::bed::{HOME, Namespace, apply, get, idle_pod, kubectl, try_kubectl, wa
 const SECRET: &str = "admittance-webhook-ca";
 const CONFIGURATION: &str = "mutatingwebhookconfiguration/admittance";
 const ASKS: &str = "kafka.admittance.dev/produces: orders-of-trust";
+const ACCESS: &str = "kafka.admittance.dev/access";
 
 /// Asks for a Pod that would be injected; what the API server says where it refuses.
 fn try_pod(space: &Namespace) -> Result<(), String> {
@@ -111,6 +112,76 @@ fn what_a_living_pod_asked_for_cannot_be_edited() {
         assert!(!done.status.success() && said.contains("cannot change on a living Pod"), "{edit:?}: {said}");
     }
     kubectl(&["label", "pod/asks", "mine=free", "--namespace", &space.0]);
+    // Who may write a Pod's status may write its labels and annotations with it.
+    let status = |metadata: &str| {
+        let patch = format!(r#"{{"metadata": {metadata}}}"#);
+        let words = ["patch", "pod/asks", "--subresource=status", "--type=merge", "--patch", &patch];
+        try_kubectl(&[&words[..], &["--namespace", &space.0]].concat())
+    };
+    for metadata in [
+        r#"{"annotations": {"kafka.admittance.dev/produces": "other"}}"#,
+        r#"{"annotations": {"kafka.admittance.dev/groups": "more"}}"#,
+        r#"{"labels": {"kafka.admittance.dev/access": null}}"#,
+    ] {
+        let done = status(metadata);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && said.contains("cannot change on a living Pod"), "{metadata}: {said}");
+    }
+    assert!(status(r#"{"annotations": {"mine": "written with the status"}}"#).status.success());
+    let annotations = get(&["pod/asks", "--namespace", &space.0])["metadata"]["annotations"].clone();
+    assert_eq!(annotations["mine"], "written with the status", "and so could ours be, but for the policy");
+    assert_eq!(annotations["kafka.admittance.dev/produces"], "orders-of-trust");
+}
+
+/// A Pod with these labels and annotations.
+fn labelled(space: &Namespace, name: &str, labels: &str, annotations: &str) -> String {
+    idle_pod(&space.0, name, annotations).replace("annotations: {", &format!("labels: {{{labels}}}, annotations: {{"))
+}
+
+#[test]
+fn what_a_living_pod_asked_for_by_the_contract_of_2017_cannot_be_edited() {
+    let space = Namespace::opted_in("live-frozen-2017");
+    let old = "consumes: orders-of-trust";
+    apply(&labelled(&space, "asks", "kafka-operator: inject-creds", old));
+    apply(&labelled(&space, "theirs", "kafka-operator: none-of-ours", old));
+    let access = |pod: &str| get(&["pod", pod, "--namespace", &space.0])["metadata"]["labels"][ACCESS].clone();
+    assert_eq!((access("asks"), access("theirs")), ("asks".into(), serde_json::Value::Null));
+    for edit in [
+        &["annotate", "--overwrite", "consumes=more"][..],
+        &["annotate", "consumes-"],
+        &["annotate", "topic.kafka.nb/produces=more"],
+        &["label", "--overwrite", "kafka-operator=inject-credentials"],
+        &["label", "kafka-operator-"],
+    ] {
+        let of = |pod: &str| try_kubectl(&[&[edit[0], "pod", pod, "--namespace", &space.0], &edit[1..]].concat());
+        let done = of("asks");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let refused = "the annotations of the contract of 2017 cannot change on a living Pod";
+        assert!(!done.status.success() && said.contains(refused), "{edit:?}: {said}");
+        assert!(of("theirs").status.success(), "{edit:?}: the keys are others' too, and this Pod was not injected");
+    }
+}
+
+#[test]
+fn a_mark_that_a_pod_brings_along_is_refused_by_the_policy() {
+    let space = Namespace::opted_in("live-marked");
+    let mark = format!("{ACCESS}: victim");
+    for (labels, annotations) in [
+        // The webhook has nothing to add to any of these.
+        (mark.clone(), ""),
+        (mark.clone(), "kafka.admittance.dev/injected: forged"),
+        (format!("{mark}, kafka.admittance.dev/injection: disabled"), ASKS),
+        (format!("{mark}, kafka-operator: none-of-ours"), "consumes: orders-of-trust"),
+    ] {
+        let done = with_input(&["apply", "--filename=-"], &labelled(&space, "marked", &labels, annotations));
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let refused = "The label kafka.admittance.dev/access is set by Admittance alone";
+        assert!(!done.status.success() && said.contains(refused), "{labels}: {said}");
+        // It is the mark that is in the way, and nothing else.
+        let rest = labels.replace(&mark, "mine: free");
+        apply(&labelled(&space, "free", &rest, annotations));
+        kubectl(&["delete", "pod/free", "--namespace", &space.0]);
+    }
 }
 
 #[test]

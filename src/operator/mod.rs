@@ -122,6 +122,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         client: client.clone(),
         world: world.clone(),
         clusters: clusters.clone(),
+        events: events.clone(),
         deployments_of_2017: settings.deployments_of_2017.then(|| settings.default_cluster.clone()),
         accesses: queues.accesses.clone(),
     };

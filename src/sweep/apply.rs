@@ -9,6 +9,7 @@ use kube::api::{Api, DeleteParams, Preconditions};
 use kube::core::PartialObjectMeta;
 
 use super::Context;
+use super::cover::{self, Here};
 use super::observe::{self, Holding, Observation};
 use super::plan::Plan;
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER};
@@ -17,6 +18,7 @@ use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::writes;
+use crate::watch::AccessKey;
 use crate::watch::reach::is_gone;
 
 const CALL: Duration = Duration::from_secs(5);
@@ -25,15 +27,29 @@ const CALL: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The first that failed; the next look goes on from there.
-pub async fn apply(context: &Context, connection: &Connection, seen: &Observation, plan: &Plan) -> Result<(), Halt> {
+pub async fn apply(
+    context: &Context,
+    connection: &Connection,
+    here: &Here,
+    seen: &Observation,
+    plan: &Plan,
+) -> Result<(), Halt> {
     if plan.sweep.is_empty() {
         return Ok(());
     }
     // Whose users these are is looked at live, before the first of them is touched.
     verify_claim(connection).await.map_err(Halt::Unusable)?;
     let each = plan.sweep.iter().filter_map(|user| Some((user, seen.missing.get(user)?)));
-    let swept =
-        join_all(each.map(|(user, holding)| sweep(context, connection, (user, seen.secrets.get(user)), holding))).await;
+    let swept = join_all(each.map(async |(user, holding)| {
+        let Some((namespace, access)) = connection.claim.scope.access_of(user) else { return Ok(()) };
+        let key = (namespace.to_owned(), access.to_owned());
+        // Somebody may have come back since the lists were read.
+        if cover::is_asked_for(&context.world, here, &seen.listed, user, &key) {
+            return Ok(());
+        }
+        sweep(context, connection, (user, seen.secrets.get(user)), key, holding).await
+    }))
+    .await;
     swept.into_iter().collect()
 }
 
@@ -41,14 +57,10 @@ async fn sweep(
     context: &Context,
     connection: &Connection,
     (user, secret_name): (&str, Option<&String>),
+    key: AccessKey,
     holding: &Holding,
 ) -> Result<(), Halt> {
-    let Some((namespace, access)) = connection.claim.scope.access_of(user) else { return Ok(()) };
-    let key = (namespace.to_owned(), access.to_owned());
-    // Somebody may have come back since the lists were read.
-    if context.world.accesses.get(&(namespace, access)).is_some() || context.world.is_asked_for(&key) {
-        return Ok(());
-    }
+    let (namespace, access) = (key.0.as_str(), key.1.as_str());
     if !holding.rules.is_empty() {
         connection.batcher.delete_acls(holding.rules.clone()).await?;
         writes::done("acls_delete");

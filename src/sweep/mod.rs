@@ -3,10 +3,13 @@
 //!
 //! Absence is not evidence. A claim can be missing because its definition is gone, because the API server is empty or was restored, or
 //! because this is the wrong cluster. So what is missing is taken away only when complete and live lists say so, for as long as
-//! `credentials.absentAfter`, for few users at once; else a condition asks.
+//! `credentials.absentAfter`, for few users at once, in all and of one namespace; else a condition asks.
 
 pub mod apply;
+pub mod brake;
+pub mod cover;
 pub mod drift;
+pub mod live;
 pub mod observe;
 pub mod plan;
 pub mod report;
@@ -18,9 +21,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
+use self::cover::Here;
 use self::drift::Slots;
 use crate::api::names::ClusterRef;
 use crate::clusters::{Clusters, Halt};
+use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
 use crate::watch::table::Name;
@@ -40,6 +45,8 @@ pub struct Context {
     pub world: Arc<World>,
     /// The Kafka clusters.
     pub clusters: Arc<Clusters>,
+    /// Where people are told.
+    pub events: Events,
     /// Where Deployments of the contract of 2017 are served: the installation's default cluster.
     pub deployments_of_2017: Option<ClusterRef>,
     /// The accesses that are to be looked at: their users were changed, or somebody may have come back while theirs was swept.
@@ -77,11 +84,12 @@ async fn look(context: &Context, name: &Name, memory: &mut Memory) -> Result<(),
     let claims = observe::claims(context, &id);
     drift::drifted(&holdings, &claims, &mut memory.slots).into_iter().for_each(|key| context.accesses.push(key));
     memory.secrets.extend(observe::long_names(&claims));
-    let seen = observe::observe(context, &cluster, &connection, holdings, &memory.secrets).await?;
-    let plan = plan::plan(&seen, connection.terms.lifetimes.absent_after, Timestamp::now());
-    let swept = apply::apply(context, &connection, &seen, &plan).await;
-    if swept.is_ok() || !plan.is_released() {
-        report::report(context, name, &cluster, &plan).await?;
-    }
+    let kafka = cluster.status.as_ref().and_then(|status| status.kafka_cluster_id.clone());
+    let uid = cluster.metadata.uid.clone().unwrap_or_default();
+    let here = Here { cluster: id, uid, scope: connection.claim.scope.clone(), kafka };
+    let seen = observe::observe(context, &cluster, &here, holdings, &memory.secrets).await?;
+    let plan = plan::plan(&here, &seen, connection.terms.lifetimes.absent_after, Timestamp::now());
+    let swept = apply::apply(context, &connection, &here, &seen, &plan).await;
+    report::report(context, name, &cluster, &plan).await?;
     swept
 }

@@ -2,16 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
-use kube::api::ListParams;
 
 use super::Context;
-use crate::api::annotations::{ACCESS, RELEASE};
+use super::cover::{self, Here};
+use super::live::{Live, live};
+use crate::api::annotations::RELEASE;
 use crate::api::names::{MAX_OBJECT, joined_name};
-use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster, condition};
+use crate::api::resources::{AbsentUser, AccessClaim, BrokerCluster};
 use crate::api::secret_layout::NAME_SUFFIX;
 use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter};
@@ -19,11 +16,8 @@ use crate::kafka::admin::At;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
 use crate::runtime::kubernetes::CallError;
-use crate::runtime::pages;
-use crate::watch::reach::{Scope, within};
-use crate::watch::{AccessKey, DeploymentFacts, deployments};
-
-const CALL: Duration = Duration::from_secs(20);
+use crate::watch::AccessKey;
+use crate::watch::table::Name;
 
 /// What Kafka holds of one user.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,16 +35,16 @@ pub struct Holding {
 pub struct Observation {
     /// Users of our scope in Kafka.
     pub users: usize,
-    /// Those that neither a claim nor a Pod covers, with what Kafka holds of them.
+    /// Those that nobody covers, with what Kafka holds of them.
     pub missing: BTreeMap<String, Holding>,
     /// Those on record as missing.
     pub on_record: Vec<AbsentUser>,
     /// The Secrets of those whose names do not follow from the users', as far as they are known.
     pub secrets: BTreeMap<String, String>,
-    /// Since when the brake holds.
-    pub held_since: Option<k8s_openapi::jiff::Timestamp>,
     /// What people have released.
     pub release: Option<String>,
+    /// The names of all BrokerClusters, as they were listed; none where nobody had to be.
+    pub listed: BTreeSet<Name>,
 }
 
 /// Observes one cluster, by what it holds.
@@ -60,39 +54,49 @@ pub struct Observation {
 pub async fn observe(
     context: &Context,
     cluster: &BrokerCluster,
-    connection: &Connection,
+    here: &Here,
     mut holdings: BTreeMap<String, Holding>,
     secrets: &BTreeMap<String, String>,
 ) -> Result<Observation, Halt> {
-    let scope = &connection.claim.scope;
     // What is not watched is nobody's absence: users of other namespaces are not even counted.
     let reach = &context.world.reach;
-    holdings.retain(|user, _| scope.access_of(user).is_some_and(|(namespace, _)| reach.includes(namespace)));
+    holdings.retain(|user, _| here.scope.access_of(user).is_some_and(|(namespace, _)| reach.includes(namespace)));
     let users = holdings.len();
-    let key_of =
-        |user: &str| scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()));
-    // Whatever cluster a claim names: two BrokerClusters may lead to one Kafka.
-    let known = |key: &AccessKey| context.world.accesses.get(&(&key.0, &key.1)).is_some();
-    holdings.retain(|user, _| key_of(user).is_some_and(|key| !known(&key)));
-    if !holdings.is_empty() {
-        // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
-        let live = live(context).await?;
-        holdings.retain(|user, _| key_of(user).is_some_and(|key| !live.contains(&key)));
-    }
-    let status = cluster.status.as_ref();
-    let held = status.and_then(|status| condition(&status.conditions, super::report::HELD));
-    let on_record = status.map(|status| status.absent.clone()).unwrap_or_default();
+    let (missing, listed) = missing(context, here, holdings).await?;
+    let on_record = cluster.status.as_ref().map(|status| status.absent.clone()).unwrap_or_default();
     let recorded = on_record.iter().filter_map(|absent| Some((absent.user.clone(), absent.secret.clone()?)));
     let mut secrets: BTreeMap<String, String> = recorded.chain(secrets.clone()).collect();
-    secrets.retain(|user, _| holdings.contains_key(user));
-    Ok(Observation {
-        users,
-        missing: holdings,
-        on_record,
-        secrets,
-        held_since: held.filter(|held| held.status == "True").map(|held| held.last_transition_time.0),
-        release: cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RELEASE).cloned()),
-    })
+    secrets.retain(|user, _| missing.contains_key(user));
+    let release = cluster.metadata.annotations.as_ref().and_then(|annotations| annotations.get(RELEASE).cloned());
+    Ok(Observation { users, missing, on_record, secrets, release, listed })
+}
+
+/// Those of these users that nobody covers, and, where that had to be looked up, the names of all BrokerClusters.
+///
+/// # Errors
+/// A list is not complete.
+pub async fn missing(
+    context: &Context,
+    here: &Here,
+    mut holdings: BTreeMap<String, Holding>,
+) -> Result<(BTreeMap<String, Holding>, BTreeSet<Name>), CallError> {
+    let world = &context.world;
+    let key_of = |user: &str| -> Option<AccessKey> {
+        here.scope.access_of(user).map(|(namespace, access)| (namespace.to_owned(), access.to_owned()))
+    };
+    holdings.retain(|user, _| key_of(user).is_some_and(|key| !cover::has_claim(world, here, user, &key)));
+    if holdings.is_empty() {
+        return Ok((holdings, BTreeSet::new()));
+    }
+    // What is watched may lag, or have been cut off: before anything is called missing, everything is listed afresh.
+    let wanted = holdings.keys().filter_map(|user| key_of(user)).collect();
+    let Live { stands, clusters } = live(context, &wanted).await?;
+    let covered = |user: &str, key: &AccessKey| {
+        let there = |cluster: &str| cover::there(world, &clusters, cluster);
+        stands.get(key).into_iter().flatten().any(|stand| here.is_covered(user, stand, there))
+    };
+    holdings.retain(|user, _| key_of(user).is_some_and(|key| !covered(user, &key)));
+    Ok((holdings, clusters))
 }
 
 /// What a Kafka holds of the users of our scope: three lists, however many they are.
@@ -148,36 +152,4 @@ pub fn claims(context: &Context, cluster: &str) -> Vec<Arc<AccessClaim>> {
     let known = context.world.accesses.names();
     let claims = known.iter().filter_map(|(namespace, name)| context.world.accesses.get(&(namespace, name)));
     claims.filter(|claim| claim.spec.cluster == cluster).collect()
-}
-
-/// Every access that a claim, a living Pod or a Deployment of the contract of 2017 stands for, in all namespaces that are looked after.
-async fn live(context: &Context) -> Result<BTreeSet<AccessKey>, CallError> {
-    let client = &context.client;
-    let reach = &context.world.reach;
-    let found = reach.gather(client, |scope| async move { live_within(client, &scope).await }).await?;
-    let mut keys: BTreeSet<AccessKey> = found.into_iter().flatten().collect();
-    if let Some(default_cluster) = &context.deployments_of_2017 {
-        let asking = |scope: Scope| async move { deployments::live(client, &scope, default_cluster).await };
-        let asking = reach.gather(client, asking).await?;
-        keys.extend(asking.iter().flatten().map(DeploymentFacts::access_key));
-    }
-    Ok(keys)
-}
-
-/// The accesses of one scope. Pods lead to claims: what has a Pod is not missing.
-async fn live_within(client: &Client, scope: &Scope) -> Result<BTreeSet<AccessKey>, CallError> {
-    let mut keys = BTreeSet::new();
-    let claims = within::<AccessClaim>(client, scope);
-    pages::each_metadata(&claims, CALL, "list AccessClaims", ListParams::default(), |claim| {
-        keys.extend(claim.namespace.zip(claim.name));
-    })
-    .await?;
-    let pods = within::<Pod>(client, scope);
-    let running = ListParams::default().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
-    pages::each_metadata(&pods, CALL, "list Pods", running, |pod| {
-        let access = pod.labels.and_then(|mut labels| labels.remove(ACCESS));
-        keys.extend(pod.namespace.zip(access));
-    })
-    .await?;
-    Ok(keys)
 }

@@ -1,22 +1,20 @@
 //! Which users are swept, and which wait. Pure.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::brake::{Brake, is_released, word};
+use super::cover::Here;
 use super::observe::Observation;
-use crate::api::names::short_hash;
 use crate::api::resources::AbsentUser;
 
-/// This many may be missing whatever their share: a small cluster's namespace comes and goes.
-const ALWAYS: usize = 5;
-/// The share of all users that may be missing.
-const SHARE: usize = 10;
 /// Users that a message names.
 const NAMED: usize = 5;
-/// Digits of the word by which people release what is held.
-const WORD: usize = 12;
+/// Users that are held and on record, at most: a status has its limits. The others follow when these are gone.
+const HELD: usize = 2000;
 
 /// The decision about one cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,70 +23,107 @@ pub struct Plan {
     pub absent: Vec<AbsentUser>,
     /// Who is taken away now.
     pub sweep: Vec<String>,
-    /// Too many are missing at once.
-    pub held: Option<Held>,
+    /// Who is not taken away without a question.
+    pub held: Vec<Held>,
+    /// Users of our scope in Kafka.
+    pub users: usize,
 }
 
 /// More are missing than may be taken away without a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
+    /// Whose they are; nothing where they are of all namespaces.
+    pub namespace: Option<String>,
     /// How many.
     pub count: usize,
-    /// Of how many.
-    pub users: usize,
+    /// How many more there are that are not on record yet.
+    pub more: usize,
     /// The word that releases exactly these.
     pub word: String,
     /// Some of them.
     pub named: String,
-}
-
-impl Plan {
-    /// Whether a person has released who is taken away: until all of them are gone, what was held is not to be told as over, for the word
-    /// would have to be said again.
-    #[must_use]
-    pub fn is_released(&self) -> bool {
-        self.absent.is_empty() && !self.sweep.is_empty()
-    }
+    /// When the last of them has been missing long enough: a release does nothing before.
+    pub due: Timestamp,
 }
 
 /// Decides.
 #[must_use]
-pub fn plan(seen: &Observation, absent_after: Duration, now: Timestamp) -> Plan {
-    let missing: Vec<&String> = seen.missing.keys().collect();
-    if missing.is_empty() {
-        return Plan::default();
+pub fn plan(here: &Here, seen: &Observation, absent_after: Duration, now: Timestamp) -> Plan {
+    let missing: Vec<(&str, &str)> =
+        seen.missing.keys().filter_map(|user| Some((namespace(here, user)?, &**user))).collect();
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for (namespace, _) in &missing {
+        *counts.entry(namespace).or_default() += 1;
     }
-    let waited = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default() >= absent_after;
-    // An API server that knows nobody at all is more likely a wrong one than one where everybody left.
-    let too_many = missing.len() > ALWAYS.max(seen.users / SHARE) || missing.len() == seen.users;
-    if too_many {
-        let all: Vec<&str> = missing.iter().map(|user| user.as_str()).collect();
-        let word = short_hash(&all.join("\n"), WORD);
-        if seen.release.as_ref() == Some(&word) && seen.held_since.is_some_and(waited) {
-            return Plan { sweep: missing.into_iter().cloned().collect(), ..Plan::default() };
-        }
-        let more = all.len().saturating_sub(NAMED);
-        let mut named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-        if more > 0 {
-            named = format!("{named} and {more} more");
-        }
-        return Plan { held: Some(Held { count: all.len(), users: seen.users, word, named }), ..Plan::default() };
-    }
-    let since =
-        |user: &String| seen.on_record.iter().find(|absent| absent.user == *user).map_or(now, |absent| absent.since.0);
-    let absent = |user: &String| AbsentUser {
-        user: user.clone(),
-        secret: seen.secrets.get(user).cloned(),
+    let brake = Brake::of(&counts, seen.users);
+    let on_record: HashMap<&str, Timestamp> =
+        seen.on_record.iter().map(|absent| (&*absent.user, absent.since.0)).collect();
+    let recorded = recorded(&missing, &counts, &brake, &on_record);
+    let since = |user: &str| on_record.get(user).copied().unwrap_or(now);
+    let absent = |user: &&str| AbsentUser {
+        user: (*user).to_owned(),
+        secret: seen.secrets.get(*user).cloned(),
         since: Time(since(user)),
     };
-    let absent: Vec<AbsentUser> = missing.into_iter().map(absent).collect();
-    let known = |absent: &&AbsentUser| seen.on_record.iter().any(|on_record| on_record.user == absent.user);
-    let sweep = absent.iter().filter(known).filter(|absent| waited(absent.since.0)).map(|absent| absent.user.clone());
-    Plan { sweep: sweep.collect(), absent, held: None }
+    let waited = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default() >= absent_after;
+    let released = |namespace: &str, since: Timestamp| {
+        !brake.holds(namespace) || seen.release.as_ref().is_some_and(|said| is_released(here, said, namespace, since))
+    };
+    // Nobody goes at first sight: what is not on record cannot be undone in time.
+    let goes = |(namespace, user): &&(&str, &str)| {
+        on_record.get(user).is_some_and(|since| waited(*since) && released(namespace, *since))
+    };
+    let held = brake.groups().into_iter().map(|whose| {
+        let all = missing.iter().filter(|(namespace, _)| whose.is_none_or(|whose| whose == *namespace));
+        let (these, more): (Vec<&str>, Vec<&str>) =
+            all.map(|(_, user)| *user).partition(|user| recorded.contains(user));
+        let last = these.iter().map(|user| since(user)).max().unwrap_or(now);
+        Held {
+            namespace: whose.map(str::to_owned),
+            count: these.len(),
+            more: more.len(),
+            word: word(here, whose, last.as_second()),
+            named: some_of(&these),
+            due: last.checked_add(absent_after).unwrap_or(Timestamp::MAX),
+        }
+    });
+    Plan {
+        absent: recorded.iter().map(absent).collect(),
+        sweep: missing.iter().filter(goes).map(|(_, user)| (*user).to_owned()).collect(),
+        held: held.collect(),
+        users: seen.users,
+    }
+}
+
+fn namespace<'u>(here: &Here, user: &'u str) -> Option<&'u str> {
+    here.scope.access_of(user).map(|(namespace, _)| namespace)
+}
+
+/// Who is on record. That somebody is held is no reason to forget since when others are missing; whoever floods the record comes last.
+fn recorded<'u>(
+    missing: &[(&'u str, &'u str)],
+    counts: &BTreeMap<&str, usize>,
+    brake: &Brake,
+    on_record: &HashMap<&str, Timestamp>,
+) -> BTreeSet<&'u str> {
+    let (mut held, free): (Vec<_>, Vec<_>) = missing.iter().partition(|(namespace, _)| brake.holds(namespace));
+    held.sort_by_key(|(namespace, user)| (!on_record.contains_key(user), counts.get(namespace), *namespace, *user));
+    held.truncate(HELD);
+    held.into_iter().chain(free).map(|(_, user)| user).collect()
+}
+
+/// Some of many, and how many more there are.
+fn some_of(all: &[&str]) -> String {
+    let named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cover::tests::here;
     use super::*;
     use crate::sweep::observe::Holding;
 
@@ -98,58 +133,148 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn miss(seen: &mut Observation, namespace: &str, count: usize) {
+        seen.missing.extend((0..count).map(|n| (format!("k.{namespace}.app{n:04}"), Holding::default())));
+    }
+
     fn seen(missing: usize, users: usize) -> Observation {
-        let missing = (0..missing).map(|n| (format!("k.ns.app{n}"), Holding::default())).collect();
-        Observation { users, missing, ..Observation::default() }
+        let mut seen = Observation { users, ..Observation::default() };
+        miss(&mut seen, "ns", missing);
+        seen
+    }
+
+    /// A look at a second, after which its record stands.
+    fn look(seen: &mut Observation, second: i64) -> Plan {
+        let plan = plan(&here(), seen, HOUR, at(second));
+        seen.on_record.clone_from(&plan.absent);
+        plan
+    }
+
+    fn since(plan: &Plan, user: &str) -> i64 {
+        plan.absent.iter().find(|absent| absent.user == user).unwrap().since.0.as_second()
     }
 
     #[test]
     fn nobody_missing_is_nothing_to_say() {
-        assert_eq!(plan(&seen(0, 100), HOUR, at(0)), Plan::default());
+        assert_eq!(look(&mut seen(0, 100), 0), Plan { users: 100, ..Plan::default() });
+        assert_eq!(look(&mut seen(0, 0), 0), Plan::default());
     }
 
     #[test]
     fn who_is_missing_is_remembered_and_swept_when_the_time_has_passed() {
         let mut seen = seen(1, 20);
-        let first = plan(&seen, HOUR, at(1000));
+        let first = look(&mut seen, 1000);
         assert_eq!((first.absent.len(), first.sweep.len()), (1, 0));
-        seen.on_record = first.absent;
-        assert!(plan(&seen, HOUR, at(4599)).sweep.is_empty());
-        let due = plan(&seen, HOUR, at(4600));
-        assert_eq!((&*due.sweep[0], due.sweep.len(), due.is_released()), ("k.ns.app0", 1, false));
+        assert!(look(&mut seen, 4599).sweep.is_empty());
+        let due = look(&mut seen, 4600);
+        assert_eq!((&*due.sweep[0], due.sweep.len(), due.held), ("k.ns.app0000", 1, Vec::new()));
     }
 
     #[test]
     fn the_secret_of_a_long_name_is_put_on_record_while_somebody_knows_it() {
         let mut seen = seen(1, 20);
-        seen.secrets.insert("k.ns.app0".into(), "long-kafka-credentials".into());
-        let plan = plan(&seen, HOUR, at(0));
-        assert_eq!(plan.absent[0].secret.as_deref(), Some("long-kafka-credentials"));
+        seen.secrets.insert("k.ns.app0000".into(), "long-kafka-credentials".into());
+        assert_eq!(look(&mut seen, 0).absent[0].secret.as_deref(), Some("long-kafka-credentials"));
     }
 
     #[test]
     fn nobody_is_swept_at_first_sight_however_short_the_time() {
-        assert!(plan(&seen(1, 20), Duration::ZERO, at(1000)).sweep.is_empty());
+        let mut seen = seen(1, 20);
+        assert!(plan(&here(), &seen, Duration::ZERO, at(1000)).sweep.is_empty());
+        seen = self::seen(11, 100);
+        seen.release = Some(word(&here(), Some("ns"), 1000));
+        assert!(plan(&here(), &seen, Duration::ZERO, at(1000)).sweep.is_empty());
     }
 
     #[test]
-    fn too_many_at_once_are_held_until_exactly_they_are_released() {
+    fn too_many_at_once_are_held_until_they_are_released() {
         let mut seen = seen(11, 100);
-        let held = plan(&seen, HOUR, at(0)).held.unwrap();
-        assert_eq!((held.count, held.users), (11, 100));
+        let held = look(&mut seen, 0).held.remove(0);
+        assert_eq!((held.count, held.more, held.namespace.as_deref(), held.due), (11, 0, Some("ns"), at(3600)));
         assert!(held.named.ends_with("and 6 more"));
+        assert!(look(&mut seen, 4000).sweep.is_empty(), "nobody said anything");
         seen.release = Some(held.word);
-        seen.held_since = Some(at(0));
-        assert!(plan(&seen, HOUR, at(10)).held.is_some(), "the time has to pass all the same");
-        let released = plan(&seen, HOUR, at(3600));
-        assert_eq!((released.sweep.len(), released.is_released()), (11, true));
-        seen.missing.insert("k.ns.late".into(), Holding::default());
-        assert!(plan(&seen, HOUR, at(3600)).held.is_some(), "one more is another question");
+        assert!(look(&mut seen, 3599).sweep.is_empty(), "the time has to pass all the same");
+        assert_eq!(look(&mut seen, 3600).sweep.len(), 11);
+    }
+
+    #[test]
+    fn a_word_holds_for_whom_it_was_said_and_for_nobody_later() {
+        let mut seen = seen(11, 100);
+        let word = look(&mut seen, 0).held.remove(0).word;
+        seen.release = Some(word.clone());
+        for (n, second) in [(0, 30), (1, 60), (2, 90)] {
+            seen.missing.insert(format!("k.ns.late{n}"), Holding::default());
+            let held = look(&mut seen, second).held.remove(0);
+            assert_ne!(held.word, word, "one more is another question");
+            assert_eq!(held.due, at(second + 3600));
+        }
+        let plan = look(&mut seen, 9000);
+        assert_eq!(plan.sweep.len(), 11);
+        assert!(plan.sweep.iter().all(|user| user.starts_with("k.ns.app")), "{:?}", plan.sweep);
+
+        // Months later the same users are missing again: nobody was asked about that.
+        let mut again = self::seen(11, 100);
+        again.release = Some(word);
+        look(&mut again, 1_000_000);
+        assert!(look(&mut again, 2_000_000).sweep.is_empty());
+    }
+
+    #[test]
+    fn who_comes_back_and_goes_again_is_not_who_was_released() {
+        let mut seen = seen(11, 100);
+        seen.release = Some(look(&mut seen, 0).held.remove(0).word);
+        let back = seen.missing.remove("k.ns.app0003").unwrap();
+        look(&mut seen, 30);
+        seen.missing.insert("k.ns.app0003".into(), back);
+        look(&mut seen, 60);
+        let plan = look(&mut seen, 9000);
+        assert_eq!(plan.sweep.len(), 10);
+        assert!(!plan.sweep.contains(&"k.ns.app0003".to_owned()));
+    }
+
+    #[test]
+    fn a_namespace_that_is_held_neither_holds_others_nor_has_them_wait_anew() {
+        let mut seen = seen(0, 100);
+        miss(&mut seen, "shop", 2);
+        look(&mut seen, 0);
+        miss(&mut seen, "ns", 11);
+        let plan = look(&mut seen, 1800);
+        assert_eq!((plan.held.len(), plan.held[0].namespace.as_deref()), (1, Some("ns")));
+        assert_eq!((since(&plan, "k.shop.app0000"), since(&plan, "k.ns.app0000")), (0, 1800));
+        assert_eq!(look(&mut seen, 3600).sweep, ["k.shop.app0000", "k.shop.app0001"]);
+    }
+
+    #[test]
+    fn many_namespaces_at_once_are_held_and_keep_their_time() {
+        let mut seen = seen(2, 20);
+        look(&mut seen, 0);
+        ["a", "b", "c"].into_iter().for_each(|namespace| miss(&mut seen, namespace, 2));
+        let plan = look(&mut seen, 600);
+        assert_eq!((plan.held.len(), plan.held[0].namespace.as_deref(), plan.held[0].count), (1, None, 8));
+        assert_eq!((since(&plan, "k.ns.app0000"), since(&plan, "k.a.app0000")), (0, 600));
+        assert!(look(&mut seen, 90_000).sweep.is_empty());
+        seen.release = Some(plan.held[0].word.clone());
+        assert_eq!(look(&mut seen, 90_000).sweep.len(), 8);
+        seen.missing.retain(|user, _| user.starts_with("k.ns."));
+        assert_eq!(look(&mut seen, 90_000).held, []);
     }
 
     #[test]
     fn an_api_server_that_knows_nobody_is_asked_about() {
-        assert!(plan(&seen(2, 2), HOUR, at(0)).held.is_some());
-        assert!(plan(&seen(2, 3), HOUR, at(0)).held.is_none());
+        assert_eq!(look(&mut seen(2, 2), 0).held[0].namespace, None);
+        assert_eq!(look(&mut seen(2, 3), 0).held, []);
+    }
+
+    #[test]
+    fn whoever_floods_the_record_comes_last() {
+        let mut seen = seen(5000, 8000);
+        ["a", "b"].into_iter().for_each(|namespace| miss(&mut seen, namespace, 900));
+        let plan = look(&mut seen, 0);
+        assert_eq!((plan.absent.len(), plan.held[0].count, plan.held[0].more), (HELD, HELD, 6800 - HELD));
+        let of = |namespace: &str| plan.absent.iter().filter(|absent| absent.user.starts_with(namespace)).count();
+        assert_eq!((of("k.a."), of("k.b."), of("k.ns.")), (900, 900, HELD - 1800));
+        miss(&mut seen, "c", 1);
+        assert_eq!(look(&mut seen, 30).absent, plan.absent, "who is on record stays");
     }
 }

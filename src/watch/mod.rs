@@ -183,12 +183,6 @@ impl World {
         refusal(claim, &cluster.spec.topics.limits, admitted)
     }
 
-    /// Whether anybody asks for an access: a Pod, or a Deployment.
-    #[must_use]
-    pub fn is_asked_for(&self, key: &AccessKey) -> bool {
-        !self.pods.of(key).is_empty() || !self.deployments.of(key).is_empty()
-    }
-
     /// Waits until every table has been filled once that accesses and topics rest on.
     pub async fn complete(&self) {
         tokio::join!(

@@ -1,0 +1,319 @@
+//! Who stands for a user in Kafka: whoever has the operator look after it, on this very Kafka. Pure.
+//!
+//! A name is not enough. A claim on a cluster that leads elsewhere, or that is not there, and a Pod that carries a label and asks for
+//! nothing are looked after nowhere or elsewhere: would they cover a user, its rights stayed for as long as somebody likes, whatever their
+//! lender says. What cannot be read, or may lead to this Kafka, is no such evidence.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::api::names::Scope;
+use crate::api::resources::{AccessClaim, BrokerCluster};
+use crate::intent::{Intent, Problem};
+use crate::watch::table::Name;
+use crate::watch::{AccessKey, DeploymentFacts, PodFacts, World};
+
+/// The cluster whose users are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Here {
+    /// `namespace/name` of the `BrokerCluster`.
+    pub cluster: String,
+    /// Its uid: one that is made anew is another.
+    pub uid: String,
+    /// What its users begin with.
+    pub scope: Scope,
+    /// The id by which Kafka knows itself, once it is known.
+    pub kafka: Option<String>,
+}
+
+/// What is known of a `BrokerCluster` that somebody names.
+#[derive(Debug, Clone)]
+pub enum There {
+    /// There is none.
+    Gone,
+    /// There is one, and nothing is known of it.
+    Unreadable,
+    /// There is this one.
+    Seen(Arc<BrokerCluster>),
+}
+
+/// One who stands for an access.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stand {
+    /// Whatever it asks for cannot be read.
+    Unreadable,
+    /// It asks for the access on a cluster.
+    On {
+        /// The `BrokerCluster`, as `namespace/name`.
+        cluster: String,
+        /// The user on record. Nobody but the operator writes that, and only once it worked on the cluster.
+        user: Option<String>,
+    },
+}
+
+impl Stand {
+    /// A claim's; `default` is the cluster of claims of its namespace that name none.
+    #[must_use]
+    pub fn of_claim(claim: &AccessClaim, default: impl FnOnce() -> String) -> Self {
+        let status = claim.status.as_ref();
+        let named = [Some(&claim.spec.cluster), status.and_then(|status| status.cluster.as_ref())];
+        let named = named.into_iter().flatten().find(|cluster| !cluster.is_empty()).cloned();
+        Self::On { cluster: named.unwrap_or_else(default), user: status.and_then(|status| status.username.clone()) }
+    }
+
+    /// A Pod's, where no claim says where its access is; nothing where it asks for nothing, or for another access than its label says.
+    #[must_use]
+    pub fn of_pod(pod: &PodFacts, default: impl FnOnce() -> String) -> Option<Self> {
+        Self::of_request(pod.intent.as_deref()?, &pod.access_key().1, pod.names_cluster, default)
+    }
+
+    /// The same of a Deployment of the contract of 2017.
+    #[must_use]
+    pub fn of_deployment(deployment: &DeploymentFacts, default: impl FnOnce() -> String) -> Option<Self> {
+        Self::of_request(&deployment.intent, &deployment.access_key().1, deployment.names_cluster, default)
+    }
+
+    fn of_request(
+        intent: &Result<Intent, Vec<Problem>>,
+        access: &str,
+        names_cluster: bool,
+        default: impl FnOnce() -> String,
+    ) -> Option<Self> {
+        let Ok(intent) = intent else { return Some(Self::Unreadable) };
+        let cluster = || if names_cluster { intent.cluster.to_string() } else { default() };
+        (intent.access_name() == access).then(|| Self::On { cluster: cluster(), user: None })
+    }
+}
+
+impl Here {
+    /// Whether somebody who stands for the access of a user has it looked after here.
+    #[must_use]
+    pub fn is_covered(&self, user: &str, stand: &Stand, there: impl Fn(&str) -> There) -> bool {
+        let Stand::On { cluster, user: on_record } = stand else { return true };
+        if *cluster == self.cluster {
+            return true;
+        }
+        match there(cluster) {
+            // Whoever deletes a BrokerCluster does not say that its users are to go; but where nobody was ever served, there are none.
+            There::Gone => on_record.as_deref() == Some(user),
+            There::Unreadable => true,
+            There::Seen(other) => self.may_be(&other),
+        }
+    }
+
+    /// Whether another `BrokerCluster` may make the same users in the same Kafka.
+    fn may_be(&self, other: &BrokerCluster) -> bool {
+        let status = other.status.as_ref();
+        let scope = other.spec.scope.as_ref().or_else(|| status?.scope.as_ref());
+        let kafka = status.and_then(|status| status.kafka_cluster_id.as_ref());
+        scope.is_none_or(|scope| scope == self.scope.as_ref())
+            && kafka.zip(self.kafka.as_ref()).is_none_or(|(theirs, ours)| theirs == ours)
+    }
+}
+
+/// What the watches know of a `BrokerCluster`, or, of one that they cannot read, the list.
+#[must_use]
+pub fn there(world: &World, listed: &BTreeSet<Name>, cluster: &str) -> There {
+    let Some((namespace, name)) = cluster.split_once('/') else { return There::Gone };
+    match world.clusters.get(&(namespace, name)) {
+        Some(cluster) => There::Seen(cluster),
+        None if listed.contains(&(namespace.to_owned(), name.to_owned())) => There::Unreadable,
+        None => There::Gone,
+    }
+}
+
+/// Whether a claim covers a user, as far as the watches tell.
+#[must_use]
+pub fn has_claim(world: &World, here: &Here, user: &str, (namespace, access): &AccessKey) -> bool {
+    let claim = world.accesses.get(&(namespace, access));
+    claim.is_some_and(|claim| {
+        let stand = Stand::of_claim(&claim, || world.default_of(namespace));
+        here.is_covered(user, &stand, |cluster| there(world, &BTreeSet::new(), cluster))
+    })
+}
+
+/// Whether anybody covers a user, as far as the watches tell; `listed` are the names of all BrokerClusters. Where there is a claim, it says
+/// where the access is, and Pods lead to no other.
+#[must_use]
+pub fn is_asked_for(world: &World, here: &Here, listed: &BTreeSet<Name>, user: &str, key: &AccessKey) -> bool {
+    let default = || world.default_of(&key.0);
+    let stands: Vec<Stand> = if let Some(claim) = world.accesses.get(&(&key.0, &key.1)) {
+        vec![Stand::of_claim(&claim, default)]
+    } else if world.opted_in(&key.0) || !world.namespaces.unreadable().is_empty() {
+        let (pods, deployments) = (world.pods.of(key), world.deployments.of(key));
+        let pods = pods.iter().filter_map(|pod| Stand::of_pod(pod, default));
+        pods.chain(deployments.iter().filter_map(|one| Stand::of_deployment(one, default))).collect()
+    } else {
+        Vec::new()
+    };
+    stands.iter().any(|stand| here.is_covered(user, stand, |cluster| there(world, listed, cluster)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::annotations::{ACCESS, CLUSTER, CONSUMES, LABEL_2017, LABEL_2017_VALUES};
+    use crate::api::names::ClusterRef;
+    use crate::watch::NamespaceFacts;
+    use crate::watch::reach::Reach;
+
+    /// The user that these tests are about, and its access.
+    pub const USER: &str = "k.shop.web";
+
+    /// The access of the user.
+    pub fn key() -> AccessKey {
+        ("shop".to_owned(), "web".to_owned())
+    }
+
+    /// The cluster `ops/default`, on Kafka `K1`.
+    pub fn here() -> Here {
+        let scope = Scope::parse("k").unwrap();
+        Here { cluster: "ops/default".into(), uid: "uid".into(), scope, kafka: Some("K1".into()) }
+    }
+
+    /// A world with clusters: this one, others on the same Kafka and elsewhere, and one of which nothing is known.
+    pub fn world() -> World {
+        let world = World::new(ClusterRef { namespace: "ops".into(), name: "default".into() }, Reach::default());
+        for (name, scope, kafka) in [
+            ("default", "k", Some("K1")),
+            ("twin", "k", Some("K1")),
+            ("stranger", "other", Some("K1")),
+            ("elsewhere", "k", Some("K2")),
+            ("silent", "k", None),
+        ] {
+            let cluster = json!({
+                "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "BrokerCluster",
+                "metadata": {"namespace": "ops", "name": name},
+                "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "a"}}},
+                "status": {"scope": scope, "kafkaClusterId": kafka},
+            });
+            world.clusters.put(("ops".to_owned(), name.to_owned()), serde_json::from_value(cluster).unwrap());
+        }
+        world
+    }
+
+    /// A claim for the access, as the API server has it.
+    pub fn claim(cluster: &str, user: Option<&str>) -> Value {
+        json!({
+            "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "AccessClaim",
+            "metadata": {"namespace": "shop", "name": "web"},
+            "spec": {"source": "Pods", "workload": "web", "cluster": cluster},
+            "status": {"username": user},
+        })
+    }
+
+    /// The metadata of a Pod that carries the label, with annotations.
+    pub fn pod(annotations: &Value) -> Value {
+        json!({
+            "namespace": "shop", "name": "web", "uid": "uid", "labels": {ACCESS: "web"}, "annotations": annotations,
+        })
+    }
+
+    fn opt_in(world: &World) {
+        world.namespaces.put((String::new(), "shop".to_owned()), NamespaceFacts::default());
+    }
+
+    fn asked(world: &World) -> bool {
+        is_asked_for(world, &here(), &[("ops".to_owned(), "broken".to_owned())].into(), USER, &key())
+    }
+
+    #[test]
+    fn a_claim_covers_the_user_of_the_kafka_that_its_cluster_leads_to() {
+        for (cluster, user, covers, listed_too) in [
+            ("ops/default", None, true, true),
+            ("", None, true, true),
+            ("ops/twin", None, true, true),
+            ("ops/silent", None, true, true),
+            ("ops/stranger", None, false, false),
+            ("ops/elsewhere", Some(USER), false, false),
+            ("nowhere/none", None, false, false),
+            ("not a name", None, false, false),
+            ("ops/gone", Some(USER), true, true),
+            ("ops/gone", Some("other.shop.web"), false, false),
+            ("ops/broken", None, false, true),
+        ] {
+            let world = world();
+            world.accesses.put(key(), serde_json::from_value(claim(cluster, user)).unwrap());
+            // A Pod beside the claim leads to no other cluster than the claim does.
+            opt_in(&world);
+            let beside = serde_json::from_value(pod(&json!({CONSUMES: "a"}))).unwrap();
+            world.pods.put(key(), world.pod_facts(&beside).unwrap());
+            assert_eq!(has_claim(&world, &here(), USER, &key()), covers, "{cluster} {user:?}");
+            assert_eq!(asked(&world), listed_too, "{cluster} {user:?}, and what is listed");
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_from_a_kafka_of_which_nothing_is_known() {
+        let world = world();
+        let nothing_known = Here { kafka: None, ..here() };
+        world.accesses.put(key(), serde_json::from_value(claim("ops/elsewhere", None)).unwrap());
+        assert!(has_claim(&world, &nothing_known, USER, &key()));
+        world.accesses.put(key(), serde_json::from_value(claim("ops/stranger", None)).unwrap());
+        assert!(!has_claim(&world, &nothing_known, USER, &key()), "its users are called otherwise, wherever they are");
+    }
+
+    #[test]
+    fn a_label_stands_for_nobody() {
+        for (annotations, opted_in, covers) in [
+            (json!({CONSUMES: "a"}), true, true),
+            (json!({CONSUMES: "a"}), false, false),
+            (json!({}), true, false),
+            (json!({CONSUMES: "a", "kafka.admittance.dev/workload": "other"}), true, false),
+            (json!({CONSUMES: "!"}), true, true),
+            (json!({CONSUMES: "!"}), false, false),
+        ] {
+            let world = world();
+            if opted_in {
+                opt_in(&world);
+            }
+            let meta = serde_json::from_value(pod(&annotations)).unwrap();
+            world.pods.put(key(), world.pod_facts(&meta).unwrap());
+            assert_eq!(asked(&world), covers, "{annotations} {opted_in}");
+            world.namespaces.is_forbidden(&None);
+            let asks = world.pods.of(&key())[0].intent.is_some() && !annotations.to_string().contains("other");
+            assert_eq!(asked(&world), asks, "{annotations}: who is opted in cannot be read");
+        }
+    }
+
+    #[test]
+    fn a_pod_or_a_deployment_covers_where_its_cluster_leads() {
+        for (annotations, covers) in [
+            (json!({CONSUMES: "a", CLUSTER: "ops/twin"}), false),
+            (json!({CONSUMES: "a", CLUSTER: "nowhere/none"}), false),
+            (json!({CONSUMES: "a", CLUSTER: "ops/default"}), true),
+        ] {
+            let world = world();
+            opt_in(&world);
+            let meta = serde_json::from_value(pod(&annotations)).unwrap();
+            world.pods.put(key(), world.pod_facts(&meta).unwrap());
+            // Off the default cluster the access has another name than the label says.
+            assert_eq!(asked(&world), covers, "{annotations}");
+        }
+        // A name that is cut from another cluster's is the same, and the cluster is not.
+        for (cluster, covers) in [("ops/twin", true), ("nowhere/twin", false)] {
+            let (world, here) = (world(), Here { cluster: "ops/twin".into(), ..here() });
+            opt_in(&world);
+            let mut meta = pod(&json!({CONSUMES: "a", CLUSTER: cluster}));
+            meta["labels"][ACCESS] = json!("web-twin");
+            world.pods.put(key(), world.pod_facts(&serde_json::from_value(meta).unwrap()).unwrap());
+            let key = ("shop".to_owned(), "web-twin".to_owned());
+            assert_eq!(is_asked_for(&world, &here, &BTreeSet::new(), "k.shop.web-twin", &key), covers, "{cluster}");
+        }
+        let world = world();
+        opt_in(&world);
+        let labels = json!({LABEL_2017: LABEL_2017_VALUES[0]});
+        let meta = json!({
+            "namespace": "shop", "name": "web", "uid": "uid", "labels": labels, "annotations": {"topic.kafka.nb/consumes": "a"},
+        });
+        let install = ClusterRef { namespace: "ops".into(), name: "default".into() };
+        let facts = DeploymentFacts::new(serde_json::from_value(meta).unwrap(), &install).unwrap();
+        world.deployments.put(key(), facts);
+        assert!(asked(&world));
+        let elsewhere = NamespaceFacts { cluster: Some("ops/elsewhere".into()), ..NamespaceFacts::default() };
+        world.namespaces.put((String::new(), "shop".to_owned()), elsewhere);
+        assert!(!asked(&world), "it names no cluster, and its namespace's default is on another Kafka");
+    }
+}

@@ -4,7 +4,7 @@
 pub mod controller;
 pub mod deadline;
 #[cfg(test)]
-mod echo;
+pub(crate) mod echo;
 pub mod events;
 pub mod health;
 pub mod kubernetes;

@@ -88,6 +88,7 @@ async fn send(context: &Context, messages: Vec<Message<'_>>, due: &BTreeSet<Entr
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use serde_json::{Value, json};
 
@@ -99,7 +100,8 @@ mod tests {
     use crate::clusters::{Clusters, Halt};
     use crate::runtime::controller::Controller;
     use crate::runtime::echo::{Sent, api_server};
-    use crate::runtime::events::Events;
+    use crate::runtime::events::{Events, REPEAT};
+    use crate::runtime::queue::Next;
     use crate::watch::reach::Reach;
     use crate::watch::{PodFacts, World};
 
@@ -189,6 +191,16 @@ mod tests {
             context.halted(&key(), halt(reason)).await;
         }
         assert_eq!(told(&sent), [""; 0], "looks that stop in turn write nothing new");
+    }
+
+    #[tokio::test]
+    async fn where_the_cluster_cannot_be_worked_with_pods_are_looked_at_again_before_their_events_are_gone() {
+        let (context, sent) = operator();
+        let Ok(Next::After(next)) = context.look(&key()).await else { panic!("nobody would tell them again") };
+        assert!(next + REPEAT < Duration::from_secs(3600), "{next:?}");
+        let told = told(&sent);
+        let others: Vec<_> = told.iter().filter(|told| !told.starts_with("AccessClaim")).cloned().collect();
+        assert_eq!(others, everybody("ClusterNotFound"));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, WorkloadOwner};
 use crate::intent::{Intent, Problem};
-use crate::watch::{AccessKey, DeploymentFacts, PodFacts};
+use crate::watch::{AccessKey, DeploymentFacts, Maker, PodFacts};
 
 /// A request for an access.
 #[derive(Debug, Clone)]
@@ -91,14 +91,26 @@ impl Asker {
             Self::Pod(_) => "v1",
             Self::Deployment(_) => "apps/v1",
         };
-        ObjectReference {
-            api_version: Some(version.to_owned()),
-            kind: Some(self.kind().to_owned()),
-            namespace: Some(self.namespace().to_owned()),
-            name: Some(self.name().to_owned()),
-            uid: Some(self.uid().to_owned()),
-            ..ObjectReference::default()
-        }
+        reference(self.namespace(), (version, self.kind()), (self.name(), self.uid()))
+    }
+
+    /// What made it, for an Event about that: `kubectl describe` finds Events by the uid, so it is the ReplicaSet of a Deployment's Pod.
+    #[must_use]
+    pub fn maker(&self) -> Option<ObjectReference> {
+        let Self::Pod(pod) = self else { return None };
+        let Maker { api_version, kind, name, uid } = pod.maker.as_deref()?;
+        Some(reference(&pod.namespace, (api_version, kind), (name, uid)))
+    }
+}
+
+fn reference(namespace: &str, (api_version, kind): (&str, &str), (name, uid): (&str, &str)) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::standing::Standing;
 use super::verdicts::Verdict;
+use crate::api::names::{MAX_LABEL, MAX_OBJECT, joined_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Right};
 
@@ -32,16 +33,27 @@ impl Lending<'_> {
         }
     }
 
-    /// What the owner would have to do, as commands that can be sent to it.
+    /// What the owner would have to do, as commands that can be sent to it. They may be run again, and for the next who borrows: the Role is
+    /// the same for all, and each has a binding of its own.
     fn help(&self, account: &str) -> String {
+        const APPLY: &str = "--dry-run=client -o yaml | kubectl apply -f -";
         let (kind, resource, _) = self.what();
         let Self { to, name, owner, object, .. } = self;
         let verb = self.right.verb();
+        let (role, binding) = self.names(account);
         format!(
-            "{kind} {name} belongs to namespace {owner}; who administers it can grant it: kubectl create role {verb}-{object} -n {owner} \
-             --verb={verb} --resource={resource}.kafka.admittance.dev --resource-name={object} && kubectl create rolebinding \
-             {verb}-{object}-{to} -n {owner} --role={verb}-{object} --serviceaccount={to}:{account}"
+            "{kind} {name} belongs to namespace {owner}; who administers it can grant it: kubectl create role {role} -n {owner} --verb={verb} \
+             --resource={resource}.kafka.admittance.dev --resource-name={object} {APPLY} && kubectl create rolebinding {binding} -n {owner} \
+             --role={role} --serviceaccount={to}:{account} {APPLY}"
         )
+    }
+
+    /// The Role and the RoleBinding. RBAC's names may have a colon, which no other name has: no two borrowers share a binding.
+    fn names(&self, account: &str) -> (String, String) {
+        let role = joined_name(&[self.right.verb(), self.object], MAX_LABEL);
+        let borrower = joined_name(&[&format!("{}:{account}", self.to)], MAX_OBJECT - MAX_LABEL - 1);
+        let binding = format!("{role}:{borrower}");
+        (role, binding)
     }
 }
 
@@ -67,5 +79,73 @@ pub fn judge(lending: &Lending<'_>) -> Standing {
         Some(Verdict::Denied { account }) => Standing::Refused(owned_elsewhere, lending.help(account)),
         // No Pod asks, and none is remembered.
         None => Standing::Refused(owned_elsewhere, format!("{kind} {name} belongs to namespace {owner}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::runtime::events::NOTE;
+
+    fn lending<'l>(to: &'l str, owner: &'l str, object: &'l str) -> Lending<'l> {
+        Lending { to, name: object, right: Right::Consume, owner, object, verdict: None, before: &[] }
+    }
+
+    fn help(lending: &Lending<'_>, account: &str) -> String {
+        let verdict = Verdict::Denied { account: account.to_owned() };
+        let Standing::Refused(_, message) = judge(&Lending { verdict: Some(&verdict), ..*lending }) else { panic!() };
+        message
+    }
+
+    #[test]
+    fn the_commands_can_be_run_again_and_for_the_next_who_borrows() {
+        let message = help(&lending("web", "shop", "orders"), "default");
+        let (said, commands) = message.split_once(": ").unwrap();
+        assert_eq!(said, "topic orders belongs to namespace shop; who administers it can grant it");
+        let commands: Vec<&str> = commands.split(" && ").collect();
+        let apply = "--dry-run=client -o yaml | kubectl apply -f -";
+        assert_eq!(
+            commands,
+            [
+                format!(
+                    "kubectl create role consume-orders -n shop --verb=consume --resource=topicclaims.kafka.admittance.dev \
+                     --resource-name=orders {apply}"
+                ),
+                format!(
+                    "kubectl create rolebinding consume-orders:web:default -n shop --role=consume-orders --serviceaccount=web:default {apply}"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn no_two_who_borrow_share_a_binding() {
+        let (long, other) = ("x".repeat(250), "x".repeat(249));
+        let borrowers = [
+            ("orders", "web", "default"),
+            ("orders", "web", "two"),
+            ("orders", "web-two", "default"),
+            ("orders-web", "two", "default"),
+            ("orders", "web", "two-default"),
+            (&long, "web", "default"),
+            (&other, "web", "default"),
+            ("orders", "web", &long),
+            ("orders", "web", &other),
+        ];
+        let names = borrowers.map(|(object, to, account)| lending(to, "shop", object).names(account));
+        let bindings: BTreeSet<&String> = names.iter().map(|(_, binding)| binding).collect();
+        assert_eq!(bindings.len(), names.len(), "{bindings:?}");
+        for (role, binding) in &names {
+            assert!(role.len() <= MAX_LABEL && binding.len() <= MAX_OBJECT, "{role} {binding}");
+        }
+    }
+
+    #[test]
+    fn the_commands_of_long_names_fit_into_an_event() {
+        let (space, other, topic) = ("s".repeat(40), "o".repeat(40), "t".repeat(100));
+        let message = help(&lending(&space, &other, &topic), "a-service-account");
+        assert!(message.len() <= NOTE, "{} bytes", message.len());
     }
 }

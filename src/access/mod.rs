@@ -5,6 +5,7 @@
 //! API server alone.
 
 pub mod apply;
+mod askers;
 pub mod asks;
 pub mod copies;
 pub mod credentials;
@@ -123,7 +124,10 @@ impl Controller for Context {
     }
 
     async fn halted(&self, key: &AccessKey, halt: Halt) -> Next {
-        report::halted(self, key, &halt.unusable()).await;
+        let why = halt.unusable();
+        if !report::halted(self, key, &why).await {
+            askers::tell_halted(self, key, &why).await;
+        }
         Next::Failed
     }
 }
@@ -156,12 +160,13 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
         return Ok(Next::Idle);
     }
     if let Err(unusable) = &seen.held {
-        report::halted(context, key, unusable).await;
-        report::tell_askers(context, &seen, &plan).await;
-        // The cluster tells when it works again.
-        return Ok(Next::Idle);
+        let ready = report::halted(context, key, unusable).await;
+        askers::tell(context, &seen, &plan, ready).await;
+        // The cluster tells when it works again; who waits is told again before.
+        return Ok(if seen.asks.is_empty() { Next::Idle } else { Next::After(spread(key)) });
     }
     report::report(context, &seen, &plan, &applied).await?;
+    askers::tell(context, &seen, &plan, false).await;
     let looks = [Some(spread(key)), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
     Ok(match plan.obstacle.as_ref().map(|obstacle| obstacle.reason) {
         Some(Reason::Provisioning) => Next::After(SOON),

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::apply::Applied;
-use super::asks::Asker;
 use super::echo;
 use super::observe::{Held, Observation, SecretView};
 use super::plan::Plan;
@@ -29,7 +28,7 @@ const PREFIX: &str = "OwnGroupPrefix";
 /// The same of transactional ids.
 const IDS: &str = "OwnTransactionalIds";
 /// The action that Events name.
-const ACTION: &str = "GrantKafkaAccess";
+pub(super) const ACTION: &str = "GrantKafkaAccess";
 
 /// Reports the end of a pass.
 ///
@@ -97,7 +96,6 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         plan.drift.count();
         context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
-    tell_askers(context, seen, plan).await;
     Ok(())
 }
 
@@ -192,9 +190,9 @@ fn drifted(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &P
     message.map(|message| format!("put right: {message}"))
 }
 
-/// Reports a pass that failed.
-pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
-    let Some(claim) = context.world.accesses.get(&(&key.0, &key.1)) else { return };
+/// Reports a pass that failed. Returns whether the access is ready all the same.
+pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) -> bool {
+    let Some(claim) = context.world.accesses.get(&(&key.0, &key.1)) else { return false };
     let before = claim.status.clone().unwrap_or_default();
     let mut status = before.clone();
     if !condition(&before.conditions, READY).is_some_and(|said| stands(said, why)) {
@@ -209,6 +207,7 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) {
     if let Err(error) = write(context, &claim, &before, &status).await {
         tracing::warn!(namespace = key.0, access = key.1, %error, "the status was not written");
     }
+    condition(&status.conditions, READY).is_some_and(|said| said.status == "True")
 }
 
 /// Whether what was said holds beside why a pass failed.
@@ -269,25 +268,6 @@ fn merged(status: &AccessClaimStatus) -> Value {
         })
     });
     merged
-}
-
-/// Tells everybody who asks and waits what for: a developer looks there first.
-pub async fn tell_askers(context: &Context, seen: &Observation, plan: &Plan) {
-    let mut faults = Vec::new();
-    for ask in &seen.asks {
-        let fault = plan.strangers.get(ask.by.uid());
-        let Some(why) = fault.or(plan.obstacle.as_ref()) else { continue };
-        // Unlike a Pod's, a Deployment's annotations are corrected in place: one fault is followed by another of its kind.
-        let anew = matches!(ask.by, Asker::Deployment(_)) && fault.is_some();
-        let words = if anew { why.message.as_str() } else { "" };
-        faults.push((&ask.by, why, (why.reason, format!("{} {words}", ask.by.uid()))));
-    }
-    let before = context.told.renew(&seen.key, faults.iter().map(|(.., entry)| entry.clone()).collect());
-    for (asker, why, entry) in &faults {
-        if why.reason != Reason::Provisioning && !before.contains(entry) {
-            context.events.tell(&asker.reference(), ACTION, why.reason, &why.message).await;
-        }
-    }
 }
 
 #[cfg(test)]

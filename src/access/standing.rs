@@ -216,8 +216,8 @@ mod tests {
         let Standing::Refused(_, message) = ask(&denied, "orders", Right::Consume, true, Undeclared::Any) else {
             panic!()
         };
-        assert!(message.contains("kubectl create rolebinding consume-orders-web -n shop"), "{message}");
-        assert!(message.ends_with("--serviceaccount=web:default"), "{message}");
+        assert!(message.contains("kubectl create rolebinding consume-orders:web:default -n shop"), "{message}");
+        assert!(message.contains(" --serviceaccount=web:default "), "{message}");
     }
 
     #[test]

@@ -16,12 +16,12 @@ use kube::Client;
 
 use crate::api::reasons::Reason;
 use crate::runtime::controller::{self, Controller};
-use crate::runtime::events::{Events, Told};
+use crate::runtime::events::{Events, REPEAT, Told};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::World;
 use crate::watch::table::Name;
-use plan::Said;
+use plan::{Plan, Said};
 
 /// How often a claim is looked for that Kubernetes is about to collect.
 const WAIT: Duration = Duration::from_secs(5);
@@ -86,7 +86,17 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     }
     report::tell(context, &seen, &plan.said).await;
     applied?;
-    Ok(if plan.waits { Next::After(WAIT) } else { Next::Idle })
+    Ok(next(&plan))
+}
+
+/// When a ConfigMap is looked at again: what is wrong with it is told again, for it has no status that says so. What is merely ignored is
+/// told once.
+fn next(plan: &Plan) -> Next {
+    if plan.waits {
+        return Next::After(WAIT);
+    }
+    let wrong = plan.said.iter().any(|said| said.reason != Reason::UnknownConfigMapKey);
+    if wrong { Next::After(REPEAT) } else { Next::Idle }
 }
 
 #[cfg(test)]
@@ -94,6 +104,19 @@ mod tests {
     use kube::core::Status;
 
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_again() {
+        let plan = |waits, reasons: &[Reason]| {
+            let said = |&reason| Said { reason, message: "why".to_owned(), by_reason: false };
+            Plan { waits, said: reasons.iter().map(said).collect(), step: None }
+        };
+        let (wrong, ignored) = (Reason::InvalidValue, Reason::UnknownConfigMapKey);
+        assert_eq!(next(&plan(false, &[ignored, wrong])), Next::After(REPEAT));
+        assert_eq!(next(&plan(true, &[wrong])), Next::After(WAIT));
+        assert_eq!(next(&plan(false, &[ignored])), Next::Idle, "nothing is written at rest");
+        assert_eq!(next(&plan(false, &[])), Next::Idle);
+    }
 
     #[test]
     fn what_the_api_server_refuses_is_offered_again_seldom() {

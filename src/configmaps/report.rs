@@ -1,5 +1,7 @@
 //! Tells the author of a ConfigMap: Events, each only when something new is to be said.
 
+use std::time::Instant;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::Context;
@@ -13,8 +15,8 @@ const ACTION: &str = "DeclareTopic";
 /// Says what is new about a ConfigMap.
 pub async fn tell(context: &Context, seen: &Observation, said: &[Said]) {
     let entry = |said: &Said| (said.reason, if said.by_reason { String::new() } else { said.message.clone() });
-    let before = context.told.renew(&seen.name, said.iter().map(entry).collect());
-    for said in said.iter().filter(|said| !before.contains(&entry(said))) {
+    let due = context.told.renew(&seen.name, &said.iter().map(entry).collect(), Instant::now());
+    for said in said.iter().filter(|said| due.contains(&entry(said))) {
         context.events.tell(&reference(seen), ACTION, said.reason, &said.message).await;
     }
 }

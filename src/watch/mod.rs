@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 pub use config_maps::ConfigMapFacts;
 use departed::Departed;
 pub use deployments::DeploymentFacts;
-pub use pods::PodFacts;
+pub use pods::{Maker, PodFacts};
 use reach::{Reach, Scope};
 pub use table::Table;
 pub use unnamed::Unnamed;

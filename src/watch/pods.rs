@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 
 use super::AccessKey;
@@ -15,6 +16,19 @@ use crate::intent::{Intent, Owner, PodMeta, Problem, request};
 
 /// The label by which a `StatefulSet` or `DaemonSet` marks the Pods of one template.
 const REVISION: &str = "controller-revision-hash";
+
+/// What made a Pod, as its owner reference has it: enough for an Event about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maker {
+    /// Its API version.
+    pub api_version: String,
+    /// Its kind, such as `ReplicaSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
 
 /// A Pod that carries an access label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +45,8 @@ pub struct PodFacts {
     pub names_cluster: bool,
     /// What it belongs to, as far up as its labels and names tell.
     pub owner: Option<WorkloadOwner>,
+    /// What made it; nothing where nothing in its namespace did. Pods of one maker share it.
+    pub maker: Option<Arc<Maker>>,
     access: String,
     template: String,
 }
@@ -48,6 +64,7 @@ impl PodFacts {
             intent: request::read(&asking, default_cluster).transpose().map(Arc::new),
             names_cluster: asking.annotations.contains_key(CLUSTER),
             owner: owner(&asking),
+            maker: maker(meta).map(Arc::new),
             access,
             template: template(&asking, meta.uid.as_ref()?),
         })
@@ -59,6 +76,9 @@ impl PodFacts {
         let sibling = siblings.iter().find(|sibling| sibling.template == self.template);
         if let Some(sibling) = sibling.filter(|sibling| sibling.intent == self.intent) {
             self.intent.clone_from(&sibling.intent);
+        }
+        if let Some(sibling) = siblings.iter().find(|sibling| sibling.maker == self.maker) {
+            self.maker.clone_from(&sibling.maker);
         }
         self
     }
@@ -81,7 +101,7 @@ fn asking(meta: &ObjectMeta) -> Option<PodMeta<'_>> {
     fn pairs(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
         map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
-    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let owner = controller(meta);
     Some(PodMeta {
         namespace: meta.namespace.as_deref()?,
         name: meta.name.as_deref(),
@@ -90,6 +110,17 @@ fn asking(meta: &ObjectMeta) -> Option<PodMeta<'_>> {
         annotations: pairs(meta.annotations.as_ref()),
         owner: owner.map(|owner| Owner { kind: &owner.kind, name: &owner.name }),
     })
+}
+
+fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
+    meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+}
+
+fn maker(meta: &ObjectMeta) -> Option<Maker> {
+    // The mirror of a static Pod belongs to its Node, which is in no namespace.
+    let OwnerReference { api_version, kind, name, uid, .. } = controller(meta).filter(|owner| owner.kind != "Node")?;
+    let (api_version, kind) = (api_version.clone(), kind.clone());
+    Some(Maker { api_version, kind, name: name.clone(), uid: uid.clone() })
 }
 
 fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
@@ -154,6 +185,12 @@ mod tests {
         assert!(Arc::ptr_eq(same.intent.as_ref().unwrap(), first.intent.as_ref().unwrap()));
         let edited = pod(3, "a", "payments").beside(std::slice::from_ref(&first));
         assert_ne!(edited.intent, first.intent, "an annotation of a living Pod can be edited, and is its own");
+        for other in [&same, &edited.beside(std::slice::from_ref(&first))] {
+            assert!(
+                Arc::ptr_eq(other.maker.as_ref().unwrap(), first.maker.as_ref().unwrap()),
+                "one maker is held once"
+            );
+        }
         assert_eq!(first.owner, Some(WorkloadOwner { kind: "Deployment".into(), name: "web".into() }));
     }
 
@@ -176,6 +213,23 @@ mod tests {
         assert_eq!(owner("Job", "web-once", "job-name", "web-once"), "Job web-once");
         assert_eq!(owner("StatefulSet", "web", REVISION, "web-5"), "StatefulSet web");
         assert_eq!(owner("FlinkDeployment", "web", "app", "web"), "FlinkDeployment web");
+    }
+
+    #[test]
+    fn a_maker_is_known_well_enough_for_an_event_about_it() {
+        let maker = pod(1, "a", "orders").maker.unwrap();
+        let Maker { api_version, kind, name, uid } = &*maker;
+        assert_eq!([api_version, kind, name, uid], ["apps/v1", "ReplicaSet", "web-a", "a"]);
+        let owned = |kind: &str, controller: bool| {
+            let owner = json!({"apiVersion": "v1", "kind": kind, "name": "it", "uid": "uid", "controller": controller});
+            let meta = json!({
+                "name": "web", "namespace": "shop", "uid": "uid", "labels": {ACCESS: "web"}, "ownerReferences": [owner],
+            });
+            facts(&serde_json::from_value(meta).unwrap()).maker.map(|maker| maker.kind.clone())
+        };
+        assert_eq!(owned("Job", true), Some("Job".to_owned()));
+        assert_eq!(owned("Job", false), None, "who merely owns a Pod did not make it");
+        assert_eq!(owned("Node", true), None, "an Event about a Node would be in another namespace");
     }
 
     #[test]

@@ -291,7 +291,8 @@ pub(crate) fn many_are_held(namespace: &str, count: usize, terms: &Value) {
         if message.contains(&format!("deletion of {count} topics")) { Ok(message) } else { Err(message) }
     });
     let of_all = format!("the deletion of {count} topics is held");
-    event_about("BrokerCluster", HOME, "default", "DeletionHeld", &of_all);
+    let told = event_about("BrokerCluster", HOME, "default", "DeletionHeld", &of_all);
+    assert!(told.contains(&format!("{RELEASE}=")), "{told}");
     wait_for("the time to undo it has passed", || {
         let record = record("deletions", &names[0]).unwrap();
         let due: Timestamp = record["due"].as_str().unwrap().parse().unwrap();
@@ -301,7 +302,7 @@ pub(crate) fn many_are_held(namespace: &str, count: usize, terms: &Value) {
     });
     assert_eq!(all_there(), Ok(()));
 
-    let word = message.rsplit_once(&format!("{RELEASE}=")).unwrap().1;
+    let word = message.split_once(&format!("{RELEASE}=")).unwrap().1.split_whitespace().next().unwrap();
     let annotation = format!("{RELEASE}={word}");
     kubectl(&["annotate", "brokercluster", "default", "--namespace", HOME, "--overwrite", &annotation]);
     wait_for("they are released and deleted", || {

@@ -1,23 +1,36 @@
 //! Topics lent to other namespaces by plain RBAC.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, event_of, get, idle_pod, kubectl, ready, rules_of, try_kubectl, unique, wait_for, wait_ready,
-    wait_reason,
+    Namespace, apply, event_about, event_of, get, idle_pod, kubectl, ready, rules_of, try_kubectl, unique, wait_for,
+    wait_ready, wait_reason,
 };
+use crate::life::deployment;
 
-/// What the message to a Pod that is refused tells its people to ask for.
-fn commands(message: &str) -> Vec<Vec<String>> {
-    let commands = message.split_once("kubectl create role ").map(|(_, rest)| format!("create role {rest}"));
-    let commands = commands.unwrap_or_else(|| panic!("the message names no command: {message}"));
-    let commands = commands.split(". ").next().unwrap().split(" && ").map(str::to_owned).collect::<Vec<_>>();
-    commands
-        .iter()
-        .map(|command| command.trim_start_matches("kubectl ").split_whitespace().map(str::to_owned).collect())
-        .collect()
+/// The commands that the message to a Pod that is refused has for the owner's people, as they would paste them.
+fn commands(message: &str) -> &str {
+    let (_, rest) = message.split_once("who administers it can grant it: ").unwrap_or_else(|| panic!("{message}"));
+    rest.split(". ").next().unwrap()
+}
+
+/// Somebody who may do in a namespace what Kubernetes' own role `admin` allows there, and nothing else anywhere.
+fn administrator(namespace: &str) -> String {
+    let name = format!("{namespace}-administrator");
+    let user = format!("--user={name}");
+    kubectl(&["create", "rolebinding", &name, "--clusterrole=admin", &user, "--namespace", namespace]);
+    name
+}
+
+/// Does what the message says, word by word, as somebody.
+fn grant(user: &str, message: &str) {
+    let commands = commands(message).replace("kubectl ", &format!("kubectl --as={user} "));
+    assert_eq!(commands.matches("kubectl ").count(), 4, "{commands}");
+    let done = Command::new("sh").args(["-c", &commands]).stdin(Stdio::null()).output().unwrap();
+    assert!(done.status.success(), "{commands}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// What Kubernetes itself says: whether the default account of a namespace may use an owner's topic.
@@ -40,20 +53,17 @@ fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a
     let rights = || ["consume", "produce"].map(|right| can_i(right, &topic, &borrower.0, &owner.0));
     assert_eq!(rights(), ["no", "no"]);
 
-    // The owner does what the message says, word by word.
-    for command in commands(&message) {
-        kubectl(&command.iter().map(String::as_str).collect::<Vec<_>>());
-    }
+    grant(&administrator(&owner.0), &message);
     assert_eq!(rights(), ["yes", "no"]);
     let claim = wait_ready("accessclaim", &borrower.0, "reader");
     let grant = &claim["status"]["grants"][0];
     assert_eq!((&grant["name"], &grant["right"]), (&Value::from(topic.as_str()), &Value::from("consume")));
-    assert_eq!(grant["via"], format!("RoleBinding {}/consume-{topic}-{}", owner.0, borrower.0));
+    assert_eq!(grant["via"], format!("RoleBinding {}/consume-{topic}:{}:default", owner.0, borrower.0));
     wait_ready("pod", &borrower.0, "reader");
     let user = claim["status"]["username"].as_str().unwrap().to_owned();
     assert!(rules_of(&user).contains(&format!("name={topic}")), "{}", rules_of(&user));
 
-    kubectl(&["delete", "rolebinding", &format!("consume-{topic}-{}", borrower.0), "--namespace", &owner.0]);
+    kubectl(&["delete", "rolebinding", &format!("consume-{topic}:{}:default", borrower.0), "--namespace", &owner.0]);
     let lost = Instant::now();
     wait_for("the right is gone from Kafka", || {
         let rules = rules_of(&user);
@@ -61,6 +71,69 @@ fn a_topic_is_lent_by_the_binding_that_the_refusal_names_and_taken_back_within_a
     });
     assert!(lost.elapsed() < Duration::from_secs(60), "it took {:?}", lost.elapsed());
     wait_reason("accessclaim", &borrower.0, "reader", "TopicOwnedElsewhere");
+}
+
+#[test]
+fn what_the_refusal_says_lends_to_one_after_the_other() {
+    let topic = unique("lent-often");
+    let (owner, first) = (Namespace::opted_in("live-lender-c"), Namespace::opted_in("live-borrower-c"));
+    let second = Namespace::opted_in("live-borrower-d");
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    let administrator = administrator(&owner.0);
+    kubectl(&["create", "serviceaccount", "other", "--namespace", &first.0]);
+    let borrowers = [(&first.0, "one", "default"), (&first.0, "two", "other"), (&second.0, "three", "default")];
+    let mut messages = Vec::new();
+    for (namespace, name, account) in borrowers {
+        let pod = idle_pod(namespace, name, &format!("kafka.admittance.dev/consumes: {topic}"));
+        let pod = pod.replace("spec:\n", &format!("spec:\n  serviceAccountName: {account}\n"));
+        apply(&pod);
+        let message = event_of(namespace, name, "TopicOwnedElsewhere");
+        assert!(message.contains(&format!("--serviceaccount={namespace}:{account} ")), "{message}");
+        grant(&administrator, &message);
+        let claim = wait_ready("accessclaim", namespace, name);
+        let via = format!("RoleBinding {}/consume-{topic}:{namespace}:{account}", owner.0);
+        assert_eq!(claim["status"]["grants"][0]["via"], via);
+        messages.push(message);
+    }
+    // Whoever does it once more does no harm.
+    grant(&administrator, &messages[0]);
+    for (namespace, name, _) in borrowers {
+        wait_ready("accessclaim", namespace, name);
+    }
+    let bindings = get(&["rolebindings", "--namespace", &owner.0]);
+    let lent = bindings["items"].as_array().unwrap().iter().filter(|binding| binding["roleRef"]["kind"] == "Role");
+    assert_eq!(lent.count(), 3, "{bindings}");
+}
+
+#[test]
+fn what_made_the_pods_is_told_once_what_all_of_them_are_told() {
+    let topic = unique("told");
+    let (owner, other) = (Namespace::opted_in("live-told-owner"), Namespace::opted_in("live-told"));
+    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &owner.0, "owner");
+    let three = deployment(&other.0, "app", &format!("kafka.admittance.dev/consumes: {topic}"));
+    apply(&three.replace("\"replicas\":1", "\"replicas\":3"));
+    let pods = wait_for("there are three Pods", || {
+        let pods = get(&["pods", "--namespace", &other.0])["items"].as_array().unwrap().clone();
+        if pods.len() == 3 { Ok(pods) } else { Err(format!("{} Pods", pods.len())) }
+    });
+    for pod in &pods {
+        event_of(&other.0, pod["metadata"]["name"].as_str().unwrap(), "TopicOwnedElsewhere");
+    }
+    let made_by = &pods[0]["metadata"]["ownerReferences"][0];
+    let set = made_by["name"].as_str().unwrap();
+    event_about("ReplicaSet", &other.0, set, "TopicOwnedElsewhere", &topic);
+    // It is found by the uid, as people's own tool looks for it.
+    let described = kubectl(&["describe", "replicaset", set, "--namespace", &other.0]);
+    assert!(described.contains("TopicOwnedElsewhere"), "{described}");
+    let about = format!(
+        "--field-selector=involvedObject.kind=ReplicaSet,involvedObject.uid={}",
+        made_by["uid"].as_str().unwrap()
+    );
+    let events = get(&["events", "--namespace", &other.0, &about]);
+    let told = events["items"].as_array().unwrap().iter().filter(|event| event["reason"] == "TopicOwnedElsewhere");
+    assert_eq!(told.count(), 1, "{events}");
 }
 
 #[test]

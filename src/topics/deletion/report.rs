@@ -1,6 +1,7 @@
 //! Says what is on record, what is held and what was done: in the status of the cluster and in Events, each only when it is new.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -83,19 +84,21 @@ fn say_held(mut conditions: Conditions<'_>, books: &Books, policy: &Policy, clus
         books.deletions.iter().filter(|record| holds_back(record)).map(|record| record.topic.as_str()).collect();
     match word(&books.deletions) {
         Some(word) => {
-            let message = format!(
-                "the deletion of {} topics is held, for topics.deletion (maxAnHour, maxShareAnHour) lets no more than {} go within an hour: {}. \
-                 If that is right, release exactly these: kubectl annotate brokercluster {} --namespace {} --overwrite {RELEASE_DELETION}={word}",
-                held.len(),
-                policy.max_an_hour,
-                some_of(&held),
-                cluster.1,
-                cluster.0,
-            );
+            let message = question(&held, policy.max_an_hour, cluster, &word);
             conditions.say(HELD, true, Reason::DeletionHeld, &message);
         }
         None => conditions.end(HELD, false, Reason::Ready, "nothing is held"),
     }
+}
+
+/// What is asked of people. The names come last: there may be a kilobyte of them, and an Event has no more.
+fn question(held: &[&str], max: impl Display, (namespace, name): &(String, String), word: &str) -> String {
+    format!(
+        "the deletion of {} topics is held; if it is right, release exactly these: kubectl annotate brokercluster {name} --namespace {namespace} \
+         --overwrite {RELEASE_DELETION}={word} (topics.deletion, by maxAnHour and maxShareAnHour, lets no more than {max} go within an hour): {}",
+        held.len(),
+        some_of(held),
+    )
 }
 
 /// Tells people: each in the namespace of the claim, and all that have one reason together on the `BrokerCluster`.
@@ -132,5 +135,28 @@ fn together(notes: &[Note]) -> String {
             format!("{} topics: {}. The first of them {}", notes.len(), some_of(&topics), first.message)
         }
         [] => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::events::NOTE;
+
+    #[test]
+    fn the_command_is_in_the_event_whatever_the_topics_are_called() {
+        let (topic, cluster) = ("t".repeat(249), ("n".repeat(63), "c".repeat(253)));
+        let said = question(&[topic.as_str(); 7], 5, &cluster, "0123456789ab");
+        assert!(said.len() > NOTE, "the names alone are more than an Event has");
+        let command = format!(
+            "kubectl annotate brokercluster {} --namespace {} --overwrite {RELEASE_DELETION}=0123456789ab ",
+            cluster.1, cluster.0
+        );
+        let end = said.find(&command).map(|at| at + command.len());
+        assert!(end.is_some_and(|end| end < NOTE), "{said}");
+        assert!(
+            said.starts_with("the deletion of 7 topics is held") && said.ends_with(&format!("{topic} and 2 more")),
+            "{said}"
+        );
     }
 }

@@ -18,7 +18,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("topics", &["api", "clusters", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("configmaps", &["api", "intent", "runtime", "watch"]),
     ("brokers", &["api", "crypto", "kafka", "runtime", "watch"]),
-    ("sweep", &["api", "clusters", "kafka", "runtime", "watch"]),
+    ("sweep", &["api", "clusters", "intent", "kafka", "runtime", "watch"]),
     (
         "operator",
         &["access", "api", "brokers", "clusters", "configmaps", "kafka", "runtime", "sweep", "topics", "watch"],

@@ -8,6 +8,7 @@ use super::standing::Standing;
 use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Adoption, Grant, GroupPolicy, Right, Undeclared};
+use crate::clusters::Unusable;
 use crate::ownership::own_name;
 
 /// One group that is asked for.
@@ -17,6 +18,8 @@ pub struct GroupView {
     pub claims: Vec<Arc<AccessClaim>>,
     /// Whether Kafka knows it, where no claim has it.
     pub exists: bool,
+    /// Why that cannot be told for now, where it could not.
+    pub unknown: Option<Unusable>,
     /// The opted-in namespace whose own name it bears.
     pub own_namespace: Option<String>,
     /// What the API server says of joining it, where it is another namespace's.
@@ -104,7 +107,12 @@ pub fn standing(question: &GroupQuestion<'_>) -> Standing {
         let message = format!("group {group} does not begin with {}., and the cluster allows no other", us.0);
         return Standing::Refused(Reason::GroupNotAllowed, message);
     }
-    if view.exists && !held && policy.adopt == Adoption::OwnNames {
+    let strict = !held && policy.adopt == Adoption::OwnNames;
+    if let Some(why) = view.unknown.as_ref().filter(|_| strict) {
+        let message = format!("whether group {group} lives in Kafka already: {}", why.message);
+        return Standing::Pending(why.reason, message);
+    }
+    if view.exists && strict {
         let message = format!("group {group} lives in Kafka already, and no AccessClaim has it");
         return Standing::Refused(Reason::GroupUnclaimed, message);
     }
@@ -206,6 +214,21 @@ mod tests {
         assert_eq!(ask(&view, "legacy", true, GroupPolicy::default()), Standing::Own, "its members make it live");
         let adopt = GroupPolicy { adopt: Adoption::Any, ..GroupPolicy::default() };
         assert_eq!(ask(&view, "legacy", false, adopt), Standing::Own);
+    }
+
+    #[test]
+    fn what_kafka_does_not_tell_gives_nothing_and_takes_nothing() {
+        let away = Unusable { reason: Reason::KafkaUnreachable, message: "no answer in time".to_owned() };
+        let view = GroupView { unknown: Some(away), ..GroupView::default() };
+        let said = ask(&view, "legacy", false, GroupPolicy::default());
+        let Standing::Pending(Reason::KafkaUnreachable, message) = said else { panic!("{said:?}") };
+        assert!(message.contains("group legacy") && message.ends_with("no answer in time"), "{message}");
+        assert_eq!(ask(&view, "legacy", true, GroupPolicy::default()), Standing::Own, "it has it");
+        let adopt = GroupPolicy { adopt: Adoption::Any, ..GroupPolicy::default() };
+        assert_eq!(ask(&view, "legacy", false, adopt), Standing::Own, "it does not matter");
+        let others = GroupView { claims: vec![claim("shop", 1)], ..view };
+        let said = ask(&others, "legacy", false, GroupPolicy::default());
+        assert!(matches!(said, Standing::Refused(Reason::GroupOwnedElsewhere, _)), "{said:?}");
     }
 
     #[test]

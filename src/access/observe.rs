@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
@@ -27,6 +27,7 @@ use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Right};
 use crate::api::secret::Secret;
+use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
 use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
@@ -290,15 +291,7 @@ async fn held(
     wishes: &Wishes,
 ) -> Result<Held, Halt> {
     let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &key.0);
-    let groups = try_join_all(wishes.groups.iter().map(|name| async move {
-        let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
-        let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
-        let had =
-            claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
-        let exists = !had && own_namespace.is_none() && connection.batcher.group_exists(name.clone()).await?;
-        Ok::<_, crate::kafka::error::Error>((name.clone(), GroupView { claims, exists, own_namespace, verdict: None }))
-    }));
+    let groups = join_all(wishes.groups.iter().map(|name| group_view(context, connection, (claim, subject), name)));
     // Kafka answers a question about what is no name at all with an error, which would end every look.
     let legal = |name: &&String| fault(name, Right::Consume).is_none();
     let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
@@ -362,11 +355,32 @@ async fn held(
         copies,
         read_copies,
         topics: topics?.into_iter().collect(),
-        groups: groups?.into_iter().collect(),
+        groups: groups.into_iter().collect(),
         readers,
         rival: None,
         id_rival: None,
     })
+}
+
+/// What is known of one group, by its name. That Kafka does not tell of this one ends no look: what is taken must not wait for it.
+async fn group_view(
+    context: &Context,
+    connection: &Connection,
+    (claim, subject): (Option<&AccessClaim>, &Subject),
+    name: &str,
+) -> (String, GroupView) {
+    let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
+    let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
+    // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
+    let had =
+        claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
+    let asked = !had && own_namespace.is_none() && fault(name, Right::Join).is_none();
+    let told = if asked { connection.batcher.group_exists(name.to_owned()).await } else { Ok(false) };
+    let (exists, unknown) = match told {
+        Ok(exists) => (exists, None),
+        Err(error) => (false, Some(unusable(&error))),
+    };
+    (name.to_owned(), GroupView { claims, exists, unknown, own_namespace, verdict: None })
 }
 
 /// The limits of the user, where there can be any of ours.

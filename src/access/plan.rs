@@ -27,6 +27,8 @@ use crate::kafka::admin::quotas::Quota;
 
 /// How often an access is looked at whose end waits for Pods that carry its label.
 const LABEL_LOOK: Duration = Duration::from_secs(30);
+/// How soon an access is looked at again that asks for a group of which Kafka did not tell whether it is there.
+const GROUP_LOOK: Duration = Duration::from_secs(10);
 
 /// The decision about one access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -133,6 +135,9 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let ids = prefixes(Names::Ids(&subject.workload), held.id_rival.as_deref());
     let judged = judge(seen, subject, &asked, (connection, groups), held, &mut plan.steps);
     let judgement = Judgement { ids, ..judged };
+    if held.groups.values().any(|group| group.unknown.is_some()) {
+        plan.next = plan.next.into_iter().chain([GROUP_LOOK]).min();
+    }
     let published = held.secret.password().is_some();
     plan.obstacle = obstacle(&judgement.refused, held, &asked, subject);
     if !seen.opted_in && !published && plan.obstacle.is_none() {

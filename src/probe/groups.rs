@@ -110,8 +110,9 @@ impl<'s> Questions<'s> {
             Error::check(api_name::<DescribeGroupsRequest>(), &peer, found.error_code, found.error_message.as_deref())?;
             let members = found.members.into_iter().filter(|_| found.group_state.as_str() == STABLE);
             for member in members.filter(|member| is_one_of(by, &member.client_host)) {
-                for (topic, partition) in assignment::parse(member.member_assignment).unwrap_or_default() {
-                    parts.entry(topic).or_default().insert(partition);
+                let held = assignment::assigned(&member.member_assignment).unwrap_or_default();
+                for (topic, partitions) in held.into_iter().filter(|(_, partitions)| !partitions.is_empty()) {
+                    parts.entry(topic.to_owned()).or_default().extend(partitions);
                 }
             }
         }

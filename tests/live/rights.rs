@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, idle_pod, kubectl, pod, rules_of, try_kubectl, unique, wait_for,
-    wait_ready, wait_reason,
+    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique,
+    wait_for, wait_ready, wait_reason,
 };
 
 const PYTHON: &str = "localhost/clients-python:2.12.2";
@@ -77,6 +77,22 @@ fn a_group_of_any_name_belongs_to_who_asks_first_and_is_lent_like_a_topic() {
     let claim = wait_ready("accessclaim", &second.0, "thief");
     assert_eq!(claim["status"]["grants"][0]["right"], "join");
     assert!(rules_of(&user).contains(&group));
+}
+
+#[test]
+fn a_group_that_only_holds_offsets_lives_and_is_not_had_by_asking() {
+    let (space, topic, group) = (Namespace::opted_in("live-group-old"), unique("grouped-old"), unique("com.acme.old"));
+    apply(&idle_pod(&space.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
+    wait_ready("accessclaim", &space.0, "owner");
+    let reset = ["--reset-offsets", "--to-earliest", "--execute", "--group", &group, "--topic", &topic];
+    let said = kafka_tool("kafka-consumer-groups.sh", &reset);
+    assert!(said.contains(&topic), "{said}");
+    apply(&idle_pod(
+        &space.0,
+        "app",
+        &format!("kafka.admittance.dev/consumes: {topic}, kafka.admittance.dev/groups: {group}"),
+    ));
+    wait_reason("accessclaim", &space.0, "app", "GroupUnclaimed");
 }
 
 #[test]

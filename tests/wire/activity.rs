@@ -1,18 +1,21 @@
 //! Who reads a topic, and when its youngest record was written: what a look before a deletion asks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use admittance::kafka::{
     admin::{
-        BrokerId,
+        Admin, BrokerId,
         topics::{Partition, Topic, TopicId},
     },
+    config::ClientConfig,
     error::Error,
 };
 use kafka_protocol::messages::ApiKey;
 
 use crate::{
-    admin,
+    admin, config,
     fake::{Fake, Script},
     group_broker::{Group, VANISHING},
 };
@@ -48,8 +51,18 @@ fn topic(name: &str, leaders: &[Option<i32>]) -> Topic {
     Topic { name: name.into(), id: TopicId([1; 16]), internal: false, partitions }
 }
 
-fn names(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+fn names(names: &[&str]) -> BTreeSet<Arc<str>> {
+    names.iter().map(|name| (*name).into()).collect()
+}
+
+/// The topics that are asked about.
+fn asked() -> BTreeSet<String> {
+    ["payments", "orders", "other"].map(str::to_owned).into()
+}
+
+/// A client that waits long enough for what is large.
+fn patient(fake: &Fake) -> Admin {
+    Admin::new(ClientConfig { request_timeout: Duration::from_secs(30), ..config(&[fake]) }).unwrap()
 }
 
 #[tokio::test]
@@ -66,7 +79,7 @@ async fn groups_of_every_protocol_tell_what_they_read() {
         &[],
     )
     .await;
-    let activity = admin(&fake).activity().await.unwrap();
+    let activity = admin(&fake).activity(&asked()).await.unwrap();
     assert_eq!(activity.groups_of["payments"], names(&["classic", "new", "share"]));
     assert_eq!(activity.groups_of["orders"], names(&["other"]));
     assert_eq!(activity.unclear, names(&[]));
@@ -85,7 +98,7 @@ async fn groups_that_do_not_tell_are_known_by_what_they_have_committed() {
     ] {
         let topic = one.topic;
         let fake = coordinating(&[("one", one), ("steady", group("other"))], versions).await;
-        let activity = admin(&fake).activity().await.unwrap();
+        let activity = admin(&fake).activity(&asked()).await.unwrap();
         assert_eq!(activity.groups_of["other"], names(&["steady"]), "{case}");
         assert_eq!(activity.groups_of.contains_key(topic), committed, "{case}");
         assert_eq!(activity.unclear, if committed { names(&[]) } else { names(&["one"]) }, "{case}");
@@ -100,7 +113,7 @@ async fn a_group_that_nobody_knows_any_more_has_no_members_unless_it_is_listed_a
     for new_protocol in [false, true] {
         let gone = Group { new_protocol, ..gone.clone() };
         let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], &[]).await;
-        let activity = admin(&fake).activity().await.unwrap();
+        let activity = admin(&fake).activity(&asked()).await.unwrap();
         assert_eq!(activity.groups_of.get("payments"), None);
         assert_eq!(activity.groups_of["orders"], names(&["converted"]));
         assert!(activity.unclear.is_empty());
@@ -110,16 +123,76 @@ async fn a_group_that_nobody_knows_any_more_has_no_members_unless_it_is_listed_a
 #[tokio::test]
 async fn brokers_that_have_no_word_for_kinds_are_asked_the_old_question() {
     let fake = coordinating(&[("classic", group("payments"))], &[(ApiKey::ListGroups, (0, 4))]).await;
-    let activity = admin(&fake).activity().await.unwrap();
+    let activity = admin(&fake).activity(&asked()).await.unwrap();
     assert_eq!(activity.groups_of["payments"], names(&["classic"]));
     assert!(activity.unclear.is_empty());
+}
+
+#[tokio::test]
+async fn brokers_that_cannot_leave_states_out_list_all() {
+    let empty = Group { state: "Empty", hosts: vec![], ..group("orders") };
+    let versions = [(ApiKey::ListGroups, (0, 3))];
+    let fake = coordinating(&[("classic", group("payments")), ("empty", empty)], &versions).await;
+    let activity = admin(&fake).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["classic"]));
+    assert!(!activity.groups_of.contains_key("orders") && activity.unclear.is_empty(), "{activity:?}");
+}
+
+/// Groups whose ids together are larger than any answer that is read.
+fn many(group: &Group) -> Vec<(String, Group)> {
+    (0..600).map(|number| (format!("web.{number}.{}", "x".repeat(30_000)), group.clone())).collect()
+}
+
+#[tokio::test]
+async fn groups_that_cost_nobody_anything_keep_nobody_from_being_seen() {
+    let groups = many(&Group { state: "Empty", hosts: vec![], ..group("orders") });
+    let groups = groups.into_iter().chain([("reader".to_owned(), group("payments"))]).collect();
+    let fake = Fake::start(Script { groups, ..Script::default() }).await;
+    let activity = patient(&fake).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["reader"]));
+    assert_eq!(activity.groups_of.len(), 1);
+}
+
+#[tokio::test]
+async fn too_many_groups_with_members_are_said_to_be_too_many() {
+    let fake = Fake::start(Script { groups: many(&group("orders")).into_iter().collect(), ..Script::default() }).await;
+    let error = patient(&fake).activity(&asked()).await.unwrap_err();
+    assert!(error.is_too_large(), "{error}");
+    let said = error.to_string();
+    assert!(said.starts_with("ListGroups at") && said.contains("up to 16777216 are read"), "{said}");
+}
+
+#[tokio::test]
+async fn one_group_that_is_larger_than_any_answer_does_not_tell_and_the_others_do() {
+    let host: &str = "x".repeat(30_000).leak();
+    let huge = |committed| Group { hosts: vec![host; 600], committed, ..group("orders") };
+    let steady = (0..9).map(|number| (format!("steady{number}"), group("payments")));
+    let groups = steady.chain([("known".to_owned(), huge(0)), ("unknown".to_owned(), huge(-1))]).collect();
+    let fake = Fake::start(Script { groups, ..Script::default() }).await;
+    let activity = patient(&fake).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of["payments"].len(), 9);
+    assert_eq!(activity.groups_of["orders"], names(&["known"]), "by what it has committed");
+    assert_eq!(activity.unclear, names(&["unknown"]));
+}
+
+#[tokio::test]
+async fn neither_a_long_id_nor_topics_that_nobody_asked_about_are_kept() {
+    let long = "é".repeat(15_000);
+    let moving = Group { state: "PreparingRebalance", committed: -1, ..group("orders") };
+    let groups = [(long.as_str(), group("payments")), ("others", group("elsewhere")), (&long[2..], moving)];
+    let fake = coordinating(&groups, &[]).await;
+    let activity = admin(&fake).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of.keys().collect::<Vec<_>>(), ["payments"]);
+    let shown = format!("{}…", &long[..248]);
+    assert_eq!(activity.groups_of["payments"], names(&[&shown]));
+    assert_eq!(activity.unclear, names(&[&shown]));
 }
 
 #[tokio::test]
 async fn one_group_that_may_not_be_described_makes_the_answer_none() {
     let denied = Group { refused: 30, ..group("payments") };
     let fake = coordinating(&[("a", group("payments")), ("b", denied)], &[]).await;
-    let error = admin(&fake).activity().await.unwrap_err();
+    let error = admin(&fake).activity(&asked()).await.unwrap_err();
     assert!(matches!(error, Error::Denied(_)), "{error}");
 }
 

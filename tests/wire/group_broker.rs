@@ -135,9 +135,17 @@ pub(crate) fn answer(
             reply::<FindCoordinatorRequest>(header, &response)
         }
         ApiKey::ListGroups => {
-            let listed = groups.iter().map(|(id, group)| {
-                let listed =
-                    ListedGroup::default().with_group_id(GroupId(text(id))).with_group_state(text(group.state));
+            let states = ListGroupsRequest::decode(body, version).unwrap().states_filter;
+            let wanted = groups.iter().filter(|(_, group)| {
+                // Gone as it is, it had members when it was listed.
+                states.is_empty()
+                    || group.state == VANISHING
+                    || states.iter().any(|state| state.as_str() == group.state)
+            });
+            let listed = wanted.map(|(id, group)| {
+                let listed = ListedGroup::default().with_group_id(GroupId(text(id)));
+                // Before version 4 there is no word for it on the wire.
+                let listed = if version < 4 { listed } else { listed.with_group_state(text(group.state)) };
                 // Before version 5 there is no word for it on the wire.
                 if version < 5 {
                     return listed.with_protocol_type(text("consumer"));
@@ -150,9 +158,12 @@ pub(crate) fn answer(
         ApiKey::ShareGroupDescribe => {
             let request = ShareGroupDescribeRequest::decode(body, version).unwrap();
             let described = request.group_ids.into_iter().map(|id| {
-                let topic = TopicName(text(groups[id.as_str()].topic));
-                let member = share_group_describe_response::Member::default().with_subscribed_topic_names(vec![topic]);
                 let described = share_group_describe_response::DescribedGroup::default().with_error_message(None);
+                let Some(group) = groups.get(id.as_str()).filter(|group| group.kind == Some("Share")) else {
+                    return described.with_group_id(id).with_error_code(GROUP_ID_NOT_FOUND);
+                };
+                let topic = TopicName(text(group.topic));
+                let member = share_group_describe_response::Member::default().with_subscribed_topic_names(vec![topic]);
                 described.with_group_id(id).with_members(vec![member])
             });
             let response = ShareGroupDescribeResponse::default().with_groups(described.collect());
@@ -161,7 +172,7 @@ pub(crate) fn answer(
         ApiKey::DescribeGroups => {
             let request = DescribeGroupsRequest::decode(body, version).unwrap();
             groups.retain(|_, group| group.state != VANISHING);
-            let described = request.groups.into_iter().map(|id| classic(&id, groups));
+            let described = request.groups.into_iter().map(|id| classic(&id, groups, version));
             reply::<DescribeGroupsRequest>(header, &DescribeGroupsResponse::default().with_groups(described.collect()))
         }
         ApiKey::ConsumerGroupDescribe => {
@@ -217,11 +228,19 @@ pub(crate) fn answer(
     }
 }
 
-fn classic(id: &GroupId, groups: &HashMap<String, Group>) -> describe_groups_response::DescribedGroup {
+fn classic(id: &GroupId, groups: &HashMap<String, Group>, version: i16) -> describe_groups_response::DescribedGroup {
     let described =
         describe_groups_response::DescribedGroup::default().with_group_id(id.clone()).with_error_message(None);
-    let Some(group) = groups.get(id.as_str()).filter(|group| !group.new_protocol) else {
-        return described.with_error_code(GROUP_ID_NOT_FOUND).with_group_state(text("Dead"));
+    let found = groups.get(id.as_str());
+    let Some(group) = found.filter(|group| !group.new_protocol && group.kind.is_none()) else {
+        let described = described.with_group_state(text("Dead"));
+        // Before KIP-1043 that was all.
+        if version < 6 {
+            return described;
+        }
+        let why = if found.is_some() { "is not a classic group." } else { "not found." };
+        let message = format!("Group {} {why}", id.as_str());
+        return described.with_error_code(GROUP_ID_NOT_FOUND).with_error_message(Some(text(&message)));
     };
     let member = |(index, host): (usize, &&str)| {
         DescribedGroupMember::default()

@@ -241,7 +241,11 @@ pub(crate) fn answer(
             reply::<DescribeClientQuotasRequest>(header, &response.with_entries(Some(entries.collect())))
         }
         ApiKey::ListGroups => {
-            let groups = store.groups.iter().map(|(id, state, _)| {
+            let states = ListGroupsRequest::decode(&mut body, version).unwrap().states_filter;
+            let wanted = store.groups.iter();
+            let wanted =
+                wanted.filter(|(_, state, _)| states.is_empty() || states.iter().any(|one| one.as_str() == *state));
+            let groups = wanted.map(|(id, state, _)| {
                 ListedGroup::default()
                     .with_group_id(text(id).into())
                     .with_protocol_type(text("consumer"))

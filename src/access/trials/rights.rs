@@ -18,6 +18,22 @@ async fn a_group_is_on_record_where_it_was_first_asked_for() {
 }
 
 #[tokio::test]
+async fn a_group_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_else() {
+    let mut day = Day::new();
+    day.claim.spec.groups = vec!["legacy".to_owned()];
+    let unknown = Some(Unusable { reason: Reason::KafkaRefused, message: "the answer is too large".to_owned() });
+    let view = GroupView { claims: vec![Arc::new(day.claim.clone())], unknown, ..GroupView::default() };
+    day.held.groups.insert("legacy".to_owned(), view);
+    day.held.rules.insert(rule(USER, Right::Consume, "lent"));
+    let plan = day.plan();
+    assert_eq!(words(&plan), ["unsettle", "revoke 1"]);
+    assert!(plan.groups.is_empty());
+    assert_eq!((plan.refused.len(), plan.refused[0].name.as_str()), (1, "legacy"));
+    assert_eq!(plan.obstacle.unwrap().reason, Reason::KafkaRefused);
+    assert_eq!(plan.next, Some(Duration::from_secs(10)), "nothing else would have it looked at again");
+}
+
+#[tokio::test]
 async fn a_topic_that_is_gone_holds_up_nothing_else() {
     let mut day = Day::new();
     day.held.topics.insert("orders".to_owned(), topic("orders", Some(Reason::TopicMissing)));

@@ -1,11 +1,12 @@
 //! Who is at work on topics: groups that have members, of every protocol that we can read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, DescribeGroupsRequest, GroupId, OffsetFetchRequest, ShareGroupDescribeRequest,
-    TopicName, describe_groups_response::DescribedGroup, offset_fetch_request::OffsetFetchRequestGroup,
+    describe_groups_response::DescribedGroup, offset_fetch_request::OffsetFetchRequestGroup,
     offset_fetch_response::OffsetFetchResponseGroup,
 };
 
@@ -25,27 +26,25 @@ const CONSUMERS: &str = "consumer";
 /// Groups that one request asks about.
 const AT_ONCE: usize = 100;
 
+/// Bytes of a group's id that are kept: ids serve to tell people which one it is, and Kafka lets them have 32 767.
+const SHOWN: usize = 249;
+
 /// What groups are at work on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// By topic, the groups that have members which subscribe to it or are assigned partitions of it; and those with members that do not
-    /// tell (they are being rebalanced, or are of a protocol that we cannot read), where the group has committed offsets of it.
-    pub groups_of: BTreeMap<String, BTreeSet<String>>,
+    /// By topic, of those that were asked about, the groups that have members which subscribe to it or are assigned partitions of it; and
+    /// those with members that do not tell (they are being rebalanced, or are of a protocol that we cannot read), where the group has
+    /// committed offsets of it. Ids are cut where they are long.
+    pub groups_of: BTreeMap<String, BTreeSet<Arc<str>>>,
     /// Groups with members that do not tell, and that have committed nothing that could be read: they may be at work on anything.
-    pub unclear: BTreeSet<String>,
+    pub unclear: BTreeSet<Arc<str>>,
 }
 
-impl Activity {
-    fn add(&mut self, group: &str, topics: impl IntoIterator<Item = String>) {
-        for topic in topics {
-            self.groups_of.entry(topic).or_default().insert(group.to_owned());
-        }
-    }
-}
-
-/// What groups have answered so far.
-#[derive(Debug, Default)]
-struct Asked {
+/// What groups have answered so far. Whoever is in a group decides how many topics it names, and how long its id is: the one is not
+/// multiplied by the other, and of topics that nobody asked about nothing is kept.
+#[derive(Debug)]
+struct Asked<'t> {
+    of: &'t BTreeSet<String>,
     activity: Activity,
     /// Groups with members that do not tell, with their coordinators.
     silent: BTreeMap<BrokerId, Vec<String>>,
@@ -53,65 +52,87 @@ struct Asked {
     vanished: BTreeSet<String>,
 }
 
+impl Asked<'_> {
+    fn add<'n>(&mut self, group: &Arc<str>, topics: impl IntoIterator<Item = &'n str>) {
+        for topic in topics.into_iter().filter_map(|topic| self.of.get(topic)) {
+            match self.activity.groups_of.get_mut(topic) {
+                Some(groups) => _ = groups.insert(Arc::clone(group)),
+                None => _ = self.activity.groups_of.insert(topic.clone(), BTreeSet::from([Arc::clone(group)])),
+            }
+        }
+    }
+}
+
 impl Admin {
-    /// What all groups with members are at work on. Needs Describe on every group, as Describe on Cluster does not give it.
+    /// What all groups with members are at work on, of these topics. Needs Describe on every group, as Describe on Cluster does not give it.
     ///
     /// Consumers that assign partitions to themselves are in no group, and are not seen. Nor is what a group reads that is being rebalanced,
     /// where it has committed offsets of other topics and none of this one.
     ///
     /// # Errors
-    /// As [`Admin::list_groups`]; a group that may not be described is an error.
-    pub async fn activity(&self) -> Result<Activity, Error> {
+    /// As [`Admin::groups_with_members`]; a group that may not be described is an error.
+    pub async fn activity(&self, of: &BTreeSet<String>) -> Result<Activity, Error> {
         let mut busy: BTreeMap<(BrokerId, String), Vec<String>> = BTreeMap::new();
-        for group in self.list_groups().await?.into_iter().filter(has_members) {
+        for group in self.groups_with_members().await?.into_iter().filter(has_members) {
             busy.entry((group.coordinator, group.kind.to_ascii_lowercase())).or_default().push(group.id);
         }
-        let mut asked = Asked::default();
+        let (activity, silent, vanished) = (Activity::default(), BTreeMap::new(), BTreeSet::new());
+        let mut asked = Asked { of, activity, silent, vanished };
         for ((coordinator, kind), ids) in busy {
-            for ids in ids.chunks(AT_ONCE) {
-                match kind.as_str() {
-                    "" | "classic" => self.classic(coordinator, ids, &mut asked).await?,
-                    "consumer" => self.consumer(coordinator, ids, &mut asked).await?,
-                    "share" => self.share(coordinator, ids, &mut asked).await?,
-                    _ => asked.silent.entry(coordinator).or_default().extend(ids.iter().cloned()),
+            let mut parts: Vec<&[String]> = ids.chunks(AT_ONCE).collect();
+            while let Some(part) = parts.pop() {
+                let described = match kind.as_str() {
+                    "" | "classic" => self.classic(coordinator, part, &mut asked).await,
+                    "consumer" => self.consumer(coordinator, part, &mut asked).await,
+                    "share" => self.share(coordinator, part, &mut asked).await,
+                    _ => {
+                        asked.silent.entry(coordinator).or_default().extend(part.iter().cloned());
+                        Ok(())
+                    }
+                };
+                match described {
+                    // One of them may be larger than all others: alone it does not tell, and keeps nobody from telling.
+                    Err(error) if error.is_too_large() => match part {
+                        [alone] => asked.silent.entry(coordinator).or_default().push(alone.clone()),
+                        part => parts.extend(<[_; 2]>::from(part.split_at(part.len() / 2))),
+                    },
+                    other => other?,
                 }
             }
         }
         if !asked.vanished.is_empty() {
             // One that is there all the same has changed its protocol meanwhile.
-            let there = self.list_groups().await?.into_iter().filter(has_members);
+            let there = self.groups_with_members().await?.into_iter().filter(has_members);
             for group in there.filter(|group| asked.vanished.contains(&group.id)) {
                 asked.silent.entry(group.coordinator).or_default().push(group.id);
             }
         }
-        let Asked { mut activity, silent, .. } = asked;
-        for (coordinator, ids) in silent {
+        for (coordinator, ids) in std::mem::take(&mut asked.silent) {
             for ids in ids.chunks(AT_ONCE) {
-                self.committed(coordinator, ids, &mut activity).await;
+                self.committed(coordinator, ids, &mut asked).await;
             }
         }
-        Ok(activity)
+        Ok(asked.activity)
     }
 
-    async fn classic(&self, at: BrokerId, ids: &[String], asked: &mut Asked) -> Result<(), Error> {
+    async fn classic(&self, at: BrokerId, ids: &[String], asked: &mut Asked<'_>) -> Result<(), Error> {
         let request = |_| DescribeGroupsRequest::default().with_groups(group_ids(ids));
         let answer = self.read(At::Broker(at), request).await?;
         for group in told(CLASSIC, &answer.peer, ids, answer.reply.groups, |group| &group.group_id)? {
-            let id = group.group_id.to_string();
             if is_unknown(group.error_code) {
-                asked.vanished.insert(id);
+                asked.vanished.insert(group.group_id.to_string());
                 continue;
             }
             Error::check(CLASSIC, &answer.peer, group.error_code, group.error_message.as_deref())?;
             match topics_of(&group) {
-                Some(topics) => asked.activity.add(&id, topics),
-                None => asked.silent.entry(at).or_default().push(id),
+                Some(topics) => asked.add(&shown(&group.group_id), topics),
+                None => asked.silent.entry(at).or_default().push(group.group_id.to_string()),
             }
         }
         Ok(())
     }
 
-    async fn consumer(&self, at: BrokerId, ids: &[String], asked: &mut Asked) -> Result<(), Error> {
+    async fn consumer(&self, at: BrokerId, ids: &[String], asked: &mut Asked<'_>) -> Result<(), Error> {
         let request = |_| ConsumerGroupDescribeRequest::default().with_group_ids(group_ids(ids));
         let answer = self.read(At::Broker(at), request).await?;
         for group in told(CONSUMER, &answer.peer, ids, answer.reply.groups, |group| &group.group_id)? {
@@ -120,17 +141,17 @@ impl Admin {
                 continue;
             }
             Error::check(CONSUMER, &answer.peer, group.error_code, group.error_message.as_deref())?;
+            let id = shown(&group.group_id);
             for member in group.members {
-                asked.activity.add(&group.group_id, names(member.subscribed_topic_names));
-                let held =
-                    member.assignment.topic_partitions.into_iter().chain(member.target_assignment.topic_partitions);
-                asked.activity.add(&group.group_id, names(held.map(|topic| topic.topic_name)));
+                asked.add(&id, member.subscribed_topic_names.iter().map(|name| name.as_str()));
+                let (now, target) = (&member.assignment.topic_partitions, &member.target_assignment.topic_partitions);
+                asked.add(&id, now.iter().chain(target).map(|topic| topic.topic_name.as_str()));
             }
         }
         Ok(())
     }
 
-    async fn share(&self, at: BrokerId, ids: &[String], asked: &mut Asked) -> Result<(), Error> {
+    async fn share(&self, at: BrokerId, ids: &[String], asked: &mut Asked<'_>) -> Result<(), Error> {
         let request = |_| ShareGroupDescribeRequest::default().with_group_ids(group_ids(ids));
         let answer = self.read(At::Broker(at), request).await?;
         for group in told(SHARE, &answer.peer, ids, answer.reply.groups, |group| &group.group_id)? {
@@ -139,17 +160,17 @@ impl Admin {
                 continue;
             }
             Error::check(SHARE, &answer.peer, group.error_code, group.error_message.as_deref())?;
+            let id = shown(&group.group_id);
             for member in group.members {
-                asked.activity.add(&group.group_id, names(member.subscribed_topic_names));
-                let held = member.assignment.topic_partitions;
-                asked.activity.add(&group.group_id, names(held.into_iter().map(|topic| topic.topic_name)));
+                asked.add(&id, member.subscribed_topic_names.iter().map(|name| name.as_str()));
+                asked.add(&id, member.assignment.topic_partitions.iter().map(|topic| topic.topic_name.as_str()));
             }
         }
         Ok(())
     }
 
     /// Of groups that do not tell what they read, what they have committed; one of which that cannot be read either is unclear.
-    async fn committed(&self, at: BrokerId, ids: &[String], activity: &mut Activity) {
+    async fn committed(&self, at: BrokerId, ids: &[String], asked: &mut Asked<'_>) {
         // No topics at all stands for every topic of the group.
         let wanted =
             |id: &String| OffsetFetchRequestGroup::default().with_group_id(GroupId(text(id))).with_topics(None);
@@ -161,16 +182,14 @@ impl Admin {
                 Vec::new()
             }
         };
-        let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for group in groups.into_iter().filter(|group| group.error_code == 0) {
-            told.insert(group.group_id.to_string(), committed_topics(group).collect());
-        }
-        for id in ids {
-            match told.remove(id).filter(|topics| !topics.is_empty()) {
-                Some(topics) => activity.add(id, topics),
-                None => _ = activity.unclear.insert(id.clone()),
+        let mut unclear: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        for group in groups.iter().filter(|group| group.error_code == 0) {
+            let mut topics = committed_topics(group).peekable();
+            if topics.peek().is_some() && unclear.remove(group.group_id.as_str()) {
+                asked.add(&shown(&group.group_id), topics);
             }
         }
+        asked.activity.unclear.extend(unclear.into_iter().map(shown));
     }
 }
 
@@ -184,19 +203,23 @@ fn has_members(group: &Group) -> bool {
 }
 
 /// The topics of which a group has committed offsets, or may have: a partition that does not tell counts.
-fn committed_topics(group: OffsetFetchResponseGroup) -> impl Iterator<Item = String> {
-    let topics = group.topics.into_iter().filter(|topic| {
+fn committed_topics(group: &OffsetFetchResponseGroup) -> impl Iterator<Item = &str> {
+    let topics = group.topics.iter().filter(|topic| {
         topic.partitions.iter().any(|partition| partition.error_code != 0 || partition.committed_offset >= 0)
     });
-    topics.map(|topic| topic.name.to_string())
+    topics.map(|topic| topic.name.as_str())
+}
+
+/// A group's id as it is kept.
+fn shown(id: &str) -> Arc<str> {
+    match id.get(..id.floor_char_boundary(SHOWN)) {
+        Some(start) if start.len() < id.len() => format!("{start}…").into(),
+        _ => id.into(),
+    }
 }
 
 fn group_ids(ids: &[String]) -> Vec<GroupId> {
     ids.iter().map(|id| GroupId(text(id))).collect()
-}
-
-fn names(topics: impl IntoIterator<Item = TopicName>) -> impl Iterator<Item = String> {
-    topics.into_iter().map(|name| name.to_string())
 }
 
 /// The groups that a reply tells of, each of those that were asked about.
@@ -215,7 +238,7 @@ fn told<G>(
 }
 
 /// The topics of a classic group; nothing where it cannot be told.
-fn topics_of(group: &DescribedGroup) -> Option<BTreeSet<String>> {
+fn topics_of(group: &DescribedGroup) -> Option<BTreeSet<&str>> {
     if group.members.is_empty() || (!group.protocol_type.is_empty() && &*group.protocol_type != CONSUMERS) {
         return Some(BTreeSet::new());
     }
@@ -224,10 +247,10 @@ fn topics_of(group: &DescribedGroup) -> Option<BTreeSet<String>> {
     }
     let mut topics = BTreeSet::new();
     for member in &group.members {
-        topics.extend(assignment::subscription(member.member_metadata.clone())?);
+        topics.extend(assignment::subscribed(&member.member_metadata)?);
         // A member that is assigned nothing may say so with nothing at all.
         if !member.member_assignment.is_empty() {
-            topics.extend(assignment::parse(member.member_assignment.clone())?.into_iter().map(|(topic, _)| topic));
+            topics.extend(assignment::assigned(&member.member_assignment)?.into_iter().map(|(topic, _)| topic));
         }
     }
     Some(topics)

@@ -13,7 +13,13 @@ use crate::kafka::error::Error;
 const DESCRIBE: &str = "DescribeGroups";
 const LIST: &str = "ListGroups";
 /// The state of a group that does not exist, from brokers that have no error for that (KIP-1043, Kafka 4.0, has one).
-const DEAD: &str = "Dead";
+pub(super) const DEAD: &str = "Dead";
+
+/// Every state that Kafka has for a group with members, in its own spelling (`GroupState` in its clients, of all protocols up to 4.3).
+const WITH_MEMBERS: [&str; 6] =
+    ["PreparingRebalance", "CompletingRebalance", "Stable", "Assigning", "Reconciling", "NotReady"];
+/// Since this version a list of groups can be limited to some states, and tells them (KIP-518, Kafka 2.6).
+const FILTERS_STATES: i16 = 4;
 
 /// A group that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +53,24 @@ impl Admin {
     /// # Errors
     /// See [`Error`]; a broker that does not answer is an error, for a list must be complete or not be used.
     pub async fn list_groups(&self) -> Result<Vec<Group>, Error> {
+        self.listed(&[]).await
+    }
+
+    /// Lists the groups that have members: see [`Admin::list_groups`]. The rest is left out by the brokers, for it costs nobody anything to
+    /// have a group without members, and there may be so many that no answer holds them; those from before 2.6 list all.
+    ///
+    /// # Errors
+    /// As [`Admin::list_groups`].
+    pub async fn groups_with_members(&self) -> Result<Vec<Group>, Error> {
+        self.listed(&WITH_MEMBERS).await
+    }
+
+    /// Those in these states, or all.
+    async fn listed(&self, states: &[&str]) -> Result<Vec<Group>, Error> {
         let cluster = self.describe_cluster().await?;
         let mut groups = Vec::new();
         for broker in cluster.brokers.iter().filter(|broker| !broker.fenced) {
-            groups.extend(self.groups_of(broker.id).await?);
+            groups.extend(self.groups_of(broker.id, states).await?);
         }
         groups.sort_by(|one, other| one.id.cmp(&other.id));
         // One that moves between two answers is told twice.
@@ -78,8 +98,12 @@ impl Admin {
         Ok(ids.iter().map(|id| found.remove(id).unwrap_or_else(|| Err(missing(DESCRIBE, &answer.peer, id)))).collect())
     }
 
-    async fn groups_of(&self, coordinator: BrokerId) -> Result<Vec<Group>, Error> {
-        let answer = self.read(At::Broker(coordinator), |_| ListGroupsRequest::default()).await?;
+    async fn groups_of(&self, coordinator: BrokerId, states: &[&str]) -> Result<Vec<Group>, Error> {
+        let states = |version| if version < FILTERS_STATES { &[] } else { states };
+        let request = |version| {
+            ListGroupsRequest::default().with_states_filter(states(version).iter().map(|state| text(state)).collect())
+        };
+        let answer = self.read(At::Broker(coordinator), request).await?;
         Error::check(LIST, &answer.peer, answer.reply.error_code, None)?;
         let groups = answer.reply.groups.into_iter().map(|group| Group {
             id: group.group_id.to_string(),

@@ -11,6 +11,8 @@ pub mod acls;
 pub mod activity;
 pub mod cluster;
 pub mod configs;
+#[cfg(feature = "operator")]
+mod existence;
 pub mod groups;
 pub mod log_dirs;
 pub mod login;

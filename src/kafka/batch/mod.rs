@@ -214,7 +214,7 @@ impl Batcher {
         self.describe_quotas.ask(user).await.map(|(quota, _)| quota)
     }
 
-    /// Whether a group exists, of whichever protocol: see [`Admin::list_groups`].
+    /// Whether a group exists, of whichever protocol: see [`Admin::groups_exist`].
     ///
     /// # Errors
     /// See [`Error`].

@@ -174,7 +174,8 @@ async fn look(
         due.iter().map(|record| async move { (record, connection.batcher.describe_topic(record.topic.clone()).await) });
     let described = join_all(described).await;
     let admin = &connection.admin;
-    let (rules, activity) = tokio::try_join!(admin.describe_acls(&AclFilter::All, At::Any), admin.activity())?;
+    let topics: BTreeSet<String> = due.iter().map(|record| record.topic.clone()).collect();
+    let (rules, activity) = tokio::try_join!(admin.describe_acls(&AclFilter::All, At::Any), admin.activity(&topics))?;
     let is_there = |(record, found): &(&PendingDeletion, Result<Option<Topic>, Error>)| {
         let found = found.as_ref().ok()?.as_ref()?;
         (found.id.to_string() == record.topic_id).then(|| found.clone())
@@ -197,8 +198,16 @@ async fn look(
             Ok(Sight {
                 id,
                 holders: holds.map(|rule| rule.principal.trim_start_matches("User:").to_owned()).collect(),
-                groups: activity.groups_of.get(&record.topic).into_iter().flatten().cloned().collect(),
-                unclear: activity.unclear.iter().cloned().collect(),
+                // One is enough to hold it, and to be told: there may be as many as there are clients, beside each topic that is due.
+                groups: activity
+                    .groups_of
+                    .get(&record.topic)
+                    .into_iter()
+                    .flatten()
+                    .take(1)
+                    .map(|id| id.to_string())
+                    .collect(),
+                unclear: activity.unclear.iter().take(1).map(|id| id.to_string()).collect(),
                 // A time beyond what can be counted is in the future: such a record is young.
                 youngest: youngest.map(|millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)),
             })

@@ -12,6 +12,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, TopicPolicy, condition};
 use crate::clusters::Unusable;
 use crate::intent::claim::{RETENTION_BYTES, judge, refuses};
+use crate::intent::limits::MAX_PROBLEMS;
 use crate::kafka::admin::topics::Topic;
 
 /// What is said of a claim that is ready.
@@ -114,7 +115,8 @@ fn wrong(claim: &TopicClaim, policy: &TopicPolicy, admitted: bool) -> Option<Unu
     }
     let found: Vec<_> = judge(&claim.spec, &policy.limits, namespace).into_iter().filter(refuses).collect();
     let reason = found.first()?.reason;
-    let all = found.iter().map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
+    let first = found.iter().take(MAX_PROBLEMS);
+    let all = first.map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
     Some(Unusable { reason, message: all.collect::<Vec<_>>().join("; ") })
 }
 
@@ -167,6 +169,22 @@ mod tests {
         let plan = decide(there, limits, topic(1, 1, json!({})));
         assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::TopicLimitExceeded), 0));
         assert_eq!((plan.verdict.facts.partitions, plan.verdict.facts.topic_id), (Some(1), Some(ID.to_string())));
+    }
+
+    #[test]
+    fn settings_that_were_left_out_take_nothing_back() {
+        for found in [topic(1, 1, json!({"flush.ms": "5"})), None] {
+            let status = if found.is_some() { json!({"managedConfig": ["flush.ms"]}) } else { Value::Null };
+            let mut large = claim(json!({}), status);
+            large.spec.config_left_out = Some(1_300_000);
+            let plan = decide(large, json!({}), found);
+            assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::InvalidTopicConfig), 0));
+            let message = plan.verdict.obstacle.unwrap().message;
+            assert!(
+                message.starts_with("spec.config: \"1300000\" bytes of names and values are too many"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

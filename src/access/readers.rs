@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod, PodSpec};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Client;
 use kube::api::{Api, ListParams};
-use kube::{Client, ResourceExt};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::rotation::Reader;
 use crate::runtime::kubernetes::CallError;
@@ -22,25 +25,131 @@ pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Ve
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let mut readers = Vec::new();
-    pages::each(&api, CALL, "look for Pods that read the Secret", params, |pod| {
-        readers.extend(reader(&pod, secrets));
+    pages::each(&api, CALL, "look for Pods that read the Secret", params, |pod: Listed| {
+        readers.extend(reader(pod, secrets));
     })
     .await?;
     Ok(readers)
 }
 
-fn reader(pod: &Pod, secrets: &[&str]) -> Option<Reader> {
-    let spec = pod.spec.as_ref()?;
-    let created = pod.metadata.creation_timestamp.as_ref()?.0;
-    let reads_one = secrets.iter().any(|secret| reads(spec, secret));
-    reads_one.then(|| Reader { name: pod.name_any(), created, started: has_started(pod) })
+/// What is read of a Pod: which Secrets it names, and how far it has come. Anybody may put a megabyte of arguments and variables into one.
+#[derive(Deserialize, Debug, Clone, Default)]
+#[serde(default)]
+struct Listed {
+    metadata: Meta,
+    spec: Spec,
+    status: Status,
+}
+
+#[derive(Deserialize, Debug, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: String,
+    creation_timestamp: Option<Time>,
+}
+
+#[derive(Deserialize, Debug, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    volumes: Option<Vec<Volume>>,
+    containers: Option<Vec<Container>>,
+    init_containers: Option<Vec<Container>>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct Volume {
+    secret: Option<SecretVolume>,
+    projected: Option<Projected>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct SecretVolume {
+    secret_name: Option<String>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct Projected {
+    sources: Option<Vec<Source>>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct Source {
+    secret: Option<Named>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct Container {
+    env: Option<Vec<Variable>>,
+    env_from: Option<Vec<Variables>>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct Variable {
+    value_from: Option<ValueFrom>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct ValueFrom {
+    secret_key_ref: Option<Named>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct Variables {
+    secret_ref: Option<Named>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct Named {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize, Debug, Clone, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    conditions: Option<Vec<Condition>>,
+    init_container_statuses: Option<Vec<ContainerStatus>>,
+    container_statuses: Option<Vec<ContainerStatus>>,
+    ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase")]
+struct ContainerStatus {
+    #[serde(default)]
+    restart_count: i32,
+    state: Option<ContainerState>,
+    last_state: Option<ContainerState>,
+}
+
+#[derive(Deserialize, Debug, Clone)]
+struct ContainerState {
+    running: Option<IgnoredAny>,
+    terminated: Option<IgnoredAny>,
+}
+
+fn reader(pod: Listed, secrets: &[&str]) -> Option<Reader> {
+    let created = pod.metadata.creation_timestamp?.0;
+    let reads_one = secrets.iter().any(|secret| reads(&pod.spec, secret));
+    reads_one.then(|| Reader { name: pod.metadata.name, created, started: has_started(&pod.status) })
 }
 
 /// Whether a Pod's sandbox stands, which comes after its volumes, or one of its containers has run.
-fn has_started(pod: &Pod) -> bool {
-    let Some(status) = &pod.status else { return false };
+fn has_started(status: &Status) -> bool {
     let mut conditions = status.conditions.iter().flatten();
-    let stands = conditions.any(|said| said.type_ == STANDS && said.status == "True");
+    let stands = conditions.any(|said| said.kind == STANDS && said.status == "True");
     let ran = |state: &Option<ContainerState>| {
         state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
     };
@@ -50,26 +159,26 @@ fn has_started(pod: &Pod) -> bool {
     stands || containers.into_iter().flatten().flatten().any(began)
 }
 
-fn reads(spec: &PodSpec, secret: &str) -> bool {
-    let volumes = spec.volumes.iter().flatten();
-    let mounted = volumes.into_iter().any(|volume| {
+fn reads(spec: &Spec, secret: &str) -> bool {
+    let is_it = |named: &Named| named.name == secret;
+    let mounted = spec.volumes.iter().flatten().any(|volume| {
         volume.secret.as_ref().is_some_and(|source| source.secret_name.as_deref() == Some(secret))
             || volume.projected.as_ref().is_some_and(|projected| {
-                let sources = projected.sources.iter().flatten();
-                sources.into_iter().any(|source| source.secret.as_ref().is_some_and(|source| source.name == secret))
+                let mut sources = projected.sources.iter().flatten();
+                sources.any(|source| source.secret.as_ref().is_some_and(is_it))
             })
     });
-    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    mounted || containers.into_iter().any(|container| reads_by_variable(container, secret))
+    let mut containers = spec.containers.iter().chain(&spec.init_containers).flatten();
+    mounted || containers.any(|container| reads_by_variable(container, is_it))
 }
 
-fn reads_by_variable(container: &Container, secret: &str) -> bool {
-    let whole = container.env_from.iter().flatten();
-    let single = container.env.iter().flatten();
-    whole.into_iter().any(|from| from.secret_ref.as_ref().is_some_and(|from| from.name == secret))
-        || single.into_iter().any(|variable| {
+fn reads_by_variable(container: &Container, is_it: impl Fn(&Named) -> bool) -> bool {
+    let mut whole = container.env_from.iter().flatten();
+    let mut single = container.env.iter().flatten();
+    whole.any(|from| from.secret_ref.as_ref().is_some_and(&is_it))
+        || single.any(|variable| {
             let from = variable.value_from.as_ref().and_then(|from| from.secret_key_ref.as_ref());
-            from.is_some_and(|from| from.name == secret)
+            from.is_some_and(&is_it)
         })
 }
 
@@ -77,7 +186,7 @@ fn reads_by_variable(container: &Container, secret: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn spec(yaml: &str) -> PodSpec {
+    fn spec(yaml: &str) -> Spec {
         serde_saphyr::from_str(yaml).unwrap()
     }
 
@@ -111,10 +220,9 @@ mod tests {
                 true,
             ),
         ] {
-            let pod = Pod { status: Some(serde_saphyr::from_str(status).unwrap()), ..Pod::default() };
-            assert_eq!(has_started(&pod), started, "{status}");
+            assert_eq!(has_started(&serde_saphyr::from_str(status).unwrap()), started, "{status}");
         }
-        assert!(!has_started(&Pod::default()));
+        assert!(!has_started(&Status::default()));
     }
 
     #[test]
@@ -128,5 +236,23 @@ mod tests {
             assert!(reads(&spec(yaml), "s"), "{yaml}");
             assert!(!reads(&spec(yaml), "other"), "{yaml}");
         }
+    }
+
+    #[test]
+    fn what_else_is_in_a_pod_is_not_held() {
+        let junk = "x".repeat(300_000);
+        let variable = serde_json::json!({"name": junk, "value": junk});
+        let key = serde_json::json!({"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "password"}}});
+        let pod = serde_json::json!({
+            "metadata": {"name": "web", "creationTimestamp": "2026-11-30T09:00:00Z", "annotations": {"junk": junk}},
+            "spec": {"containers": [{"name": "c", "args": [junk], "env": [variable, key]}], "volumes": null},
+            "status": {"phase": "Pending", "message": junk},
+        });
+        let listed: Listed = serde_json::from_str(&pod.to_string()).unwrap();
+        let held = format!("{listed:?}");
+        assert!(held.len() < 1000, "{} characters", held.len());
+        let found = reader(listed.clone(), &["other", "s"]).unwrap();
+        assert_eq!((found.name.as_str(), found.started), ("web", false));
+        assert_eq!(reader(listed, &["other"]), None);
     }
 }

@@ -10,7 +10,8 @@ use crate::admission::claims::{Clusters, Found};
 use crate::api::names::ClusterRef;
 use crate::api::resources::BrokerCluster;
 use crate::watch::Table;
-use crate::watch::follow::{Place, events, follow, readable};
+use crate::watch::follow::{Place, events, follow};
+use crate::watch::lean::readable;
 
 /// The BrokerClusters as the API server has them.
 #[derive(Debug)]

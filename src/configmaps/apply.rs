@@ -53,13 +53,19 @@ async fn update(
     claim: &TopicClaim,
     spec: &TopicClaimSpec,
 ) -> Result<(), CallError> {
+    let mut before = claim.spec.clone();
+    if before.config_left_out.is_some() {
+        // A merge leaves what it does not name, and what is not held cannot be named.
+        let there = call(CALL, "read the TopicClaim", api.get_opt(&seen.name.1)).await?;
+        before.config = there.map(|there| there.spec.config).unwrap_or_default();
+    }
     let patch = json!({
         "metadata": {
             "uid": claim.metadata.uid,
             "resourceVersion": claim.metadata.resource_version,
             "ownerReferences": [owner(seen)],
         },
-        "spec": merge(&json!(claim.spec), json!(spec)),
+        "spec": merge(&json!(before), json!(spec)),
     });
     let params = PatchParams::default();
     call(CALL, "update the TopicClaim", api.patch(&seen.name.1, &params, &Patch::Merge(patch))).await?;

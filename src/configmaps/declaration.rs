@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use super::properties;
 use crate::api::names::{NameError, TopicName};
 use crate::api::reasons::Reason;
-use crate::api::resources::MAX_CONFIG_VALUE;
+use crate::api::resources::{MAX_CONFIG, MAX_CONFIG_VALUE};
 use crate::intent::problem::shown;
 
 /// The topic's name; absent, the ConfigMap's.
@@ -106,13 +106,14 @@ fn config(text: &str) -> Result<BTreeMap<String, String>, Fault> {
     // Kafka drops the white space around a value, and would say ever after that it has another one.
     let config: BTreeMap<_, _> = config.into_iter().map(|(key, value)| (key, value.trim().to_owned())).collect();
     // The API server takes no claim with such a value, and whoever wrote this would not be told why.
-    match config.iter().find(|(_, value)| value.len() > MAX_CONFIG_VALUE) {
-        Some((key, value)) => {
-            let length = value.len();
-            Err(broken(format!("{} has {length} bytes; Kafka reads {MAX_CONFIG_VALUE} at most", shown(key))))
-        }
-        None => Ok(config),
+    if let Some((key, value)) = config.iter().find(|(_, value)| value.len() > MAX_CONFIG_VALUE) {
+        return Err(broken(format!("{} has {} bytes; {MAX_CONFIG_VALUE} at most", shown(key), value.len())));
     }
+    let bytes: usize = config.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_CONFIG {
+        return Err(broken(format!("the settings have {bytes} bytes together; {MAX_CONFIG} at most")));
+    }
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -157,12 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_kafka_could_not_read_is_named_by_its_key() {
+    fn a_value_that_no_claim_may_have_is_named_by_its_key() {
         let of_length = |length: usize| of(&[("properties", &format!("a=1\nb={}", "x".repeat(length)))]);
-        assert_eq!(of_length(32_767).unwrap().config["b"].len(), 32_767);
-        let faults = of_length(32_768).unwrap_err();
+        assert_eq!(of_length(4096).unwrap().config["b"].len(), 4096);
+        let faults = of_length(4097).unwrap_err();
         let [Fault { reason: Reason::InvalidProperties, message }] = faults.as_slice() else { panic!("{faults:?}") };
-        assert_eq!(message, "properties: b has 32768 bytes; Kafka reads 32767 at most");
+        assert_eq!(message, "properties: b has 4097 bytes; 4096 at most");
+        let many: String = (0..100).map(|n| format!("k{n:02}={}\n", "x".repeat(161))).collect();
+        let faults = of(&[("properties", &many)]).unwrap_err();
+        assert_eq!(faults[0].message, "properties: the settings have 16400 bytes together; 16384 at most");
+        assert!(of(&[("properties", &many.replacen("xxxxxxxxxxxxxxxx", "", 1))]).is_ok());
     }
 
     #[test]

@@ -4,14 +4,15 @@ use futures::StreamExt;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 
 use super::state::Queues;
 use crate::api::annotations::{ACCESS, INJECTION};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
-use crate::watch::follow::{Change, Place, events, follow, follow_all, paged, readable};
+use crate::watch::follow::{Change, Place, events, follow, follow_all, paged};
+use crate::watch::lean::{Lean, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 use crate::watch::{NamespaceFacts, World, is_group, version};
@@ -37,13 +38,13 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
     // A Pod that has ended leaves the selection, and so the table.
     let running = paged().labels(ACCESS).fields("status.phase!=Succeeded,status.phase!=Failed");
     let pods = watcher(within::<PartialObjectMeta<Pod>>(client, scope), running).default_backoff();
-    let topics = events(within::<DeserializeGuard<TopicClaim>>(client, scope)).inspect(|event| {
-        if let Ok(watcher::Event::Delete(DeserializeGuard(Ok(claim)))) = event {
+    let topics = events(within::<Lean<TopicClaim>>(client, scope)).inspect(|event| {
+        if let Ok(watcher::Event::Delete(Lean(Ok(claim)))) = event {
             deleted(claim);
         }
     });
-    let accesses = events(within::<DeserializeGuard<AccessClaim>>(client, scope));
-    let clusters = events(within::<DeserializeGuard<BrokerCluster>>(client, scope));
+    let accesses = events(within::<Lean<AccessClaim>>(client, scope));
+    let clusters = events(within::<Lean<BrokerCluster>>(client, scope));
     let place = Place { client: client.clone(), scope: scope.clone() };
     tokio::join!(
         follow(

@@ -3,31 +3,42 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use kube::Resource;
 use kube::api::{Api, ListParams};
-use kube::core::{ObjectList, ObjectMeta};
+use kube::core::{ObjectList, ObjectMeta, Request};
 use serde::de::DeserializeOwned;
 
 use super::kubernetes::{CallError, call};
 
-/// Objects of one answer. What has come in is held as text and as a tree before it is read, ten times its size: smaller pages cost a list
+/// Metadata of one answer. What has come in is held as text before it is read, and then as what it was read into: smaller pages cost a list
 /// of ten thousand some more calls, and a replica many megabytes less.
 pub const PAGE: u32 = 100;
+/// Whole objects of one answer. The API server takes a megabyte and a half each, from whoever may write one.
+pub const WHOLE: u32 = 10;
 
-/// Hands every object of a list to `take`. `what` is a verb with its object, such as "list Pods"; each page may take for `limit`.
+/// Hands every object of a list to `take`, read as what of it matters: what `T` does not name is skipped. `what` is a verb with its object,
+/// such as "list Pods"; each page may take for `limit`, and holds [`WHOLE`] objects where `params` do not say otherwise.
 ///
 /// # Errors
 /// The list is not complete.
-pub async fn each<K>(
+pub async fn each<K, T>(
     api: &Api<K>,
     limit: Duration,
     what: &'static str,
     params: ListParams,
-    take: impl FnMut(K),
+    take: impl FnMut(T),
 ) -> Result<(), CallError>
 where
-    K: Clone + Debug + DeserializeOwned,
+    K: Resource + Clone,
+    T: Clone + DeserializeOwned,
 {
-    turn(limit, what, params, |params| async move { api.list(&params).await }, take).await
+    let (client, path) = (api.clone().into_client(), api.resource_url().to_owned());
+    let list = |params: ListParams| {
+        let (client, request) = (client.clone(), Request::new(&path).list(&params));
+        async move { client.request::<ObjectList<T>>(request.map_err(kube::Error::BuildRequest)?).await }
+    };
+    let size = params.limit.unwrap_or(WHOLE);
+    turn(limit, what, params.limit(size), list, take).await
 }
 
 /// The same with nothing but the objects' metadata.
@@ -45,13 +56,13 @@ where
     K: Clone + Debug + DeserializeOwned,
 {
     let list = |params: ListParams| async move { api.list_metadata(&params).await };
-    turn(limit, what, params, list, |object| take(object.metadata)).await
+    turn(limit, what, params.limit(PAGE), list, |object| take(object.metadata)).await
 }
 
 async fn turn<K, L>(
     limit: Duration,
     what: &'static str,
-    params: ListParams,
+    mut params: ListParams,
     list: impl Fn(ListParams) -> L,
     mut take: impl FnMut(K),
 ) -> Result<(), CallError>
@@ -59,7 +70,6 @@ where
     K: Clone,
     L: Future<Output = kube::Result<ObjectList<K>>>,
 {
-    let mut params = params.limit(PAGE);
     loop {
         let page = call(limit, what, list(params.clone())).await?;
         page.items.into_iter().for_each(&mut take);
@@ -72,9 +82,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Client;
+    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -90,7 +102,7 @@ mod tests {
     async fn every_page_is_asked_for_and_one_that_fails_is_told() {
         let asked = Mutex::new(Vec::new());
         let list = |params: ListParams| {
-            assert_eq!(params.limit, Some(PAGE));
+            assert_eq!(params.limit, Some(7));
             let token = params.continue_token.unwrap_or_default();
             asked.lock().unwrap().push(token.clone());
             async move {
@@ -103,12 +115,43 @@ mod tests {
         };
         let mut names = Vec::new();
         let take = |object: ConfigMap| names.extend(object.metadata.name);
-        let error =
-            turn(Duration::from_secs(1), "list ConfigMaps", ListParams::default(), list, take).await.unwrap_err();
+        let error = turn(Duration::from_secs(1), "list ConfigMaps", ListParams::default().limit(7), list, take)
+            .await
+            .unwrap_err();
         assert_eq!(
             (names, asked.into_inner().unwrap()),
             (vec!["a".to_owned(), "b".to_owned()], vec![String::new(), "1".to_owned(), "2".to_owned()])
         );
         assert!(error.to_string().starts_with("cannot list ConfigMaps: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn whole_objects_come_a_few_at_a_time_and_are_read_as_what_is_asked_for() {
+        #[derive(Deserialize, Clone)]
+        struct Named {
+            metadata: ObjectMeta,
+        }
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+            kept.lock().unwrap().push(request.uri().to_string());
+            let list = json!({"metadata": {}, "items": [{"metadata": {"name": "a"}, "data": "read as nothing"}]});
+            async move {
+                Ok::<_, tower::BoxError>(axum::http::Response::new(kube::client::Body::from(
+                    list.to_string().into_bytes(),
+                )))
+            }
+        });
+        let api = Api::<ConfigMap>::namespaced(Client::new(service, "default"), "shop");
+        let (second, labelled) = (Duration::from_secs(1), ListParams::default().labels("a=b"));
+        let mut names = Vec::new();
+        let whole = each(&api, second, "list", labelled.clone(), |object: Named| names.extend(object.metadata.name));
+        whole.await.unwrap();
+        each(&api, second, "list", labelled.limit(50), |_: Named| {}).await.unwrap();
+        each_metadata(&api, second, "list", ListParams::default(), |_| {}).await.unwrap();
+        assert_eq!(names, ["a"]);
+        let path = "/api/v1/namespaces/shop/configmaps?";
+        let queries: Vec<_> = asked.lock().unwrap().iter().map(|uri| uri.trim_start_matches(path).to_owned()).collect();
+        assert_eq!(queries, ["&labelSelector=a%3Db&limit=10", "&labelSelector=a%3Db&limit=50", "&limit=100"]);
     }
 }

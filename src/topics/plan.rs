@@ -167,6 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_were_left_out_take_nothing_back() {
+        for found in [topic(1, 1, json!({"flush.ms": "5"})), None] {
+            let status = if found.is_some() { json!({"managedConfig": ["flush.ms"]}) } else { Value::Null };
+            let mut large = claim(json!({}), status);
+            large.spec.config_left_out = Some(1_300_000);
+            let plan = decide(large, json!({}), found);
+            assert_eq!((reason(&plan), plan.steps.len()), (Some(Reason::InvalidTopicConfig), 0));
+            let message = plan.verdict.obstacle.unwrap().message;
+            assert!(
+                message.starts_with("spec.config: \"1300000\" bytes of names and values are too many"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn what_the_claim_says_is_done_and_what_it_does_not_say_stays() {
         let mut wanted =
             claim(json!({"partitions": 6, "config": {"flush.ms": "5"}}), json!({"managedConfig": ["retention.ms"]}));

@@ -5,56 +5,28 @@ use std::hash::Hash;
 
 use futures::{Stream, StreamExt};
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{Config, Error, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::lean::Lean;
 use super::reach::{Scope, is_gone};
 use super::table::{Name, Table};
-use crate::runtime::pages::PAGE;
+use crate::runtime::pages::{PAGE, WHOLE};
 
-/// A watch that lists in pages of the size of all others.
+/// A watch of metadata that lists in pages of the size of all others.
 #[must_use]
 pub fn paged() -> Config {
     Config::default().page_size(PAGE)
 }
 
-/// A watch of all objects of a kind of ours, each of which may be unreadable.
-pub fn events<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Result<Event<DeserializeGuard<K>>, Error>>
+/// A watch of all objects of a kind of ours, each of which may be unreadable. They come whole, and a few at a time.
+pub fn events<K>(api: Api<Lean<K>>) -> impl Stream<Item = Result<Event<Lean<K>>, Error>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watcher(api, paged()).default_backoff()
-}
-
-/// An object that can be read: one that cannot is left out, and its neighbours are not.
-pub fn readable<K: Resource<DynamicType = ()> + Clone>(guard: DeserializeGuard<K>) -> Option<K> {
-    guard
-        .0
-        .map_err(|error| {
-            let (namespace, name) =
-                (error.metadata.namespace.unwrap_or_default(), error.metadata.name.unwrap_or_default());
-            let kind = K::kind(&());
-            tracing::warn!(%kind, namespace, name, error = error.error, "an object cannot be read; it is left as it is");
-        })
-        .ok()
-        .map(lean)
-}
-
-/// What kubectl notes of the whole object that was applied.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// The object without what is nobody's question here, and most of its size: who wrote which field, and what was applied.
-pub fn lean<K: Resource + Clone>(mut object: K) -> K {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove(LAST_APPLIED);
-    }
-    // What an answer was read into has room for more; a copy has not.
-    object.clone()
+    watcher(api, Config::default().page_size(WHOLE)).default_backoff()
 }
 
 /// Where a watch looks.

@@ -5,6 +5,7 @@ pub mod config_maps;
 pub mod departed;
 pub mod deployments;
 pub mod follow;
+pub mod lean;
 pub mod pods;
 pub mod reach;
 pub mod table;
@@ -122,14 +123,14 @@ impl World {
     /// Notes an access as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
     pub fn renew_access(&self, written: AccessClaim) {
         let (name, ours) = (follow::name_of(&written), version(&written));
-        let written = self.placed_access(follow::lean(written));
+        let written = self.placed_access(lean::lean(written));
         self.accesses.renew(&name, written, |there| version(there) < ours);
     }
 
     /// Notes a claim on a topic as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
     pub fn renew_topic(&self, written: TopicClaim) {
         let (name, ours) = (follow::name_of(&written), version(&written));
-        let written = self.placed_topic(follow::lean(written));
+        let written = self.placed_topic(lean::lean(written));
         self.topics.renew(&name, written, |there| version(there) < ours);
     }
 

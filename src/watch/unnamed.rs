@@ -74,9 +74,13 @@ impl World {
         claim
     }
 
-    /// A claim on a topic as it is kept: with its cluster.
+    /// A claim on a topic as it is kept: with its cluster, and without settings that are too many to be held.
     #[must_use]
     pub fn placed_topic(&self, mut claim: TopicClaim) -> TopicClaim {
+        claim.spec.bound();
+        if let Some(creating) = claim.status.as_mut().and_then(|status| status.creating.as_mut()) {
+            creating.bound();
+        }
         let name = name_of(&claim.metadata);
         let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
         self.place(&self.unnamed_topics, &name, &mut claim.spec.cluster, decided);
@@ -126,8 +130,12 @@ fn name_of(meta: &kube::api::ObjectMeta) -> Name {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::api::resources::{AccessClaimSpec, AccessClaimStatus, TopicClaimSpec, TopicSource};
+    use crate::api::resources::{
+        AccessClaimSpec, AccessClaimStatus, TopicClaimSpec, TopicClaimStatus, TopicIntent, TopicSource,
+    };
     use crate::watch::reach::Reach;
     use kube::api::ObjectMeta;
 
@@ -187,11 +195,22 @@ mod tests {
         assert_eq!(at(), "ops/eu");
         assert_eq!(world.accesses.get(&("shop", "web")).unwrap().spec.cluster, "ops/eu");
 
-        topic.status =
-            Some(crate::api::resources::TopicClaimStatus { cluster: Some("ops/eu".into()), ..Default::default() });
+        topic.status = Some(TopicClaimStatus { cluster: Some("ops/eu".into()), ..TopicClaimStatus::default() });
         world.topics.put(name, world.placed_topic(topic));
         assert!(set_default(&world, Some("us")).is_empty());
         assert_eq!(at(), "ops/eu");
         assert_eq!(world.accesses.get(&("shop", "web")).unwrap().spec.cluster, "ops/us", "nothing was decided of it");
+    }
+
+    #[test]
+    fn settings_that_are_too_many_are_not_held() {
+        let mut topic = TopicClaim::new("t", TopicClaimSpec::of("t", "a/b", TopicSource::Declared));
+        let config: BTreeMap<_, _> = (0..40).map(|n| (format!("k{n:02}"), "x".repeat(32_767))).collect();
+        topic.spec.config.clone_from(&config);
+        let creating = TopicIntent { partitions: 1, replicas: 1, config: Some(config) };
+        topic.status = Some(TopicClaimStatus { creating: Some(creating), ..TopicClaimStatus::default() });
+        let kept = world().placed_topic(topic);
+        assert_eq!((kept.spec.config.len(), kept.spec.config_left_out), (0, Some(40 * 32_770)));
+        assert!(format!("{kept:?}").len() < 2500);
     }
 }

@@ -133,6 +133,41 @@ fn a_claim_written_by_hand() {
     assert!(said.contains("may impersonate it"), "{said}");
 }
 
+#[test]
+fn claims_that_would_fill_the_operators_memory() {
+    let space = Namespace::opted_in("live-a-large");
+    let claim = |name: &str, settings: &[usize], annotation: usize| {
+        let config: serde_json::Map<String, Value> = settings
+            .iter()
+            .enumerate()
+            .map(|(n, length)| (format!("shiny.new{n}"), "x".repeat(*length).into()))
+            .collect();
+        serde_json::json!({
+            "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "TopicClaim",
+            "metadata": {
+                "name": name, "namespace": space.0,
+                "annotations": {"example.com/mine": "x".repeat(annotation)}, "labels": {"example.com/mine": "too"},
+            },
+            "spec": {"topicName": format!("{}.{name}", space.0), "cluster": "admittance/default", "config": config},
+        })
+        .to_string()
+    };
+    // Without kubectl's own copy of it in an annotation.
+    let plain = &["--server-side"];
+    let said = denied(&claim("one", &[5000], 0), plain);
+    assert!(said.contains("4096"), "{said}");
+    let said = denied(&claim("long", &[4000; 5], 0), plain);
+    assert!(said.contains("no more than 4 settings may have values of more than 256 characters"), "{said}");
+    let said = denied(&claim("many", &[4000, 4000, 4000, 4000, 250, 250], 0), plain);
+    assert!(said.contains("all settings of a claim have 16384 together at most"), "{said}");
+    // What others put into a claim stays there, though nobody holds it.
+    let done = with_input(&["apply", "--filename=-", "--server-side"], &claim("laden", &[], 200_000));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let found = wait_ready("topicclaim", &space.0, "laden");
+    assert_eq!(found["metadata"]["annotations"]["example.com/mine"].as_str().map(str::len), Some(200_000));
+    assert_eq!(found["metadata"]["labels"]["example.com/mine"], "too");
+}
+
 /// Somebody who may write AccessClaims, and not act as any service account (Kubernetes' own `edit` may).
 fn editor_without_impersonation(namespace: &str) -> String {
     let name = format!("writer-of-{namespace}");

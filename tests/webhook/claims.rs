@@ -218,12 +218,19 @@ async fn what_is_no_claim_stays_unanswered() {
 
 #[tokio::test]
 async fn messages_are_bounded_and_repeat_no_control_characters() {
-    let config: serde_json::Map<String, Value> =
-        (0..1000).map(|n| (format!("\u{1b}[31m{n}{}", "x".repeat(200)), json!("\n"))).collect();
-    let spec = topic(&json!({"config": config, "cluster": "\u{202e}/\n", "topicName": "\u{7}".repeat(10_000)}));
-    let response = send(review("TopicClaim", "orders", &spec, None), strict()).await.response();
-    let message = response["status"]["message"].as_str().unwrap();
-    assert!(message.len() < 2000 && !message.chars().any(char::is_control), "{message:?}");
-    let warnings = response["warnings"].as_array().unwrap();
-    assert!(warnings.len() <= 10 && warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 120));
+    // As many as may be, and more than a claim may have.
+    for (settings, warned) in [(60, true), (1000, false)] {
+        let config: serde_json::Map<String, Value> =
+            (0..settings).map(|n| (format!("\u{1b}[31m{n}{}", "x".repeat(200)), json!("\n"))).collect();
+        let spec = topic(&json!({"config": config, "cluster": "\u{202e}/\n", "topicName": "\u{7}".repeat(10_000)}));
+        let response = send(review("TopicClaim", "orders", &spec, None), strict()).await.response();
+        let message = response["status"]["message"].as_str().unwrap();
+        assert!(message.len() < 2000 && !message.chars().any(char::is_control), "{message:?}");
+        assert_eq!(message.contains("bytes of names and values are too many"), !warned, "{message:?}");
+        let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
+        assert_eq!(!warnings.is_empty(), warned);
+        assert!(
+            warnings.len() <= 10 && warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 120)
+        );
+    }
 }

@@ -59,7 +59,7 @@ pub struct AccessClaimSpec {
     /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[x_kube(validation = Rule::new("self.matches('^[^/]+/[^/]+$')").message("must be namespace/name"))]
-    #[schemars(length(min = 3, max = 507))]
+    #[schemars(length(min = 3, max = 317))]
     pub cluster: String,
     /// Topics that it reads, sorted.
     #[serde(default)]

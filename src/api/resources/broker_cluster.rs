@@ -76,19 +76,19 @@ pub struct BrokerClusterSpec {
 pub struct CredentialPolicy {
     /// How long an access outlives its last Pod and its owner.
     #[serde(default = "a_day")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
     pub idle_after: String,
     /// How long a user may be without an `AccessClaim` that nobody saw end before it is removed.
     #[serde(default = "an_hour")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
     pub absent_after: String,
     /// How old a password becomes before a new one is made; absent, only `kafka.admittance.dev/rotate` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
     pub rotate_every: Option<String>,
     /// How long an old password may stay valid beside its successor before a condition says so.
     #[serde(default = "a_day")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
     pub max_overlap: String,
     /// What is done for Pods that still have the old password.
     #[serde(default)]
@@ -190,6 +190,7 @@ pub struct SecretKeyRef {
     pub name: String,
     /// The key in it.
     #[serde(default = "ca_crt")]
+    #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
 

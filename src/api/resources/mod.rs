@@ -20,8 +20,8 @@ pub use departed::{PendingDeletion, ReleasedTopic};
 pub use policy::{Adoption, DeletionPolicy, GroupPolicy, TopicLimits, TopicPolicy, Undeclared};
 pub use quotas::{QuotaPolicy, Quotas, WorkloadQuotas};
 pub use topic_claim::{
-    Deletion, Drift, MAX_CONFIG_KEY, MAX_CONFIG_VALUE, Retention, TopicClaim, TopicClaimSpec, TopicClaimStatus,
-    TopicIntent, TopicSource,
+    Deletion, Drift, MAX_CONFIG, MAX_CONFIG_KEY, MAX_CONFIG_VALUE, Retention, TopicClaim, TopicClaimSpec,
+    TopicClaimStatus, TopicIntent, TopicSource,
 };
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

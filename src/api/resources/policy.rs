@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::broker_cluster::{a_day, an_hour};
+use super::topic_claim::MAX_CONFIG_VALUE;
 
 /// What becomes of a topic that a Pod names, that nobody declared, and that Kafka does not have.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +63,10 @@ pub struct TopicPolicy {
     pub default_replicas: Option<i32>,
     /// Settings of topics whose claims say nothing of them, as Kafka names them (`min.insync.replicas`). Heeded when a topic is made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 50))]
+    #[schemars(extend(
+        "maxProperties" = 50,
+        "additionalProperties" = {"type": "string", "maxLength": MAX_CONFIG_VALUE}
+    ))]
     pub default_config: BTreeMap<String, String>,
     /// What claims may ask for at most.
     #[serde(default)]

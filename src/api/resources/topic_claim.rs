@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of the longest name of a setting: none that Kafka has comes near it.
 pub const MAX_CONFIG_KEY: usize = 255;
-/// Bytes of the longest text that Kafka reads: at a longer one it closes the connection, whatever else comes by it.
-pub const MAX_CONFIG_VALUE: usize = 32_767;
+/// Bytes of the longest value of a setting: far beyond any that Kafka takes from a claim.
+pub const MAX_CONFIG_VALUE: usize = 4096;
+/// Bytes of all settings of a claim together, names and values: all that Kafka has come to an eighth of it. The operator holds every claim
+/// in memory, of whoever writes it.
+pub const MAX_CONFIG: usize = 16 * 1024;
 
 /// A namespace's claim on a topic. The topic stays when the claim goes.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub struct TopicClaimSpec {
     /// The `BrokerCluster`, as `namespace/name`; absent, the default of the namespace, else that of the installation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[x_kube(validation = Rule::new("self.matches('^[^/]+/[^/]+$')").message("must be namespace/name"))]
-    #[schemars(length(min = 3, max = 507))]
+    #[schemars(length(min = 3, max = 317))]
     pub cluster: String,
     /// Partitions; absent, the cluster's default when the topic is made, and whatever it has afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,15 @@ pub struct TopicClaimSpec {
     pub replicas: Option<i32>,
     /// Settings, as Kafka names them (`cleanup.policy`). Those that are not named here are left as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    // CEL cannot add up what values have: its estimate of what that costs has no bound. The judges of claims do.
+    #[x_kube(
+        validation = Rule::new("self.all(key, size(key) <= 255)")
+            .message("the name of a setting has 255 characters at most")
+    )]
+    #[x_kube(
+        validation = Rule::new("self.filter(key, size(self[key]) > 256).size() <= 4")
+            .message("no more than 4 settings may have values of more than 256 characters")
+    )]
     #[schemars(extend(
         "maxProperties" = 100,
         "additionalProperties" = {"type": "string", "maxLength": MAX_CONFIG_VALUE}
@@ -94,9 +106,28 @@ pub struct TopicClaimSpec {
     /// Who wrote this claim.
     #[serde(default)]
     pub source: TopicSource,
+    /// In memory alone: the bytes of a `config` that is larger than [`MAX_CONFIG`] and was left out.
+    #[serde(skip_deserializing, skip_serializing_if = "in_memory_alone")]
+    #[schemars(skip)]
+    pub config_left_out: Option<usize>,
 }
 
 impl TopicClaimSpec {
+    /// Bytes of the settings, names and values.
+    #[must_use]
+    pub fn config_bytes(&self) -> usize {
+        self.config_left_out.unwrap_or_else(|| bytes(&self.config))
+    }
+
+    /// Leaves out settings that are too many to be held: a claim with them is refused, whatever they are.
+    pub fn bound(&mut self) {
+        let bytes = self.config_bytes();
+        if bytes > MAX_CONFIG {
+            self.config_left_out = Some(bytes);
+            self.config = BTreeMap::new();
+        }
+    }
+
     /// A claim on a topic that says nothing more of it.
     #[must_use]
     pub fn of(topic_name: impl Into<String>, cluster: impl Into<String>, source: TopicSource) -> Self {
@@ -110,8 +141,19 @@ impl TopicClaimSpec {
             deletion: Deletion::default(),
             drift: Drift::default(),
             source,
+            config_left_out: None,
         }
     }
+}
+
+/// The API server is told nothing of it.
+fn in_memory_alone<T>(_: &T) -> bool {
+    true
+}
+
+/// Bytes of settings, names and values.
+fn bytes(settings: &BTreeMap<String, String>) -> usize {
+    settings.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// How long records are kept, and how much of them: whichever is reached first.
@@ -179,6 +221,14 @@ pub struct TopicIntent {
     /// The settings that CreateTopics was asked for; absent where an earlier version wrote this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<BTreeMap<String, String>>,
+}
+
+impl TopicIntent {
+    /// Leaves out settings that no claim is let have any more: Kafka was asked for them by an earlier version, and has made no such topic.
+    pub fn bound(&mut self) {
+        // The cluster's own settings are among them.
+        self.config = self.config.take().filter(|config| bytes(config) <= 2 * MAX_CONFIG);
+    }
 }
 
 /// What the operator saw.

@@ -27,6 +27,7 @@ where
         None => Api::<K>::all(client.clone()),
     };
     let mut found = Vec::new();
-    pages::each(&api, CALL, what, ListParams::default(), |object| found.push(object)).await?;
+    let params = ListParams::default().limit(pages::PAGE);
+    pages::each(&api, CALL, what, params, |object| found.push(object)).await?;
     Ok(found)
 }

@@ -11,7 +11,7 @@ use self::settings::Wrong;
 use super::problem::Problem;
 use crate::api::duration;
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaimSpec, TopicLimits};
+use crate::api::resources::{MAX_CONFIG, TopicClaimSpec, TopicLimits};
 
 /// How long records are kept, in Kafka's words.
 pub const RETENTION_MS: &str = "retention.ms";
@@ -135,6 +135,14 @@ fn retention(spec: &TopicClaimSpec, limits: &TopicLimits, found: &mut Vec<Proble
 }
 
 fn config(spec: &TopicClaimSpec, found: &mut Vec<Problem>) {
+    let bytes = spec.config_bytes();
+    if bytes > MAX_CONFIG {
+        let rule = format!(
+            "bytes of names and values are too many; all settings of a claim have {MAX_CONFIG} together at most"
+        );
+        found.push(invalid("spec.config", &bytes.to_string(), rule));
+        return;
+    }
     for (key, value) in &spec.config {
         let place = format!("spec.config[{key}]");
         match settings::judge(key, value) {
@@ -263,13 +271,43 @@ mod tests {
         assert!(found[0].starts_with("InvalidTopicConfig: spec.config: \"é"), "{found:?}");
         assert!(found[0].ends_with("has 256 bytes; the name of a setting has 255 at most"), "{found:?}");
         for key in ["cleanup.policy", "shiny.new"] {
-            let found = of(key, &"é".repeat(16_384));
+            let found = of(key, &"é".repeat(2049));
             assert!(found[0].starts_with(&format!("InvalidTopicConfig: spec.config[{key}]: \"é")), "{found:?}");
-            assert!(found[0].ends_with("has 32768 bytes; Kafka reads 32767 at most"), "{found:?}");
+            assert!(found[0].ends_with("has 4098 bytes; the value of a setting has 4096 at most"), "{found:?}");
         }
-        assert!(of("shiny.new", &"x".repeat(32_767))[0].starts_with("UnknownTopicConfig: "));
-        let padded = format!("5{}", " ".repeat(40_000));
+        assert!(of("shiny.new", &"x".repeat(4096))[0].starts_with("UnknownTopicConfig: "));
+        let padded = format!("5{}", " ".repeat(4000));
         assert_eq!(of("flush.ms", &padded), [""; 0], "white space around a value is not sent");
+    }
+
+    #[test]
+    fn settings_that_are_too_many_together_are_refused_whether_they_are_held_or_left_out() {
+        // Ten bytes of a name, and the rest.
+        let of = |bytes: usize| {
+            let config: BTreeMap<_, _> =
+                (0..4).map(|n| (format!("shiny.new{n}"), "x".repeat(bytes / 4 - 10))).collect();
+            spec(serde_json::json!({"config": config, "partitions": 2}))
+        };
+        let most = of(MAX_CONFIG);
+        let mut held = most.clone();
+        held.bound();
+        assert_eq!(held, most);
+        assert!(judge(&most, &TopicLimits::default(), "shop").iter().all(|problem| !refuses(problem)));
+
+        let mut more = of(MAX_CONFIG + 4);
+        let before = judge(&more, &TopicLimits::default(), "shop");
+        more.bound();
+        assert_eq!((more.config.len(), more.config_bytes()), (0, MAX_CONFIG + 4));
+        let after = judge(&more, &TopicLimits::default(), "shop");
+        assert_eq!(after, before);
+        let [problem] = after.as_slice() else { panic!("{after:?}") };
+        assert!(refuses(problem));
+        let said = "InvalidTopicConfig: spec.config: \"16388\" bytes of names and values are too many; all settings of a claim have 16384 together at most";
+        assert_eq!(problem.to_string(), said);
+        // What was left out stays so when the claim is placed anew.
+        more.bound();
+        assert_eq!(more.config_bytes(), MAX_CONFIG + 4);
+        assert_eq!(serde_json::to_value(&more).unwrap().get("configLeftOut"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{judge, refuses};
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicLimits};
+use crate::intent::limits::MAX_PROBLEMS;
 
 /// What of a claim can never be under these limits, or may not be here; nothing where all is well. `admitted` is whether the cluster is for
 /// claims of its namespace.
@@ -18,6 +19,9 @@ pub fn refusal(claim: &TopicClaim, limits: &TopicLimits, admitted: bool) -> Opti
     }
     let found: Vec<_> = judge(&claim.spec, limits, namespace).into_iter().filter(refuses).collect();
     let reason = found.first()?.reason;
-    let all = found.iter().map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
+    let all = found
+        .iter()
+        .take(MAX_PROBLEMS)
+        .map(|problem| format!("{}: \"{}\" {}", problem.place, problem.value, problem.rule));
     Some((reason, all.collect::<Vec<_>>().join("; ")))
 }

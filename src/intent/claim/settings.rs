@@ -84,14 +84,17 @@ pub(super) enum Wrong {
 
 /// Judges one setting of a claim.
 pub(super) fn judge(key: &str, value: &str) -> Result<(), Wrong> {
-    // Kafka trims what it reads.
-    let value = value.trim();
     if key.len() > MAX_CONFIG_KEY {
         return Err(Wrong::Key(format!("has {} bytes; the name of a setting has {MAX_CONFIG_KEY} at most", key.len())));
     }
     if value.len() > MAX_CONFIG_VALUE {
-        return Err(Wrong::Value(format!("has {} bytes; Kafka reads {MAX_CONFIG_VALUE} at most", value.len())));
+        return Err(Wrong::Value(format!(
+            "has {} bytes; the value of a setting has {MAX_CONFIG_VALUE} at most",
+            value.len()
+        )));
     }
+    // Kafka trims what it reads.
+    let value = value.trim();
     let Some((_, kind)) = SETTINGS.iter().find(|(name, _)| *name == key) else {
         let near = nearest(key, SETTINGS.iter().map(|(name, _)| *name));
         let hint = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));

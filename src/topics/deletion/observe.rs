@@ -104,19 +104,22 @@ pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Sta
     let mut standing = Standing::default();
     let topics = books.topics();
     let here = |other: &str| context.world.may_be_one_kafka(cluster, other);
-    for claim in list::<TopicClaim>(context, "list TopicClaims").await? {
-        let topic = &claim.spec.topic_name;
-        if topics.contains(topic.as_str()) && here(&claim.spec.cluster) {
-            standing.claims.entry(topic.clone()).or_default().extend(claimed(&claim));
-        }
+    let claims = |claim: TopicClaim| {
+        let topic = claim.spec.topic_name.as_str();
+        let concerned = topics.contains(topic) && here(&claim.spec.cluster);
+        concerned.then(|| (topic.to_owned(), claimed(&claim)))
+    };
+    for (topic, claimed) in list(context, "list TopicClaims", claims).await? {
+        standing.claims.entry(topic).or_default().extend(claimed);
     }
-    for access in list::<AccessClaim>(context, "list AccessClaims").await? {
-        if here(&access.spec.cluster) {
-            for topic in access.spec.consumes.iter().chain(&access.spec.produces) {
-                if topics.contains(topic.as_str()) {
-                    standing.uses.entry(topic.clone()).or_default().extend(name_of(&access));
-                }
-            }
+    let uses = |access: AccessClaim| {
+        let named = access.spec.consumes.iter().chain(&access.spec.produces);
+        let named: Vec<_> = named.filter(|topic| topics.contains(topic.as_str())).cloned().collect();
+        (!named.is_empty() && here(&access.spec.cluster)).then(|| (named, name_of(&access)))
+    };
+    for (named, user) in list(context, "list AccessClaims", uses).await? {
+        for topic in named {
+            standing.uses.entry(topic).or_default().extend(user.clone());
         }
     }
     Ok(standing)
@@ -133,24 +136,29 @@ fn name_of(object: &impl Resource) -> Option<String> {
     Some(format!("{}/{}", meta.namespace.as_ref()?, meta.name.as_ref()?))
 }
 
-async fn list<K>(context: &Context, what: &'static str) -> Result<Vec<K>, CallError>
+/// What `keep` makes of each object of a kind: the rest of a page goes before the next one comes.
+async fn list<K, T>(context: &Context, what: &'static str, keep: impl Fn(K) -> Option<T>) -> Result<Vec<T>, CallError>
 where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned,
 {
-    let client = &context.client;
-    let found =
-        context.world.reach.gather(client, |scope| async move { list_within(client, &scope, what).await }).await?;
-    Ok(found.into_iter().flatten().collect())
+    let (client, keep) = (&context.client, &keep);
+    let within = |scope| async move { list_within(client, &scope, what, keep).await };
+    Ok(context.world.reach.gather(client, within).await?.into_iter().flatten().collect())
 }
 
-async fn list_within<K>(client: &Client, scope: &Scope, what: &'static str) -> Result<Vec<K>, CallError>
+async fn list_within<K, T>(
+    client: &Client,
+    scope: &Scope,
+    what: &'static str,
+    keep: impl Fn(K) -> Option<T>,
+) -> Result<Vec<T>, CallError>
 where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned,
 {
     let api = within::<K>(client, scope);
-    let mut all = Vec::new();
-    pages::each(&api, CALL, what, ListParams::default(), |object| all.push(object)).await?;
-    Ok(all)
+    let mut kept = Vec::new();
+    pages::each(&api, CALL, what, ListParams::default(), |object| kept.extend(keep(object))).await?;
+    Ok(kept)
 }
 
 /// What Kafka says of topics that are due, by their ids on record. `ages`: whether the age of records matters.

@@ -1,5 +1,7 @@
 //! How a workload stands to one topic that it asks for. Pure.
 
+use std::sync::Arc;
+
 use super::lending::{self, Lending};
 use super::topic_view::TopicView;
 use crate::api::reasons::Reason;
@@ -44,12 +46,20 @@ pub enum Standing {
 #[must_use]
 pub fn standing(question: &Question<'_>) -> Standing {
     let Question { namespace, topic, view, .. } = *question;
-    let Some(claim) = view.owner() else { return unclaimed(question) };
+    let of_us = |claim: &&Arc<TopicClaim>| claim.metadata.namespace.as_deref() == Some(namespace);
+    let claim = match view.owner() {
+        // Whom the policy refuses, and who has not got the topic, is in nobody's way.
+        Some(claim) if !of_us(&claim) && view.refusal(claim).is_some() && !has_topic(claim) => {
+            view.claims.iter().find(of_us)
+        }
+        owner => owner,
+    };
+    let Some(claim) = claim else { return unclaimed(question) };
     let owner_namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     if owner_namespace == namespace {
         return own(question, claim);
     }
-    let ours = view.claims.iter().any(|claim| claim.metadata.namespace.as_deref() == Some(namespace));
+    let ours = view.claims.iter().any(|claim| of_us(&claim));
     let kept = view.exists && kept_for(&view.on_record, topic, namespace).is_some();
     let yields = claim.spec.source == TopicSource::Consumer && !own_name(topic, owner_namespace) && !kept;
     // A claim of ours may still win: one under our own name over any, a producer's over a consumer's.
@@ -85,6 +95,10 @@ pub fn standing(question: &Question<'_>) -> Standing {
         }
         said => said,
     }
+}
+
+fn has_topic(claim: &TopicClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.topic_id.is_some())
 }
 
 /// Whether a claim has nothing to do with the topic that a right is held on: it did not make it, and has not got it.
@@ -142,7 +156,7 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
     let Question { topic, view, .. } = *question;
     let status = claim.status.as_ref();
     let said = status.and_then(|status| condition(&status.conditions, READY));
-    if let Some(refusal) = view.refusal(claim).filter(|_| status.is_none_or(|status| status.topic_id.is_none())) {
+    if let Some(refusal) = view.refusal(claim).filter(|_| !has_topic(claim)) {
         return Standing::Pending(refusal.reason, refusal.message.clone());
     }
     if view.exists && status.is_none_or(|status| status.topic_id.is_none() && status.creating.is_none()) {
@@ -172,11 +186,11 @@ fn own(question: &Question<'_>, claim: &TopicClaim) -> Standing {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     use super::*;
     use crate::access::verdicts::Verdict;
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
+    use crate::clusters::Unusable;
 
     fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {
         let spec = TopicClaimSpec::of(topic, "a/b", source);
@@ -308,6 +322,23 @@ mod tests {
         let granted =
             TopicView { verdicts: BTreeMap::from([(Right::Consume, Verdict::Granted { via: "x".into() })]), ..has_not };
         assert!(matches!(ask(&granted, "orders", Right::Consume, true, Undeclared::Any), Standing::Lent(_)));
+    }
+
+    #[test]
+    fn whom_policy_refuses_the_topic_is_in_nobodys_way() {
+        let refused = || {
+            let why = Unusable { reason: Reason::TopicNameNotAllowed, message: "names".into() };
+            BTreeMap::from([(("shop".to_owned(), "orders".to_owned()), why)])
+        };
+        let view = |claims, exists| TopicView { claims, exists, refused: refused(), ..TopicView::default() };
+        let ask = |view: &TopicView| ask(view, "orders", Right::Produce, false, Undeclared::Any);
+        assert_eq!(ask(&view(vec![refused_claim("shop")], false)), Standing::Nobodys);
+        let there = ask(&view(vec![refused_claim("shop")], true));
+        assert!(matches!(there, Standing::Refused(Reason::TopicUnclaimed, _)), "{there:?}");
+        let both = vec![refused_claim("shop"), claim("web", "orders", TopicSource::Producer)];
+        assert_eq!(ask(&view(both, true)), Standing::Own);
+        let has = ask(&view(vec![claim("shop", "orders", TopicSource::Declared)], true));
+        assert!(!matches!(has, Standing::Nobodys | Standing::Own), "whose the topic is keeps it: {has:?}");
     }
 
     #[test]

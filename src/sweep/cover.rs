@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::api::names::Scope;
+use crate::api::names::{ClusterRef, Scope, WorkloadName};
 use crate::api::resources::{AccessClaim, BrokerCluster};
+use crate::intent::request::access_name;
 use crate::intent::{Intent, Problem};
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, DeploymentFacts, PodFacts, World};
@@ -42,6 +43,8 @@ pub enum There {
 pub enum Stand {
     /// Whatever it asks for cannot be read.
     Unreadable,
+    /// It bears the name of one access and describes another: the operator works on neither.
+    Nowhere,
     /// It asks for the access on a cluster.
     On {
         /// The `BrokerCluster`, as `namespace/name`.
@@ -52,13 +55,18 @@ pub enum Stand {
 }
 
 impl Stand {
-    /// A claim's; `default` is the cluster of claims of its namespace that name none.
+    /// A claim's.
     #[must_use]
-    pub fn of_claim(claim: &AccessClaim, default: impl FnOnce() -> String) -> Self {
+    pub fn of_claim(claim: &AccessClaim, world: &World) -> Self {
         let status = claim.status.as_ref();
         let named = [Some(&claim.spec.cluster), status.and_then(|status| status.cluster.as_ref())];
         let named = named.into_iter().flatten().find(|cluster| !cluster.is_empty()).cloned();
-        Self::On { cluster: named.unwrap_or_else(default), user: status.and_then(|status| status.username.clone()) }
+        let cluster =
+            named.unwrap_or_else(|| world.default_of(claim.metadata.namespace.as_deref().unwrap_or_default()));
+        if !bears_its_name(claim, &cluster, world.install()) {
+            return Self::Nowhere;
+        }
+        Self::On { cluster, user: status.and_then(|status| status.username.clone()) }
     }
 
     /// A Pod's, where no claim says where its access is; nothing where it asks for nothing, or for another access than its label says.
@@ -89,7 +97,11 @@ impl Here {
     /// Whether somebody who stands for the access of a user has it looked after here.
     #[must_use]
     pub fn is_covered(&self, user: &str, stand: &Stand, there: impl Fn(&str) -> There) -> bool {
-        let Stand::On { cluster, user: on_record } = stand else { return true };
+        let (cluster, on_record) = match stand {
+            Stand::Unreadable => return true,
+            Stand::Nowhere => return false,
+            Stand::On { cluster, user } => (cluster, user),
+        };
         if *cluster == self.cluster {
             return true;
         }
@@ -111,6 +123,18 @@ impl Here {
     }
 }
 
+/// Whether a claim is named as what it describes is, the one rule by which `access` takes it for an access. What cannot be read may be.
+fn bears_its_name(claim: &AccessClaim, cluster: &str, install: &ClusterRef) -> bool {
+    let workload = WorkloadName::parse(&claim.spec.workload);
+    let Ok((workload, cluster)) =
+        workload.and_then(|workload| Ok((workload, ClusterRef::parse(cluster, &install.namespace)?)))
+    else {
+        return true;
+    };
+    let name = claim.metadata.name.as_deref();
+    [&cluster, install].iter().any(|named| Some(&*access_name(&workload, named, install)) == name)
+}
+
 /// What the watches know of a `BrokerCluster`, or, of one that they cannot read, the list.
 #[must_use]
 pub fn there(world: &World, listed: &BTreeSet<Name>, cluster: &str) -> There {
@@ -127,7 +151,7 @@ pub fn there(world: &World, listed: &BTreeSet<Name>, cluster: &str) -> There {
 pub fn has_claim(world: &World, here: &Here, user: &str, (namespace, access): &AccessKey) -> bool {
     let claim = world.accesses.get(&(namespace, access));
     claim.is_some_and(|claim| {
-        let stand = Stand::of_claim(&claim, || world.default_of(namespace));
+        let stand = Stand::of_claim(&claim, world);
         here.is_covered(user, &stand, |cluster| there(world, &BTreeSet::new(), cluster))
     })
 }
@@ -138,7 +162,7 @@ pub fn has_claim(world: &World, here: &Here, user: &str, (namespace, access): &A
 pub fn is_asked_for(world: &World, here: &Here, listed: &BTreeSet<Name>, user: &str, key: &AccessKey) -> bool {
     let default = || world.default_of(&key.0);
     let stands: Vec<Stand> = if let Some(claim) = world.accesses.get(&(&key.0, &key.1)) {
-        vec![Stand::of_claim(&claim, default)]
+        vec![Stand::of_claim(&claim, world)]
     } else if world.opted_in(&key.0) || !world.namespaces.unreadable().is_empty() {
         let (pods, deployments) = (world.pods.of(key), world.deployments.of(key));
         let pods = pods.iter().filter_map(|pod| Stand::of_pod(pod, default));
@@ -242,6 +266,17 @@ pub(super) mod tests {
             world.pods.put(key(), world.pod_facts(&beside).unwrap());
             assert_eq!(has_claim(&world, &here(), USER, &key()), covers, "{cluster} {user:?}");
             assert_eq!(asked(&world), listed_too, "{cluster} {user:?}, and what is listed");
+        }
+    }
+
+    #[test]
+    fn a_claim_that_describes_another_access_covers_nobody() {
+        for (workload, covers) in [("web", true), ("other", false), ("not a name", true)] {
+            let world = world();
+            let mut claim = claim("ops/default", Some(USER));
+            claim["spec"]["workload"] = json!(workload);
+            world.accesses.put(key(), serde_json::from_value(claim).unwrap());
+            assert_eq!((has_claim(&world, &here(), USER, &key()), asked(&world)), (covers, covers), "{workload}");
         }
     }
 

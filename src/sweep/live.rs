@@ -84,8 +84,7 @@ async fn claims(
     pages::each(&api, CALL, "list AccessClaims", ListParams::default(), |claim: DeserializeGuard<AccessClaim>| {
         let (meta, stand) = match claim.0 {
             Ok(claim) => {
-                let default = || world.default_of(claim.metadata.namespace.as_deref().unwrap_or_default());
-                let stand = Stand::of_claim(&claim, default);
+                let stand = Stand::of_claim(&claim, world);
                 (claim.metadata, stand)
             }
             Err(error) => (error.metadata, Stand::Unreadable),

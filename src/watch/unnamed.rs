@@ -58,6 +58,12 @@ pub fn default_cluster(namespace: Option<&NamespaceFacts>, install: &ClusterRef)
 }
 
 impl World {
+    /// The installation's default cluster.
+    #[must_use]
+    pub const fn install(&self) -> &ClusterRef {
+        &self.default_cluster
+    }
+
     /// The cluster of whatever names none in a namespace.
     #[must_use]
     pub fn default_of(&self, namespace: &str) -> String {

@@ -11,6 +11,7 @@ pub mod copies;
 pub mod credentials;
 pub mod drift;
 mod echo;
+mod existence;
 mod foreign;
 pub mod gates;
 pub mod groups;

@@ -11,6 +11,7 @@ use kube::api::Api;
 
 use super::Context;
 use super::asks::{self, Ask};
+use super::existence;
 use super::foreign;
 use super::groups::{self, GroupView};
 use super::life::Ownership;
@@ -27,7 +28,6 @@ use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Right};
 use crate::api::secret::Secret;
-use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
 use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
@@ -375,11 +375,7 @@ async fn group_view(
     let had =
         claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
     let asked = !had && own_namespace.is_none() && fault(name, Right::Join).is_none();
-    let told = if asked { connection.batcher.group_exists(name.to_owned()).await } else { Ok(false) };
-    let (exists, unknown) = match told {
-        Ok(exists) => (exists, None),
-        Err(error) => (false, Some(unusable(&error))),
-    };
+    let (exists, unknown) = if asked { existence::of(connection, name).await } else { (false, None) };
     (name.to_owned(), GroupView { claims, exists, unknown, own_namespace, verdict: None })
 }
 

@@ -8,12 +8,17 @@ use kube::Client;
 use kube::api::{Api, ListParams};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tokio::sync::Semaphore;
 
 use super::rotation::Reader;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::pages;
 
 const CALL: Duration = Duration::from_secs(10);
+/// Pods on a page, which may be of a megabyte each.
+const PAGE: u32 = 20;
+/// Lists that are read at the same time, for the same reason.
+static LISTS: Semaphore = Semaphore::const_new(4);
 /// The condition by which the kubelet says that a Pod's sandbox stands (Kubernetes' KEP-3085).
 const STANDS: &str = "PodReadyToStartContainers";
 
@@ -23,8 +28,9 @@ const STANDS: &str = "PodReadyToStartContainers";
 /// The API server did not answer: nothing is known.
 pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Reader>, CallError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
-    let params = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
+    let params = ListParams::default().limit(PAGE).fields("status.phase!=Succeeded,status.phase!=Failed");
     let mut readers = Vec::new();
+    let _turn = LISTS.acquire().await;
     pages::each(&api, CALL, "look for Pods that read the Secret", params, |pod: Listed| {
         readers.extend(reader(pod, secrets));
     })

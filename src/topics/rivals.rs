@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::observe::Observation;
 use super::plan::{Verdict, refused};
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicClaimStatus};
+use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, condition};
+use crate::clusters::Unusable;
 
 /// Rivals that are named: there may be any number of them, under any names.
 const NAMED: usize = 3;
@@ -45,7 +46,7 @@ pub fn yields(seen: &Observation, status: TopicClaimStatus) -> Verdict {
     // For the rest, another namespace's claim is not ours to describe.
     let facts = TopicClaimStatus { conditions: status.conditions, topic_id, ..TopicClaimStatus::default() };
     // Its author can do nothing about the other claim before this is put right.
-    if let Some(wrong) = seen.refuses().filter(|_| facts.topic_id.is_none()) {
+    if let Some(wrong) = seen.refuses().or_else(|| refused_before(seen, &facts)).filter(|_| facts.topic_id.is_none()) {
         return refused(facts, wrong.reason, wrong.message);
     }
     if ours.as_deref() == Some(theirs) {
@@ -53,6 +54,16 @@ pub fn yields(seen: &Observation, status: TopicClaimStatus) -> Verdict {
         return refused(facts, Reason::TopicConflict, format!("topic {topic} is claimed by TopicClaim {name} already"));
     }
     refused(facts, Reason::TopicOwnedElsewhere, format!("topic {topic} belongs to namespace {theirs}"))
+}
+
+/// What was said of the cluster's policy, while that cannot be asked: an outage changes nothing about it.
+fn refused_before(seen: &Observation, facts: &TopicClaimStatus) -> Option<Unusable> {
+    let said = condition(&facts.conditions, READY).filter(|said| seen.kafka.is_err() && said.status == "False")?;
+    let reason = Reason::of_code(&said.reason).filter(|reason| {
+        use Reason::{ClusterNotAllowed, InvalidTopicConfig, TopicLimitExceeded, TopicNameNotAllowed};
+        matches!(reason, ClusterNotAllowed | InvalidTopicConfig | TopicLimitExceeded | TopicNameNotAllowed)
+    })?;
+    Some(Unusable { reason, message: said.message.clone() })
 }
 
 #[cfg(test)]
@@ -64,7 +75,10 @@ mod tests {
     use super::super::samples::{ID, claim, reason, see, topic};
     use super::super::users::Users;
     use super::*;
-    use crate::api::resources::TopicPolicy;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    use crate::api::resources::{Conditions, TopicPolicy};
 
     #[test]
     fn who_has_the_topic_tells_of_a_few_rivals_always_in_the_same_words() {
@@ -88,6 +102,28 @@ mod tests {
         assert_eq!(told(&["c", "e", "a"]), told(&["a", "c", "e"]), "whoever came first");
         let many = told(&["e", "d", "c", "b", "a"]);
         assert_eq!(many, "the topic exists; also claimed by a/orders, b/orders, c/orders and 2 more");
+    }
+
+    #[test]
+    fn an_outage_changes_nothing_of_what_policy_refuses() {
+        for (said, told) in [
+            (Reason::TopicNameNotAllowed, Reason::TopicNameNotAllowed),
+            (Reason::TopicUnclaimed, Reason::TopicOwnedElsewhere),
+        ] {
+            let mut owner = claim(json!({}), json!({}));
+            owner.metadata.uid = Some("other".into());
+            owner.metadata.namespace = Some("web".into());
+            let mut ours = claim(json!({}), json!({}));
+            let status = ours.status.as_mut().unwrap();
+            status.topic_id = None;
+            Conditions::new(&mut status.conditions, Some(1), Time(Timestamp::UNIX_EPOCH))
+                .say(READY, false, said, "why");
+            let kafka = Err(Unusable { reason: Reason::KafkaUnreachable, message: String::new() });
+            let seen = Observation { owner: Arc::new(owner), kafka, ..see(ours.clone(), json!({}), None) };
+            let verdict = yields(&seen, ours.status.unwrap()).obstacle.unwrap();
+            assert_eq!(verdict.reason, told, "{said}");
+            assert_eq!(verdict.message == "why", said == told);
+        }
     }
 
     #[test]

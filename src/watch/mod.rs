@@ -174,10 +174,14 @@ impl World {
         found
     }
 
-    /// Why the policy of its cluster refuses a claim on a topic, by what is watched of both; nothing where the cluster is not there.
+    /// Why the policy of its cluster refuses a claim on a topic, by what is watched of both. Of a cluster that is not there nobody knows what
+    /// it allows: nobody gets ahead of who has a topic meanwhile.
     #[must_use]
     pub fn refusal(&self, claim: &TopicClaim) -> Option<(Reason, String)> {
-        let cluster = self.clusters.get(&claim.spec.cluster.split_once('/')?)?;
+        let cluster = claim.spec.cluster.split_once('/').and_then(|name| self.clusters.get(&name));
+        let Some(cluster) = cluster else {
+            return Some((Reason::ClusterNotFound, format!("there is no BrokerCluster {}", claim.spec.cluster)));
+        };
         let selector = cluster.spec.clients.as_ref().and_then(|clients| clients.namespace_selector.as_ref());
         let facts = self.namespaces.get(&("", claim.metadata.namespace.as_deref().unwrap_or_default()));
         let admitted = admits_claims(selector, facts.as_deref().map(|facts| &facts.labels));
@@ -249,7 +253,7 @@ mod tests {
             claim.metadata.namespace = Some(namespace.to_owned());
             world.refusal(&claim).map(|(reason, _)| reason)
         };
-        assert_eq!(refusal("shop", "orders"), None, "nothing is known of the cluster");
+        assert_eq!(refusal("shop", "orders"), Some(Reason::ClusterNotFound), "nobody gets ahead meanwhile");
         let cluster = json!({
             "metadata": {"name": "main", "namespace": "kafka"},
             "spec": {

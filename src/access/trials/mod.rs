@@ -4,6 +4,7 @@ mod echo;
 mod lending;
 mod life;
 mod passwords;
+mod policy;
 mod rights;
 
 use std::sync::Arc;

@@ -288,4 +288,7 @@ pub struct AbsentUser {
     pub secret: Option<String>,
     /// Since when.
     pub since: Time,
+    /// Too many were missing beside it: it waits for a person's word, and where that is not needed any more, its time begins anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }

@@ -26,6 +26,20 @@ const FOREVER: &str = "forever";
 /// Kafka to decide. Everything else here is certain: see [`refuses`].
 #[must_use]
 pub fn judge(spec: &TopicClaimSpec, limits: &TopicLimits, namespace: &str) -> Vec<Problem> {
+    let mut found = certain(spec, limits, namespace);
+    if spec.config_bytes() <= MAX_CONFIG {
+        let unknown = spec.config.iter().filter(|(key, value)| settings::judge(key, value) == Err(Wrong::Unknown));
+        found.extend(unknown.map(|(key, _)| {
+            let rule = format!("is no setting of a topic that is known here{}", settings::hint(key));
+            Problem::new(Reason::UnknownTopicConfig, &format!("spec.config[{key}]"), key, rule)
+        }));
+    }
+    found
+}
+
+/// What of that is certain. Nothing is looked for beyond it: others' claims are judged by this too, and there may be many of them.
+#[must_use]
+pub fn certain(spec: &TopicClaimSpec, limits: &TopicLimits, namespace: &str) -> Vec<Problem> {
     let mut found = Vec::new();
     name(spec, limits, namespace, &mut found);
     counts(spec, limits, &mut found);
@@ -144,11 +158,9 @@ fn config(spec: &TopicClaimSpec, found: &mut Vec<Problem>) {
         return;
     }
     for (key, value) in &spec.config {
-        let place = format!("spec.config[{key}]");
         match settings::judge(key, value) {
-            Ok(()) => {}
-            Err(Wrong::Unknown(rule)) => found.push(Problem::new(Reason::UnknownTopicConfig, &place, key, rule)),
-            Err(Wrong::Value(rule)) => found.push(invalid(&place, value, rule)),
+            Ok(()) | Err(Wrong::Unknown) => {}
+            Err(Wrong::Value(rule)) => found.push(invalid(&format!("spec.config[{key}]"), value, rule)),
             Err(Wrong::Key(rule)) => found.push(invalid("spec.config", key, rule)),
         }
     }
@@ -253,9 +265,9 @@ mod tests {
                 ("spec.retention.time", true),
                 ("spec.retention.size", true),
                 ("spec.config[cleanup.policy]", true),
-                ("spec.config[retention.mss]", false),
                 ("spec.config[segment.bytes]", true),
                 ("spec.config[min.insync.replicas]", true),
+                ("spec.config[retention.mss]", false),
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! Whether a cluster's policy lets a namespace have a claim at all. Pure.
 
-use super::{judge, refuses};
+use super::certain;
 use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicLimits};
 use crate::intent::limits::MAX_PROBLEMS;
@@ -17,7 +17,7 @@ pub fn refusal(claim: &TopicClaim, limits: &TopicLimits, admitted: bool) -> Opti
         );
         return Some((Reason::ClusterNotAllowed, message));
     }
-    let found: Vec<_> = judge(&claim.spec, limits, namespace).into_iter().filter(refuses).collect();
+    let found = certain(&claim.spec, limits, namespace);
     let reason = found.first()?.reason;
     let all = found
         .iter()

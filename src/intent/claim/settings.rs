@@ -74,12 +74,18 @@ const SETTINGS: &[(&str, Kind)] = &[
 /// What is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// No Kafka that we know has it; a newer one may. The rule that is broken, in words.
-    Unknown(String),
+    /// No Kafka that we know has it; a newer one may.
+    Unknown,
     /// No Kafka takes the value, or no claim may set it. The rule that is broken, in words.
     Value(String),
     /// No Kafka could read the key. The rule that is broken, in words.
     Key(String),
+}
+
+/// What the author of an unknown setting may have meant, as the end of a sentence; nothing where none is near.
+pub(super) fn hint(key: &str) -> String {
+    let near = nearest(key, SETTINGS.iter().map(|(name, _)| *name));
+    near.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
 /// Judges one setting of a claim.
@@ -96,9 +102,7 @@ pub(super) fn judge(key: &str, value: &str) -> Result<(), Wrong> {
     // Kafka trims what it reads.
     let value = value.trim();
     let Some((_, kind)) = SETTINGS.iter().find(|(name, _)| *name == key) else {
-        let near = nearest(key, SETTINGS.iter().map(|(name, _)| *name));
-        let hint = near.map_or_else(String::new, |name| format!("; did you mean {name}?"));
-        return Err(Wrong::Unknown(format!("is no setting of a topic that is known here{hint}")));
+        return Err(Wrong::Unknown);
     };
     let rule = match kind {
         Number(least, most) => {
@@ -212,9 +216,9 @@ mod tests {
 
     #[test]
     fn an_unknown_key_may_be_a_typing_mistake() {
-        let said = |key| match judge(key, "1") {
-            Err(Wrong::Unknown(said)) => said,
-            other => panic!("{key}: {other:?}"),
+        let said = |key| {
+            assert_eq!(judge(key, "1"), Err(Wrong::Unknown), "{key}");
+            hint(key)
         };
         assert!(said("retention.mss").ends_with("did you mean retention.ms?"));
         assert!(said("cleanup.polcy").ends_with("did you mean cleanup.policy?"));

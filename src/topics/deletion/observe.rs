@@ -32,6 +32,8 @@ use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
 
 const CALL: Duration = Duration::from_secs(20);
+/// Claims on a page: a round has a minute for all of them.
+const CLAIMS: u32 = 50;
 
 /// Reads a cluster live; nothing where it is gone.
 ///
@@ -157,7 +159,7 @@ where
 {
     let api = within::<K>(client, scope);
     let mut kept = Vec::new();
-    pages::each(&api, CALL, what, ListParams::default(), |object| kept.extend(keep(object))).await?;
+    pages::each(&api, CALL, what, ListParams::default().limit(CLAIMS), |object| kept.extend(keep(object))).await?;
     Ok(kept)
 }
 

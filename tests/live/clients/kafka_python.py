@@ -34,6 +34,7 @@ while True:
     n += 1
     time.sleep(0.3)
     producer.send(topic, f"tick {name} {n}".encode()).add_errback(complain)
-    for records in consumer.poll(timeout_ms=300).values():
+    # The commit before a rebalance has no more time than this, and says so in the log.
+    for records in consumer.poll(timeout_ms=2000).values():
         for record in records:
             print(record.value.decode(), flush=True)

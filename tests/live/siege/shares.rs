@@ -1,6 +1,6 @@
 //! A broker that joins, and leaves for good: shares of the disks are computed anew.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -9,8 +9,6 @@ use crate::moves::{retention_bytes_of, topic_claim};
 
 /// For how long what brokers told of their disks is believed, and a little.
 const BELIEVED: Duration = Duration::from_secs(65);
-/// Every topic is looked at once in ten minutes.
-const SEEN: Duration = Duration::from_secs(700);
 
 /// A fourth broker, in the container of the third and on its disk; gone for good with the guard.
 struct Fourth;
@@ -60,8 +58,10 @@ rm -rf /tmp/fourth* \"$1\"
 
     /// Takes it off the cluster's books, as one does who scales down.
     fn unregister() -> (bool, String) {
-        let servers = ["--bootstrap-server", "kafka.kafka:9092", "--config", "/etc/kafka/admin/client.properties"];
-        exec("kafka", "kafka-0", &[&["kafka-cluster.sh", "unregister", "--id", Self::NUMBER], &servers[..]].concat())
+        let admin =
+            ["--bootstrap-server", "kafka.kafka:9092", "--command-config", "/etc/kafka/admin/client.properties"];
+        let tool = ["kafka-run-class.sh", "org.apache.kafka.tools.ClusterTool", "unregister", "--id", Self::NUMBER];
+        exec("kafka", "kafka-0", &[&tool[..], &admin[..]].concat())
     }
 }
 
@@ -75,17 +75,24 @@ impl Drop for Fourth {
     }
 }
 
-/// Waits for the next look at a topic to find that it may keep another number of bytes.
+/// Has a topic looked at, once what brokers told of their disks before is not believed any more.
+fn look(namespace: &str, topic: &str, number: u32) {
+    std::thread::sleep(BELIEVED);
+    let setting = format!("{}", 1_000_000 + number);
+    let other = json!({"spec": {"config": {"max.message.bytes": setting}}}).to_string();
+    kubectl(&["patch", "topicclaim", "shared", "--namespace", namespace, "--type=merge", "--patch", &other]);
+    wait_for("the topic is looked at", || {
+        let said = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "topics", "--entity-name", topic]);
+        if said.contains(&format!("max.message.bytes={setting} ")) { Ok(()) } else { Err(said) }
+    });
+}
+
+/// Waits until a topic may keep another number of bytes; how many.
 fn wait_divided(topic: &str, near: u64) -> u64 {
-    let began = Instant::now();
-    loop {
-        let kept = retention_bytes_of(topic).unwrap();
-        if kept.abs_diff(near) <= near / 50 {
-            return kept;
-        }
-        assert!(began.elapsed() < SEEN, "{topic} keeps {kept} of each partition, {near} would be its share");
-        std::thread::sleep(Duration::from_secs(5));
-    }
+    wait_for(&format!("{near} bytes of each partition are the share of {topic}"), || match retention_bytes_of(topic) {
+        Ok(kept) if kept.abs_diff(near) <= near / 50 => Ok(kept),
+        other => Err(format!("{other:?}")),
+    })
 }
 
 #[test]
@@ -97,19 +104,15 @@ fn a_broker_that_joins_or_leaves_for_good_changes_what_a_share_of_the_disks_is()
     wait_ready("topicclaim", &space.0, "shared");
     let of_three = wait_for("the share is a limit", || retention_bytes_of(&topic));
     let fourth = Fourth::join();
+    look(&space.0, &topic, 1);
     let of_four = wait_divided(&topic, of_three / 3 * 4);
     assert!(of_four > of_three, "{of_three} {of_four}");
     Fourth::stop();
     // A broker that is merely down may come back with its disks: whoever looks then gives nothing up.
-    std::thread::sleep(BELIEVED);
-    let other = json!({"spec": {"config": {"retention.ms": "7200000"}}}).to_string();
-    kubectl(&["patch", "topicclaim", "shared", "--namespace", &space.0, "--type=merge", "--patch", &other]);
-    wait_for("the topic is looked at", || {
-        let said = kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "topics", "--entity-name", &topic]);
-        if said.contains("retention.ms=7200000 ") { Ok(()) } else { Err(said) }
-    });
+    look(&space.0, &topic, 2);
     assert_eq!(retention_bytes_of(&topic), Ok(of_four));
     drop(fourth);
+    look(&space.0, &topic, 3);
     assert_eq!(wait_divided(&topic, of_three), of_three);
     wait_ready("topicclaim", &space.0, "shared");
 }

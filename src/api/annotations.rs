@@ -192,7 +192,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: RELEASE,
         place: Place::ClaimAnnotation,
-        meaning: "On a BrokerCluster, the word that its condition `SweepHeld` names: it releases exactly the users that the condition is about.",
+        meaning: "On a BrokerCluster, the words that its condition `SweepHeld` names, separated by commas: each releases exactly the users that it was said of.",
         default: "none",
     },
     Key {

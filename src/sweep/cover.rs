@@ -180,11 +180,15 @@ pub fn is_asked_for(world: &World, here: &Here, listed: &BTreeSet<Name>, user: &
 
 #[cfg(test)]
 pub(super) mod tests {
+    use kube::Client;
     use serde_json::{Value, json};
 
+    use super::super::Context;
     use super::*;
     use crate::api::annotations::{ACCESS, CLUSTER, CONSUMES, LABEL_2017, LABEL_2017_VALUES};
-    use crate::api::names::ClusterRef;
+    use crate::clusters::Clusters;
+    use crate::runtime::events::Events;
+    use crate::runtime::queue::Queue;
     use crate::watch::NamespaceFacts;
     use crate::watch::reach::Reach;
 
@@ -221,6 +225,18 @@ pub(super) mod tests {
             world.clusters.put(("ops".to_owned(), name.to_owned()), serde_json::from_value(cluster).unwrap());
         }
         world
+    }
+
+    /// A sweep at an API server, with the watches of [`world`].
+    pub fn context(client: Client) -> Context {
+        Context {
+            client: client.clone(),
+            world: Arc::new(world()),
+            clusters: Arc::new(Clusters::default()),
+            events: Events::new(client, "operator-1"),
+            deployments_of_2017: None,
+            accesses: Queue::default(),
+        }
     }
 
     /// A claim for the access, as the API server has it.

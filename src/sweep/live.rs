@@ -132,23 +132,18 @@ async fn opted_in(client: &Client) -> Result<BTreeSet<String>, CallError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::{Value, json};
 
-    use super::super::cover::tests::{USER, claim, here, pod, world};
+    use super::super::cover::tests::{USER, claim, context, here, pod};
     use super::*;
     use crate::api::annotations::{CLUSTER, CONSUMES};
-    use crate::clusters::Clusters;
-    use crate::runtime::events::Events;
     use crate::runtime::kubernetes::answering;
-    use crate::runtime::queue::Queue;
     use crate::sweep::observe::{Holding, missing};
 
     /// What the API server lists: claims, Pods' metadata, names of opted-in namespaces; where it lists nothing, it fails.
     type Lists = [Option<Value>; 3];
 
-    fn context([claims, pods, namespaces]: Lists) -> Context {
+    fn listing([claims, pods, namespaces]: Lists) -> Context {
         let clusters = json!([{"metadata": {"namespace": "ops", "name": "broken"}}]);
         let client = answering(move |_, path| {
             let list = match path.rsplit('/').next() {
@@ -162,20 +157,13 @@ mod tests {
             let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": list});
             async move { (code, list) }
         });
-        Context {
-            client: client.clone(),
-            world: Arc::new(world()),
-            clusters: Arc::new(Clusters::default()),
-            events: Events::new(client, "operator-1"),
-            deployments_of_2017: None,
-            accesses: Queue::default(),
-        }
+        context(client)
     }
 
     /// Whether the user is missing, as the lists are.
     async fn is_missing(lists: Lists) -> Result<bool, CallError> {
         let holdings = BTreeMap::from([(USER.to_owned(), Holding::default())]);
-        let (missing, listed) = missing(&context(lists), &here(), holdings).await?;
+        let (missing, listed) = missing(&listing(lists), &here(), holdings).await?;
         assert_eq!(listed, [("ops".to_owned(), "broken".to_owned())].into());
         Ok(!missing.is_empty())
     }

@@ -75,17 +75,9 @@ fn about(held: &Held) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use kube::Client;
-    use kube::client::Body;
-    use serde_json::Value;
-
-    use super::super::cover::tests::world;
+    use super::super::cover::tests::context;
     use super::*;
-    use crate::clusters::Clusters;
-    use crate::runtime::events::Events;
-    use crate::runtime::queue::Queue;
+    use crate::runtime::echo::api_server_of;
 
     fn held(namespace: Option<&str>, count: usize, second: i64) -> Held {
         Held {
@@ -131,31 +123,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_tells_that_it_begins_and_no_more() {
-        let sent = Arc::new(Mutex::new(Vec::<(String, Value)>::new()));
-        let kept = sent.clone();
-        // Takes whatever it is sent; what it answers to a status is a cluster.
-        let service = tower::service_fn(move |request: hyper::Request<Body>| {
-            let kept = kept.clone();
-            async move {
-                let verb = request.method().to_string();
-                let body: Value = serde_json::from_slice(&request.into_body().collect_bytes().await?)?;
-                let mut answer = body.clone();
-                if verb == "PATCH" {
-                    answer["spec"] = json!({"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "a"}}});
-                }
-                kept.lock().unwrap().push((verb, body));
-                Ok::<_, tower::BoxError>(hyper::Response::new(Body::from(serde_json::to_vec(&answer)?)))
-            }
-        });
-        let client = Client::new(service, "default");
-        let context = Context {
-            client: client.clone(),
-            world: Arc::new(world()),
-            clusters: Arc::new(Clusters::default()),
-            events: Events::new(client, "operator-1"),
-            deployments_of_2017: None,
-            accesses: Queue::default(),
-        };
+        let external = json!({"bootstrapServers": "k:9092", "adminSecret": {"name": "a"}});
+        let (client, sent) = api_server_of(json!({"metadata": {"name": "default"}, "spec": {"external": external}}));
+        let context = context(client);
         let name = ("ops".to_owned(), "default".to_owned());
         let mut cluster = BrokerCluster::clone(&context.world.clusters.get(&("ops", "default")).unwrap());
         let look = async |cluster: &mut BrokerCluster, plan: &Plan| {

@@ -9,7 +9,7 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::api::annotations::{Place, lookup};
@@ -134,12 +134,10 @@ struct Meta {
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     annotations: Option<Annotations>,
-    owner_references: Option<Owners>,
+    owner_references: Option<Vec<OwnerReference>>,
 }
 
 struct Annotations(BTreeMap<String, String>);
-
-struct Owners(Vec<OwnerReference>);
 
 impl From<Meta> for ObjectMeta {
     fn from(meta: Meta) -> Self {
@@ -152,7 +150,7 @@ impl From<Meta> for ObjectMeta {
             creation_timestamp: meta.creation_timestamp,
             deletion_timestamp: meta.deletion_timestamp,
             annotations: meta.annotations.map(|all| all.0),
-            owner_references: meta.owner_references.map(|all| all.0),
+            owner_references: meta.owner_references.map(|all| all.into_iter().filter(is_kept).collect()),
             ..Self::default()
         }
     }
@@ -181,28 +179,6 @@ impl<'de> Deserialize<'de> for Annotations {
             }
         }
         deserializer.deserialize_map(Known)
-    }
-}
-
-impl<'de> Deserialize<'de> for Owners {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Leading;
-        impl<'de> Visitor<'de> for Leading {
-            type Value = Owners;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("owner references")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Owners, A::Error> {
-                let mut leading = Vec::new();
-                while let Some(owner) = all.next_element::<OwnerReference>()? {
-                    leading.extend(Some(owner).filter(is_kept));
-                }
-                Ok(Owners(leading))
-            }
-        }
-        deserializer.deserialize_seq(Leading)
     }
 }
 

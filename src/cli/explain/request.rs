@@ -2,8 +2,6 @@
 
 use super::story::{Step, Story};
 use crate::api::annotations::{CONSUMES, INJECTED, INJECTION, MIRROR, PRODUCES, short};
-use crate::api::names::ClusterRef;
-use crate::api::reasons::Reason;
 use crate::cli::manifest::pods::Site;
 use crate::cli::print::Sign;
 use crate::intent::problem::shown;
@@ -66,21 +64,10 @@ impl Story {
     }
 }
 
-/// What is wrong with the keys of a Pod that asks for nothing, and is sent to no webhook that would say so; nothing where it has none, or
-/// has opted out.
+/// What is wrong with a Pod that asks for nothing and says how; nothing where it says nothing, or has opted out.
 fn faults(meta: &PodMeta<'_>) -> Option<Vec<String>> {
     let mut ours = meta.annotations.keys().filter(|key| **key != INJECTED).filter_map(|key| short(key));
     let first = shown(ours.next()?);
-    if meta.labels.get(INJECTION) == Some(&"disabled") {
-        return None;
-    }
-    // What would be said of its keys if it asked; what their values are counts for nothing while it does not.
-    let mut asking = meta.clone();
-    asking.annotations.insert(CONSUMES, "");
-    let nowhere = ClusterRef { namespace: String::new(), name: String::new() };
-    let problems = request::read(&asking, &nowhere).err().unwrap_or_default();
-    let unknown = problems.iter().filter(|problem| problem.reason == Reason::UnknownAnnotation);
-    let told: Vec<String> = unknown.map(ToString::to_string).collect();
-    let idle = || vec![format!("{first} says nothing without consumes, produces or streams")];
-    Some(if told.is_empty() { idle() } else { told })
+    let opted_out = meta.labels.get(INJECTION) == Some(&"disabled");
+    (!opted_out).then(|| vec![format!("{first} says nothing without consumes, produces or streams")])
 }

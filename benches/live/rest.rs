@@ -3,34 +3,41 @@
 use std::time::{Duration, Instant};
 
 use admittance::api::resources::AccessClaim;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
+use serde_json::{Value, json};
 
 use crate::arrivals::Arrivals;
 use crate::audit::{self, told};
-use crate::cluster::{LIMIT, get, leader, scale_operator};
+use crate::cluster::{LIMIT, get, leader, scale_operator, set};
 use crate::metadata_log::{Growth, Mark};
 use crate::metrics::Page;
 use crate::process::Process;
 use crate::settings::Settings;
 use crate::space::Space;
 use crate::table::Table;
-use crate::workload::{asks, unschedulable};
+use crate::workload::{asks, unseen};
 
 /// The budget of CPU time, for each second at rest: 3 s in 5 minutes.
 const CPU_SHARE: f64 = 3.0 / 300.0;
+/// So many accesses are made at once: each wave has a deadline of its own, however many there are.
+const WAVE: usize = 500;
 /// For so long nothing is written before it is called rest.
 const QUIET: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(client: &Client, settings: &Settings) {
+    // Kafka keeps a folder and four files a replica: so ten thousand topics fit on the testbed's brokers.
+    set(&json!({"topics": {"defaultReplicas": 1}}));
     let space = Space::opted_in(client, "rest").await;
     let names: Vec<_> = (0..settings.accesses).map(|number| format!("w{number}")).collect();
     let topic = |name: &String| format!("{}.{name}", space.name);
-    let pods = names.iter().map(|name| unschedulable(name, &asks(&topic(name), &topic(name)))).collect();
-    let mut claims = Arrivals::of(&space.api::<AccessClaim>()).await;
-    let creation = space.create_all(pods);
-    space.all_ready(&mut claims, &names).await;
-    drop(claims);
-    creation.await.unwrap();
+    for wave in names.chunks(WAVE) {
+        let pods = wave.iter().map(|name| unseen(name, &asks(&topic(name), &topic(name)))).collect();
+        let mut claims = Arrivals::of(&space.api::<AccessClaim>()).await;
+        let creation = space.create_all(pods);
+        space.all_ready(&mut claims, wave).await;
+        creation.await.unwrap();
+    }
     let pod = leader();
     let name = pod["metadata"]["name"].as_str().unwrap();
     settle(name).await;
@@ -67,7 +74,11 @@ pub(crate) async fn run(client: &Client, settings: &Settings) {
     table.row(&["the operator's memory, MiB", &format!("{:.1}", memory.resident), "≤ 64 with 10 000 accesses"]);
     table.row(&["its peak since its start, MiB", &format!("{:.1}", memory.peak), ""]);
     table.print();
+    for wave in names.chunks(WAVE) {
+        space.remove_all::<Pod>(wave.to_vec()).await.unwrap();
+    }
     space.retire().await;
+    set(&json!({"topics": {"defaultReplicas": Value::Null}}));
 }
 
 fn records(growth: &Growth) -> String {

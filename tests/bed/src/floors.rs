@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use std::{env, fs};
+use std::{env, fs, thread};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use console::style;
 use serde_json::Value;
@@ -35,9 +35,10 @@ pub enum Floor {
 /// What the names of tests begin with that take many minutes.
 const SIEGE: &str = "siege::";
 
-/// A cluster, and another beside it.
-fn pair(bed: &Bed) -> Result<[Bed; 2]> {
-    Ok([bed.clone(), Bed::open(&format!("{}-2", bed.name()))?])
+/// A cluster, and others beside it.
+fn side_by_side(bed: &Bed) -> Result<[Bed; 3]> {
+    let other = |number: u8| Bed::open(&format!("{}-{number}", bed.name()));
+    Ok([bed.clone(), other(2)?, other(3)?])
 }
 
 /// Runs one floor, or all from the bottom that a change has to pass.
@@ -52,7 +53,7 @@ pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> 
         match floor {
             Floor::Fast => fast(bed, progress)?,
             Floor::Bed => selfcheck::run(progress)?,
-            Floor::Live => live(&pair(bed)?, |name| !name.starts_with(SIEGE), progress)?,
+            Floor::Live => live(&side_by_side(bed)?, |name| !name.starts_with(SIEGE), progress)?,
             Floor::Siege => live(std::slice::from_ref(bed), |name| name.starts_with(SIEGE), progress)?,
         }
         note(&format!("{} floor {floor:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
@@ -94,12 +95,17 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 
 /// On clusters of their own, which are removed after a success and kept for a look after a failure.
 fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
+    let Some(first) = beds.first() else { return Ok(()) };
+    // The clusters start while there is something to compile.
+    let program = thread::scope(|scope| {
+        let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
+        let program = build(&["test", "--no-run", "--test", "live"], progress, first);
+        started.join().map_err(|_| anyhow!("the start of the clusters broke off"))??;
+        program
+    })?;
     for bed in beds {
-        up(bed, true, progress)?;
         install(bed, Optimised::Little, progress)?;
     }
-    let Some(first) = beds.first() else { return Ok(()) };
-    let program = build(&["test", "--no-run", "--test", "live"], progress, first)?;
     if let Err(error) = live::run(&program, beds, wanted) {
         bail!("{error}. The clusters are kept: cargo bed --name {} status", first.name());
     }

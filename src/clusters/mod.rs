@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -222,7 +223,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         Err(_) => TRY_AGAIN,
     };
     let stand = context.clusters.words.stand(&id, plan::heard(&cluster, &verdict));
-    let status = plan::status(&cluster, seen.as_ref(), &verdict, stand);
+    let status = report::status(&cluster, seen.as_ref(), &verdict, stand, Timestamp::now());
     let standing = match (verdict, seen) {
         (Ok(()), Some(seen)) => Ok(seen.connection),
         (Err(unusable), _) => Err(unusable),

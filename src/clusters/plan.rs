@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::claim::{Claim, Move, Standing, decide};
-use super::observe::{Seen, taken};
+use super::claim::{Claim, Move, Standing, decide, taken};
 use super::rights::missing;
 use super::words::{Heard, alike};
-use super::{Connection, Unusable};
+use super::{Connection, Seen, Unusable};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, READY, condition};
 

@@ -91,8 +91,7 @@ impl Operator {
 
     async fn look(&mut self, spec: &Value) -> Result<(), Unusable> {
         let cluster = cluster(spec, &self.status);
-        let mut seen: Seen =
-            observe::ask(Arc::clone(&self.connection)).await.map_err(|error| observe::unusable(&error))?;
+        let mut seen: Seen = observe::ask(Arc::clone(&self.connection)).await?;
         let verdict = settle(&self.clusters, &cluster, &mut seen).await;
         if let Some(status) = report::status(&cluster, Some(&seen), &verdict, false, Timestamp::now()) {
             self.status = json!(status);

@@ -19,7 +19,6 @@ use super::departures::Departure;
 use super::plan::Sight;
 use super::standing::{Claimed, Standing};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
-use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, PatternType, Permission, ResourceType};
 use crate::kafka::admin::At;
@@ -171,7 +170,7 @@ pub async fn sights(
 ) -> BTreeMap<String, Result<Sight, Unusable>> {
     match look(connection, due, ages).await {
         Ok(sights) => sights,
-        Err(error) => due.iter().map(|record| (record.topic_id.clone(), Err(unusable(&error)))).collect(),
+        Err(error) => due.iter().map(|record| (record.topic_id.clone(), Err((&error).into()))).collect(),
     }
 }
 
@@ -222,7 +221,7 @@ async fn look(
                 youngest: youngest.map(|millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)),
             })
         };
-        sights.insert(record.topic_id.clone(), sight().map_err(|error| unusable(&error)));
+        sights.insert(record.topic_id.clone(), sight().map_err(Unusable::from));
     }
     Ok(sights)
 }

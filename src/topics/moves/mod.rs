@@ -130,8 +130,7 @@ impl Moves {
     ) -> Result<Progress, Error> {
         match self.look(connection, cluster, topic, wanted).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
-                let waits = Unusable { reason: (&error).into(), message: error.to_string() };
-                Ok(Progress { waits: Some(waits), ..Progress::default() })
+                Ok(Progress { waits: Some(error.into()), ..Progress::default() })
             }
             other => other,
         }

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::moves::assign::{Seat, assign};
-use super::moves::observe::seats;
+use super::moves::assign::{Seat, assign, seats};
 use crate::kafka::admin::BrokerId;
 use crate::kafka::admin::cluster::Broker;
 use crate::kafka::admin::topics::{NewTopic, Partition, Topic};

@@ -44,7 +44,7 @@ use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::Events;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
-use crate::watch::{TopicKey, World};
+use crate::watch::{TopicKey, World, name_of};
 
 /// How often a claim is compared with Kafka though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -279,8 +279,7 @@ async fn follow_users(context: Context, used: Queue<TopicKey>, queue: Queue<Name
             for claim in context.world.topics.of(&key) {
                 let made = claim.status.as_ref().filter(|status| status.topic_id.is_some());
                 if made.is_some_and(|status| users.are_news(status)) {
-                    let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
-                    queue.push((namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default()));
+                    queue.push(name_of(&*claim));
                 }
             }
             Next::Idle

@@ -26,9 +26,9 @@ use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::pages;
-use crate::watch::World;
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
+use crate::watch::{World, cluster_id};
 
 const CALL: Duration = Duration::from_secs(20);
 /// Claims on a page: a round has a minute for all of them.
@@ -64,7 +64,7 @@ pub async fn definition(client: &Client) -> Result<Option<Definition>, CallError
 #[must_use]
 pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     let mut standing = Standing::default();
-    let names = world.clusters.names().into_iter().map(|name| format!("{}/{}", name.0, name.1));
+    let names = world.clusters.names().into_iter().map(|name| cluster_id(&name));
     let clusters: Vec<String> =
         names.chain([String::new()]).filter(|other| world.may_be_one_kafka(cluster, other)).collect();
     for topic in books.topics() {

@@ -6,12 +6,8 @@
 
 pub mod apply;
 pub mod assign;
-#[cfg(test)]
-mod model;
 pub mod observe;
 pub mod pace;
-#[cfg(test)]
-mod patience;
 pub mod plan;
 pub mod sweep;
 pub mod throttle;

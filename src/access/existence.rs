@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::api::reasons::Reason;
-use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Unusable};
 
 /// For how long it may take: a silent broker must not hold up what is to be taken.
@@ -15,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub async fn of(connection: &Connection, name: &str) -> (bool, Option<Unusable>) {
     match timeout(LIMIT, connection.batcher.group_exists(name.to_owned())).await {
         Ok(Ok(exists)) => (exists, None),
-        Ok(Err(error)) => (false, Some(unusable(&error))),
+        Ok(Err(error)) => (false, Some(error.into())),
         Err(_) => {
             let message = format!("no broker said within {} s whether group {name} exists", LIMIT.as_secs());
             (false, Some(Unusable { reason: Reason::KafkaUnreachable, message }))

@@ -17,7 +17,7 @@ use super::wishes::Wishes;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessSource, Drift as Policy, Quotas, READY, Restart, Right, condition};
-use crate::clusters::observe::mechanism;
+use crate::clusters::terms::mechanism;
 use crate::clusters::{Connection, Lifetimes, Unusable};
 use crate::kafka::acl::{AclBinding, Permission, fingerprint};
 use crate::kafka::admin::quotas::Quota;

@@ -9,6 +9,7 @@ use crate::api::resources::{Right, TopicClaim};
 use crate::clusters::Unusable;
 use crate::kafka::admin::topics::TopicId;
 use crate::ownership::{OnRecord, owner};
+use crate::watch::name_of;
 
 /// One topic that is asked for.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +44,7 @@ impl TopicView {
     pub fn judged(mut self, refusal: impl Fn(&TopicClaim) -> Option<(Reason, String)>) -> Self {
         let judge = |claim: &Arc<TopicClaim>| {
             let (reason, message) = refusal(claim)?;
-            Some((name_of(claim), Unusable { reason, message }))
+            Some((name_of(&**claim), Unusable { reason, message }))
         };
         self.refused = self.claims.iter().filter_map(judge).collect();
         self
@@ -62,9 +63,4 @@ impl TopicView {
     pub fn refusal(&self, claim: &TopicClaim) -> Option<&Unusable> {
         if self.refused.is_empty() { None } else { self.refused.get(&name_of(claim)) }
     }
-}
-
-fn name_of(claim: &TopicClaim) -> (String, String) {
-    let name = |part: &Option<String>| part.clone().unwrap_or_default();
-    (name(&claim.metadata.namespace), name(&claim.metadata.name))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claim::Claim;
-use super::observe::{Seen, claims, unusable};
+use super::observe::{Seen, claims};
 use super::plan::Step;
 use super::{Clusters, Unusable, witness};
 use crate::kafka::acl::AclBinding;
@@ -32,7 +32,7 @@ pub async fn apply(clusters: &Clusters, seen: &mut Seen, step: Step) -> Result<(
         }
         Step::Claim => {
             let rule = vec![connection.claim.rule()];
-            connection.batcher.create_acls(rule).await.map_err(|error| unusable(&error))?;
+            connection.batcher.create_acls(rule).await?;
             writes::done("claim_write");
             settle(clusters, seen).await;
         }
@@ -40,7 +40,7 @@ pub async fn apply(clusters: &Clusters, seen: &mut Seen, step: Step) -> Result<(
         Step::Withdraw => remove(seen, vec![connection.claim.rule()]).await?,
         Step::TakeOver(theirs) => remove(seen, theirs.iter().map(Claim::rule).collect()).await?,
     }
-    seen.claims = claims(&connection.admin).await.map_err(|error| unusable(&error))?;
+    seen.claims = claims(&connection.admin).await?;
     Ok(())
 }
 
@@ -50,7 +50,7 @@ async fn settle(clusters: &Clusters, seen: &mut Seen) {
 }
 
 async fn remove(seen: &Seen, rules: Vec<AclBinding>) -> Result<(), Unusable> {
-    seen.connection.batcher.delete_acls(rules).await.map_err(|error| unusable(&error))?;
+    seen.connection.batcher.delete_acls(rules).await?;
     writes::done("claim_remove");
     tokio::time::sleep(GONE).await;
     Ok(())

@@ -6,7 +6,9 @@
 //!
 //! `User:admittance_claim.<scope>` may Describe the transactional id `admittance_claim.<scope>.<uid of kube-system>`.
 
+use super::Unusable;
 use crate::api::names::Scope;
+use crate::api::reasons::Reason;
 use crate::kafka::acl::{AclBinding, AclFilter, Operation, PatternType, ResourceType};
 
 /// What the names of a claim begin with.
@@ -101,6 +103,15 @@ pub fn decide(claims: &[Claim], ours: &Claim, standing: Standing<'_>) -> Move {
         true => Move::Withdraw,
         false => Move::Taken(lowest.uid.clone()),
     }
+}
+
+/// What is said where another has the scope.
+#[must_use]
+pub fn taken(scope: &Scope, uid: &str) -> Unusable {
+    let message = format!(
+        "scope {scope} is claimed in this Kafka by the Kubernetes cluster whose kube-system has uid {uid}; nothing is done here"
+    );
+    Unusable { reason: Reason::ScopeClaimed, message }
 }
 
 #[cfg(test)]

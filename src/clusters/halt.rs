@@ -56,10 +56,17 @@ impl Halt {
     }
 }
 
-/// What an error of Kafka means for a cluster.
-#[must_use]
-pub fn unusable(error: &Error) -> Unusable {
-    Unusable { reason: error.into(), message: error.to_string() }
+/// What an error of Kafka means for what was asked of it.
+impl From<&Error> for Unusable {
+    fn from(error: &Error) -> Self {
+        Self { reason: error.into(), message: error.to_string() }
+    }
+}
+
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
 }
 
 impl From<&Error> for Reason {
@@ -101,7 +108,7 @@ mod tests {
             (Error::unreachable("TCP connect", "b:1", "refused"), Reason::KafkaUnreachable),
             (by_code(Code::TopicDeletionDisabled), Reason::KafkaRefused),
         ] {
-            assert_eq!(unusable(&error).reason, reason, "{error}");
+            assert_eq!(Unusable::from(&error).reason, reason, "{error}");
         }
     }
 

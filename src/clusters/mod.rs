@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -38,8 +39,8 @@ use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::Events;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::queue::{Next, Queue};
-use crate::watch::World;
 use crate::watch::table::Name;
+use crate::watch::{World, cluster_id};
 
 /// How often a cluster that works is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -124,7 +125,7 @@ impl Clusters {
     pub async fn looked_at(&self, names: &[Name]) {
         let mut looked_at = self.looked_at.subscribe();
         // The sender lives as long as we: waiting cannot fail.
-        let _ = looked_at.wait_for(|seen| names.iter().all(|name| seen.contains(&id_of(name)))).await;
+        let _ = looked_at.wait_for(|seen| names.iter().all(|name| seen.contains(&cluster_id(name)))).await;
     }
 
     fn set(&self, cluster: String, standing: Option<Result<Arc<Connection>, Unusable>>) {
@@ -194,12 +195,8 @@ pub async fn run(context: Context, queue: Queue<Name>) {
     controller::run(context, queue).await;
 }
 
-fn id_of(name: &Name) -> String {
-    format!("{}/{}", name.0, name.1)
-}
-
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
-    let id = id_of(name);
+    let id = cluster_id(name);
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else {
         context.clusters.set(id.clone(), None);
         context.clusters.words.forget(&id);
@@ -222,7 +219,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         Err(_) => TRY_AGAIN,
     };
     let stand = context.clusters.words.stand(&id, plan::heard(&cluster, &verdict));
-    let status = plan::status(&cluster, seen.as_ref(), &verdict, stand);
+    let status = report::status(&cluster, seen.as_ref(), &verdict, stand, Timestamp::now());
     let standing = match (verdict, seen) {
         (Ok(()), Some(seen)) => Ok(seen.connection),
         (Err(unusable), _) => Err(unusable),

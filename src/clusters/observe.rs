@@ -1,6 +1,5 @@
 //! Reads the credential of a cluster and asks Kafka who it is, how it is guarded, and what is claimed in it. I/O; decides nothing.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,12 @@ use kafka_protocol::error::ResponseError as Code;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
-use super::claim::{Claim, EVERY};
-pub use super::halt::unusable;
+use super::claim::{Claim, EVERY, taken};
 use super::rights::Rights;
-use super::{Connection, Lifetimes, SecurityProtocol, Terms, Unusable};
-use crate::api::duration;
-use crate::api::names::Scope;
+use super::terms::{config, mechanism, named, terms};
+use super::{Connection, Terms, Unusable};
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, CredentialPolicy, External, SaslMechanism};
+use crate::api::resources::{BrokerCluster, External};
 use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
 use crate::kafka::acl::AclFilter;
@@ -24,9 +21,8 @@ use crate::kafka::admin::cluster::Cluster;
 use crate::kafka::admin::configs::AllowEveryone;
 use crate::kafka::admin::{Admin, At};
 use crate::kafka::batch::Batcher;
-use crate::kafka::config::{ClientConfig, Credential, Endpoint, Tls};
+use crate::kafka::config::{ClientConfig, Credential};
 use crate::kafka::error::Error;
-use crate::kafka::scram::Mechanism;
 use crate::runtime::kubernetes::call;
 
 /// The deadline of one read from the API server.
@@ -121,31 +117,6 @@ pub async fn reach(
     Ok((terms, credential))
 }
 
-/// The terms of a cluster as its resource says them, with the certificates that its brokers are trusted by. Which mechanisms are
-/// offered, only Kafka can say.
-///
-/// # Errors
-/// [`Unusable`] where a value makes no sense.
-pub fn terms(cluster: &BrokerCluster, ca_pem: Option<String>) -> Result<Terms, Unusable> {
-    let external = &cluster.spec.external;
-    Ok(Terms {
-        bootstrap_servers: external.bootstrap_servers.split(',').map(str::trim).collect::<Vec<_>>().join(","),
-        security_protocol: if ca_pem.is_some() { SecurityProtocol::SaslSsl } else { SecurityProtocol::SaslPlaintext },
-        ca_pem,
-        mechanism: external.mechanism,
-        mechanisms: Vec::new(),
-        namespaces: cluster.spec.clients.clone().unwrap_or_default().namespace_selector,
-        topics: cluster.spec.topics.clone(),
-        groups: cluster.spec.groups,
-        lifetimes: lifetimes(&cluster.spec.credentials)?,
-        drift: cluster.spec.credentials.drift,
-        quotas: cluster.spec.quotas.clone(),
-        // Kafka says these.
-        quotas_shown: false,
-        neighbours: BTreeSet::new(),
-    })
-}
-
 async fn look(
     mut terms: Terms,
     credential: Credential,
@@ -161,7 +132,7 @@ async fn look(
         None => connect(config(&terms, credential.clone())?)?,
     };
     // Without a login: a mechanism that is not offered is seen here, and not as a login that fails.
-    let offered = admin.mechanisms(credential.mechanism).await.map_err(|error| unusable(&error))?;
+    let offered = admin.mechanisms(credential.mechanism).await?;
     terms.mechanisms = offered.into_iter().map(named).collect();
     if !terms.mechanisms.contains(&terms.mechanism) {
         let offered: Vec<_> = terms.mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
@@ -175,7 +146,7 @@ async fn look(
         }
         _ => Arc::new(Connection { batcher, admin, credential, claim, terms }),
     };
-    ask(connection).await.map(Seen::told).map_err(|error| unusable(&error))
+    Ok(ask(connection).await?.told())
 }
 
 /// Asks Kafka everything that a decision needs.
@@ -246,7 +217,7 @@ pub async fn claims(admin: &Admin) -> Result<Vec<Claim>, Error> {
 /// # Errors
 /// [`Unusable`]: Kafka did not answer, our claim is gone, or somebody else's stands beside it.
 pub async fn verify_claim(connection: &Connection) -> Result<(), Unusable> {
-    let claims = claims(&connection.admin).await.map_err(|error| unusable(&error))?;
+    let claims = claims(&connection.admin).await?;
     let ours = &connection.claim;
     if let Some(rival) = claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid) {
         return Err(taken(&ours.scope, &rival.uid));
@@ -256,31 +227,6 @@ pub async fn verify_claim(connection: &Connection) -> Result<(), Unusable> {
         return Err(Unusable { reason: Reason::ScopeClaimed, message });
     }
     Ok(())
-}
-
-/// What is said where another has the scope.
-#[must_use]
-pub fn taken(scope: &Scope, uid: &str) -> Unusable {
-    let message = format!(
-        "scope {scope} is claimed in this Kafka by the Kubernetes cluster whose kube-system has uid {uid}; nothing is done here"
-    );
-    Unusable { reason: Reason::ScopeClaimed, message }
-}
-
-fn lifetimes(policy: &CredentialPolicy) -> Result<Lifetimes, Unusable> {
-    let read = |text: &str| {
-        duration::parse(text).map_err(|error| {
-            let message = format!("spec.credentials: \"{text}\" is {error}");
-            Unusable { reason: Reason::InvalidValue, message }
-        })
-    };
-    Ok(Lifetimes {
-        idle_after: read(&policy.idle_after)?,
-        absent_after: read(&policy.absent_after)?,
-        rotate_every: policy.rotate_every.as_deref().map(read).transpose()?,
-        max_overlap: read(&policy.max_overlap)?,
-        restart: policy.restart,
-    })
 }
 
 /// Why a cluster's Secrets were not read.
@@ -332,19 +278,6 @@ fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
     })
 }
 
-/// How a user reaches a cluster.
-///
-/// # Errors
-/// [`Unusable`] where the list of brokers cannot be read.
-pub fn config(terms: &Terms, credential: Credential) -> Result<ClientConfig, Unusable> {
-    let bootstrap = Endpoint::parse_list(&terms.bootstrap_servers)
-        .map_err(|error| Unusable { reason: Reason::InvalidValue, message: error.to_string() })?;
-    let mut config = ClientConfig::new(bootstrap);
-    config.tls = terms.ca_pem.clone().map(|ca_pem| Tls { ca_pem });
-    config.sasl = Some(credential);
-    Ok(config)
-}
-
 fn connect(config: ClientConfig) -> Result<(Admin, Batcher), Unusable> {
     // Nothing is asked yet: what cannot be used is the CA, for the list of brokers was read before.
     let admin = Admin::new(config)
@@ -353,25 +286,10 @@ fn connect(config: ClientConfig) -> Result<(Admin, Batcher), Unusable> {
     Ok((admin, batcher))
 }
 
-/// The mechanism of the resource as the client names it.
-#[must_use]
-pub fn mechanism(mechanism: SaslMechanism) -> Mechanism {
-    match mechanism {
-        SaslMechanism::ScramSha512 => Mechanism::Sha512,
-        SaslMechanism::ScramSha256 => Mechanism::Sha256,
-    }
-}
-
-fn named(mechanism: Mechanism) -> SaslMechanism {
-    match mechanism {
-        Mechanism::Sha512 => SaslMechanism::ScramSha512,
-        Mechanism::Sha256 => SaslMechanism::ScramSha256,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::scram::Mechanism;
 
     #[test]
     fn the_end_of_a_line_is_no_part_of_a_password() {

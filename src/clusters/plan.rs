@@ -1,20 +1,13 @@
-//! What a look at a cluster means: what to do next, and what to say. Pure.
+//! What a look at a cluster means: what to do next, and whether it is news. Pure.
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
-
-use super::claim::{Claim, Move, Standing, decide};
-use super::observe::{Seen, taken};
+use super::claim::{Claim, Move, Standing, decide, taken};
 use super::rights::missing;
 use super::words::{Heard, alike};
-use super::{Connection, Unusable};
+use super::{Connection, Seen, Unusable};
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, condition};
-
-/// Neighbours that a status names: enough to see that there are some.
-const NEIGHBOURS: usize = 32;
+use crate::api::resources::{BrokerCluster, READY, condition};
 
 /// What to do about a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +68,7 @@ fn open() -> Unusable {
 }
 
 /// Whether our status says that the scope is ours, in this very Kafka.
-fn established(cluster: &BrokerCluster, seen: &Seen) -> bool {
+pub(super) fn established(cluster: &BrokerCluster, seen: &Seen) -> bool {
     let ours = &seen.connection.claim;
     cluster.status.as_ref().is_some_and(|status| {
         status.claimed_by.as_ref() == Some(&ours.uid)
@@ -110,71 +103,6 @@ pub fn heard(cluster: &BrokerCluster, verdict: &Result<(), Unusable>) -> Heard {
     }
 }
 
-/// The status to write; nothing where the one that stands is right. Where the words of a cluster that is out of order `stand`, they are
-/// kept: see [`heard`].
-#[must_use]
-pub fn status(
-    cluster: &BrokerCluster,
-    seen: Option<&Seen>,
-    verdict: &Result<(), Unusable>,
-    stand: bool,
-) -> Option<BrokerClusterStatus> {
-    let before = cluster.status.clone().unwrap_or_default();
-    let mut status = before.clone();
-    if let Some(seen) = seen {
-        facts(cluster, seen, &mut status);
-    }
-    let (reason, message) = match verdict {
-        Ok(()) => (Reason::Ready, format!("{} brokers answer", status.brokers.unwrap_or_default())),
-        Err(unusable) => match condition(&before.conditions, READY).filter(|_| stand) {
-            Some(said) => (unusable.reason, said.message.clone()),
-            None => (unusable.reason, unusable.message.clone()),
-        },
-    };
-    let now = Time(Timestamp::now());
-    let mut conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, now);
-    conditions.say(READY, verdict.is_ok(), reason, &message);
-    if cluster.spec.external.insecure {
-        let message = "messages, and the keys that are written for new users, cross the network in the clear";
-        conditions.say(INSECURE, true, Reason::InsecureListener, message);
-    } else {
-        status.conditions.retain(|condition| condition.type_ != INSECURE);
-    }
-    (status != before).then_some(status)
-}
-
-/// What was seen, whatever follows from it.
-fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus) {
-    let (ours, terms) = (&seen.connection.claim, &seen.connection.terms);
-    let alive = seen.kafka.brokers.iter().filter(|broker| !broker.fenced).count();
-    status.brokers = i32::try_from(alive).ok();
-    status.mechanisms.clone_from(&terms.mechanisms);
-    status.protocol = Some(terms.security_protocol.as_str().to_owned());
-    if seen.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
-        // We could not ask for claims, so nothing is known to have changed.
-        return;
-    }
-    let claimed = seen.claims.contains(ours);
-    let rival = seen.claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid);
-    match (claimed, rival) {
-        (true, None) => {
-            status.claimed_by = Some(ours.uid.clone());
-            status.adopted.clone_from(&cluster.spec.adopt);
-        }
-        // That we were here first must be remembered: it is why we do not withdraw.
-        (true, Some(_)) if established(cluster, seen) => {}
-        (_, rival) => status.claimed_by = rival.map(|rival| rival.uid.clone()),
-    }
-    if cluster.spec.adopt.is_none() {
-        status.adopted = None;
-    }
-    let neighbours = seen.claims.iter().filter(|claim| claim.scope != ours.scope);
-    let neighbour = |claim: &Claim| Neighbour { scope: claim.scope.to_string(), uid: claim.uid.clone() };
-    status.neighbours = neighbours.take(NEIGHBOURS).map(neighbour).collect();
-    status.kafka_cluster_id = Some(seen.kafka.id.clone());
-    status.scope = Some(ours.scope.to_string());
-}
-
 /// Whether what is said with this reason depends on who was asked, each time somebody else.
 fn names_a_broker(reason: Reason) -> bool {
     matches!(
@@ -195,41 +123,34 @@ pub fn differs(before: &Result<Arc<Connection>, Unusable>, now: &Result<Arc<Conn
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::api::resources::BrokerClusterStatus;
+    use crate::clusters::report;
 
-    fn cluster(insecure: bool, status: Option<&BrokerClusterStatus>) -> BrokerCluster {
-        let external = json!({"bootstrapServers": "a:1", "insecure": insecure, "adminSecret": {"name": "admin"}});
+    fn cluster(status: Option<&BrokerClusterStatus>) -> BrokerCluster {
+        let external = json!({"bootstrapServers": "a:1", "insecure": true, "adminSecret": {"name": "admin"}});
         let object =
             json!({"metadata": {"name": "c", "generation": 3}, "spec": {"external": external}, "status": status});
         serde_json::from_value(object).unwrap()
+    }
+
+    fn status(cluster: &BrokerCluster, verdict: &Result<(), Unusable>) -> Option<BrokerClusterStatus> {
+        report::status(cluster, None, verdict, false, Timestamp::UNIX_EPOCH)
     }
 
     fn refused(reason: Reason, message: &str) -> Result<(), Unusable> {
         Err(Unusable { reason, message: message.to_owned() })
     }
 
-    fn said(status: &BrokerClusterStatus, kind: &str) -> Option<(String, String)> {
-        condition(&status.conditions, kind).map(|said| (said.reason.clone(), said.message.clone()))
-    }
-
-    #[test]
-    fn a_cluster_without_tls_says_so_as_long_as_it_is() {
-        let outage = refused(Reason::KafkaUnreachable, "away");
-        let open = status(&cluster(true, None), None, &outage, false).unwrap();
-        assert_eq!(said(&open, INSECURE).unwrap().0, "InsecureListener");
-        assert_eq!(status(&cluster(true, Some(&open)), None, &outage, false), None, "nothing new, nothing written");
-        let closed = status(&cluster(false, Some(&open)), None, &outage, false).unwrap();
-        assert_eq!(said(&closed, INSECURE), None);
-    }
-
     #[test]
     fn what_is_heard_is_told_apart_from_what_was_heard_before() {
         const DNS: &str = "name lookup at a:1: no such host (temporary: try again)";
         let outage = |message| refused(Reason::KafkaUnreachable, message);
-        let before = status(&cluster(false, None), None, &outage(DNS), false).unwrap();
-        let mut now = cluster(false, Some(&before));
+        let before = status(&cluster(None), &outage(DNS)).unwrap();
+        let mut now = cluster(Some(&before));
         for (verdict, expected) in [
             (outage(DNS), Heard::Again),
             (outage("name lookup at b:1: no such host (temporary: try again)"), Heard::Again),
@@ -241,24 +162,15 @@ mod tests {
         }
         now.metadata.generation = Some(4);
         assert_eq!(heard(&now, &outage(DNS)), Heard::New, "it was said of other brokers");
-        assert_eq!(heard(&cluster(false, None), &outage(DNS)), Heard::New);
-        let lacks = status(&cluster(false, None), None, &refused(Reason::KafkaAuthorizationFailed, "two"), false);
-        let now = cluster(false, lacks.as_ref());
+        assert_eq!(heard(&cluster(None), &outage(DNS)), Heard::New);
+        let lacks = status(&cluster(None), &refused(Reason::KafkaAuthorizationFailed, "two"));
+        let now = cluster(lacks.as_ref());
         assert_eq!(heard(&now, &refused(Reason::KafkaAuthorizationFailed, "one")), Heard::New, "half of it is mended");
     }
 
     #[test]
-    fn words_that_stand_are_not_written_over() {
-        let outage = |message| refused(Reason::KafkaUnreachable, message);
-        let before = status(&cluster(false, None), None, &outage("first"), false).unwrap();
-        assert_eq!(status(&cluster(false, Some(&before)), None, &outage("second"), true), None);
-        let now = status(&cluster(false, Some(&before)), None, &outage("second"), false).unwrap();
-        assert_eq!(said(&now, READY), Some(("KafkaUnreachable".to_owned(), "second".to_owned())));
-    }
-
-    #[test]
     fn an_order_to_adopt_is_heeded_once() {
-        let mut cluster = cluster(false, Some(&BrokerClusterStatus::default()));
+        let mut cluster = cluster(Some(&BrokerClusterStatus::default()));
         assert_eq!(adopt(&cluster), None);
         cluster.spec.adopt = Some("a".into());
         assert_eq!(adopt(&cluster), Some("a"));

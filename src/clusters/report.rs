@@ -1,15 +1,89 @@
 //! Says how a cluster stands: in its status, and where that is news, in the log and in an Event.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
-use super::Context;
-use crate::api::resources::{BrokerCluster, BrokerClusterStatus, news};
+use super::claim::Claim;
+use super::plan::established;
+use super::{Context, Seen, Unusable};
+use crate::api::reasons::Reason;
+use crate::api::resources::{
+    BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, condition, news,
+};
 use crate::runtime::kubernetes::{CallError, merge};
 use crate::runtime::status::{self, Base};
 
 /// The action that Events name.
 const ACTION: &str = "WorkWithKafka";
+/// Neighbours that a status names: enough to see that there are some.
+const NEIGHBOURS: usize = 32;
+
+/// The status to write; nothing where the one that stands is right. Where the words of a cluster that is out of order `stand`, they are
+/// kept: see [`heard`](super::plan::heard).
+#[must_use]
+pub fn status(
+    cluster: &BrokerCluster,
+    seen: Option<&Seen>,
+    verdict: &Result<(), Unusable>,
+    stand: bool,
+    now: Timestamp,
+) -> Option<BrokerClusterStatus> {
+    let before = cluster.status.clone().unwrap_or_default();
+    let mut status = before.clone();
+    if let Some(seen) = seen {
+        facts(cluster, seen, &mut status);
+    }
+    let (reason, message) = match verdict {
+        Ok(()) => (Reason::Ready, format!("{} brokers answer", status.brokers.unwrap_or_default())),
+        Err(unusable) => match condition(&before.conditions, READY).filter(|_| stand) {
+            Some(said) => (unusable.reason, said.message.clone()),
+            None => (unusable.reason, unusable.message.clone()),
+        },
+    };
+    let mut conditions = Conditions::new(&mut status.conditions, cluster.metadata.generation, Time(now));
+    conditions.say(READY, verdict.is_ok(), reason, &message);
+    if cluster.spec.external.insecure {
+        let message = "messages, and the keys that are written for new users, cross the network in the clear";
+        conditions.say(INSECURE, true, Reason::InsecureListener, message);
+    } else {
+        status.conditions.retain(|condition| condition.type_ != INSECURE);
+    }
+    (status != before).then_some(status)
+}
+
+/// What was seen, whatever follows from it.
+fn facts(cluster: &BrokerCluster, seen: &Seen, status: &mut BrokerClusterStatus) {
+    let (ours, terms) = (&seen.connection.claim, &seen.connection.terms);
+    let alive = seen.kafka.brokers.iter().filter(|broker| !broker.fenced).count();
+    status.brokers = i32::try_from(alive).ok();
+    status.mechanisms.clone_from(&terms.mechanisms);
+    status.protocol = Some(terms.security_protocol.as_str().to_owned());
+    if seen.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
+        // We could not ask for claims, so nothing is known to have changed.
+        return;
+    }
+    let claimed = seen.claims.contains(ours);
+    let rival = seen.claims.iter().find(|claim| claim.scope == ours.scope && claim.uid != ours.uid);
+    match (claimed, rival) {
+        (true, None) => {
+            status.claimed_by = Some(ours.uid.clone());
+            status.adopted.clone_from(&cluster.spec.adopt);
+        }
+        // That we were here first must be remembered: it is why we do not withdraw.
+        (true, Some(_)) if established(cluster, seen) => {}
+        (_, rival) => status.claimed_by = rival.map(|rival| rival.uid.clone()),
+    }
+    if cluster.spec.adopt.is_none() {
+        status.adopted = None;
+    }
+    let neighbours = seen.claims.iter().filter(|claim| claim.scope != ours.scope);
+    let neighbour = |claim: &Claim| Neighbour { scope: claim.scope.to_string(), uid: claim.uid.clone() };
+    status.neighbours = neighbours.take(NEIGHBOURS).map(neighbour).collect();
+    status.kafka_cluster_id = Some(seen.kafka.id.clone());
+    status.scope = Some(ours.scope.to_string());
+}
 
 /// Writes the status, and tells.
 ///
@@ -37,19 +111,18 @@ pub async fn report(context: &Context, cluster: &BrokerCluster, status: &BrokerC
 mod tests {
     use std::sync::Arc;
 
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-    use k8s_openapi::jiff::Timestamp;
     use serde_json::Value;
 
     use super::*;
     use crate::api::names::{ClusterRef, Scope};
-    use crate::api::reasons::Reason;
-    use crate::api::resources::{Conditions, READY};
     use crate::clusters::Clusters;
     use crate::runtime::echo::{Sent, api_server_of};
     use crate::runtime::events::Events;
     use crate::watch::World;
     use crate::watch::reach::Reach;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    const LATER: Timestamp = Timestamp::MAX;
 
     fn cluster() -> BrokerCluster {
         let external = json!({"bootstrapServers": "a:1", "insecure": true, "adminSecret": {"name": "admin"}});
@@ -78,8 +151,7 @@ mod tests {
     fn said(before: &BrokerCluster, reason: Reason, message: &str) -> BrokerClusterStatus {
         let mut status = before.status.clone().unwrap_or_default();
         let holds = reason == Reason::Ready;
-        Conditions::new(&mut status.conditions, Some(1), Time(Timestamp::UNIX_EPOCH))
-            .say(READY, holds, reason, message);
+        Conditions::new(&mut status.conditions, Some(1), Time(NOW)).say(READY, holds, reason, message);
         status
     }
 
@@ -120,5 +192,39 @@ mod tests {
             (&about["kind"], &about["namespace"], &about["name"]),
             (&json!("BrokerCluster"), &json!("ops"), &json!("default"))
         );
+    }
+
+    fn with(insecure: bool, status: Option<&BrokerClusterStatus>) -> BrokerCluster {
+        let mut cluster = cluster();
+        cluster.spec.external.insecure = insecure;
+        cluster.status = status.cloned();
+        cluster
+    }
+
+    fn refused(reason: Reason, message: &str) -> Result<(), Unusable> {
+        Err(Unusable { reason, message: message.to_owned() })
+    }
+
+    fn words(status: &BrokerClusterStatus, kind: &str) -> Option<(String, String)> {
+        condition(&status.conditions, kind).map(|said| (said.reason.clone(), said.message.clone()))
+    }
+
+    #[test]
+    fn a_cluster_without_tls_says_so_as_long_as_it_is() {
+        let outage = refused(Reason::KafkaUnreachable, "away");
+        let open = status(&with(true, None), None, &outage, false, NOW).unwrap();
+        assert_eq!(words(&open, INSECURE).unwrap().0, "InsecureListener");
+        assert_eq!(status(&with(true, Some(&open)), None, &outage, false, LATER), None, "nothing new, nothing written");
+        let closed = status(&with(false, Some(&open)), None, &outage, false, NOW).unwrap();
+        assert_eq!(words(&closed, INSECURE), None);
+    }
+
+    #[test]
+    fn words_that_stand_are_not_written_over() {
+        let outage = |message| refused(Reason::KafkaUnreachable, message);
+        let before = status(&with(false, None), None, &outage("first"), false, NOW).unwrap();
+        assert_eq!(status(&with(false, Some(&before)), None, &outage("second"), true, LATER), None);
+        let now = status(&with(false, Some(&before)), None, &outage("second"), false, NOW).unwrap();
+        assert_eq!(words(&now, READY), Some(("KafkaUnreachable".to_owned(), "second".to_owned())));
     }
 }

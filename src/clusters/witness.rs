@@ -10,7 +10,7 @@ use std::time::Duration;
 use kafka_protocol::error::ResponseError as Code;
 use tokio::time::Instant;
 
-use super::observe::{config, mechanism, unusable};
+use super::terms::{config, mechanism};
 use super::{Connection, Unusable};
 use crate::api::reasons::Reason;
 use crate::kafka::acl::{AclFilter, ResourceType};
@@ -36,9 +36,8 @@ pub(super) async fn everyone_allowed(connection: &Connection, kafka: &Cluster) -
         let message = "no broker is there to be asked whether everyone is allowed".to_owned();
         return Err(Unusable { reason: Reason::KafkaUnreachable, message });
     };
-    let question =
-        Question { unruled: unruled(&connection.admin, &name).await.map_err(|e| unusable(&e))?, name, broker };
-    if !question.allowed(&connection.admin).await.map_err(|e| unusable(&e))? {
+    let question = Question { unruled: unruled(&connection.admin, &name).await?, name, broker };
+    if !question.allowed(&connection.admin).await? {
         return Ok(false);
     }
     ask_witness(connection, &question).await
@@ -96,15 +95,15 @@ async fn ask_witness(connection: &Connection, question: &Question) -> Result<boo
     let keys = ScramKeys::generate(mechanism, &password).map_err(|error| failed(error.to_string()))?;
     let user = question.name.clone();
     let credential = Credential { mechanism, username: user.clone(), password };
-    let witness = Admin::new(config(&connection.terms, credential)?).map_err(|error| unusable(&error))?;
+    let witness = Admin::new(config(&connection.terms, credential)?)?;
     let upsert = UserChange::Upsert { user: user.clone(), keys };
-    connection.batcher.alter_user(upsert).await.map_err(|error| unusable(&error))?;
+    connection.batcher.alter_user(upsert).await?;
     writes::done("witness_upsert");
     let answer = asked(&witness, question).await;
     let removed = connection.batcher.alter_user(UserChange::Delete { user, mechanism }).await;
-    removed.map_err(|error| unusable(&error))?;
+    removed?;
     writes::done("witness_delete");
-    answer.map_err(|error| unusable(&error))
+    Ok(answer?)
 }
 
 /// Asks until the brokers know the witness.

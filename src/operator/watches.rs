@@ -3,10 +3,10 @@
 use futures::StreamExt;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::Client;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, ResourceExt};
 
 use super::state::Queues;
 use crate::api::annotations::{ACCESS, INJECTION};
@@ -15,7 +15,7 @@ use crate::watch::follow::{Change, Place, events, follow, follow_all, paged};
 use crate::watch::lean::{Lean, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, World, is_group, version};
+use crate::watch::{NamespaceFacts, World, is_group, name_of, version};
 
 /// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
 /// merely lacks.
@@ -70,9 +70,9 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                 for group in groups {
                     // Rivals of one topic, and those who use it, look again.
                     let rivals = world.topics.of(&group);
-                    rivals.iter().filter_map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
+                    rivals.iter().map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
                     let users = world.accesses.of(&group);
-                    users.iter().filter_map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
+                    users.iter().map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
                 }
             }
         ),
@@ -99,15 +99,11 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                     }
                     // Rivals of one consumer group look again.
                     let rivals = world.accesses.of(&group);
-                    let rivals = rivals.iter().filter_map(|claim| name_of(&**claim));
+                    let rivals = rivals.iter().map(|claim| name_of(&**claim));
                     rivals.filter(|rival| rival != name).for_each(|rival| queues.accesses.push(rival));
                 }
             }
         ),
         follow(clusters, &place, &world.clusters, readable, |name, _| queues.clusters.push(name.clone())),
     );
-}
-
-fn name_of(object: &impl ResourceExt) -> Option<Name> {
-    Some((object.namespace()?, object.name_any()))
 }

@@ -12,7 +12,7 @@ use crate::api::resources::{AccessClaim, BrokerCluster};
 use crate::intent::request::access_name;
 use crate::intent::{Intent, Problem};
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, DeploymentFacts, PodFacts, World};
+use crate::watch::{AccessKey, DeploymentFacts, PodFacts, World, cluster_id};
 
 /// The cluster whose users are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,10 +143,9 @@ fn bears_its_name(claim: &AccessClaim, cluster: &str, install: &ClusterRef) -> b
 /// What the watches know of a `BrokerCluster`, or, of one that they cannot read, the list.
 #[must_use]
 pub fn there(world: &World, listed: &BTreeSet<Name>, cluster: &str) -> There {
-    let Some((namespace, name)) = cluster.split_once('/') else { return There::Gone };
-    match world.clusters.get(&(namespace, name)) {
+    match world.cluster(cluster) {
         Some(cluster) => There::Seen(cluster),
-        None if listed.contains(&(namespace.to_owned(), name.to_owned())) => There::Unreadable,
+        None if listed.iter().any(|name| cluster_id(name) == cluster) => There::Unreadable,
         None => There::Gone,
     }
 }

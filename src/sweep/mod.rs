@@ -29,7 +29,7 @@ use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
 use crate::watch::table::Name;
-use crate::watch::{AccessKey, World};
+use crate::watch::{AccessKey, World, cluster_id};
 
 /// How often a cluster is looked at. Reads only, unless something is missing.
 const EVERY: Duration = Duration::from_secs(30);
@@ -69,7 +69,7 @@ pub async fn run(context: Context) {
         for name in context.world.clusters.names() {
             let memory = memories.entry(name.clone()).or_default();
             let look = Box::pin(look(&context, &name, memory));
-            let cluster = format!("{}/{}", name.0, name.1);
+            let cluster = cluster_id(&name);
             controller::attempt(DEADLINE, looks::USERS, &cluster, look).await;
         }
     }
@@ -78,7 +78,7 @@ pub async fn run(context: Context) {
 async fn look(context: &Context, name: &Name, memory: &mut Memory) -> Result<(), Halt> {
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { return Ok(()) };
     // What cannot be worked with is not swept either.
-    let id = format!("{}/{}", name.0, name.1);
+    let id = cluster_id(name);
     let Ok(connection) = context.clusters.get(&id) else { return Ok(()) };
     let holdings = observe::holdings(&connection).await?;
     let claims = observe::claims(context, &id);

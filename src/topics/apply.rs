@@ -1,15 +1,12 @@
 //! Takes the steps of a plan. Each is safe to do twice.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use serde_json::{Value, json};
 
-use super::Context;
-use super::moves::observe::seats;
-use super::placement::place;
 use super::step::Step;
+use super::{Context, placement};
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
@@ -129,7 +126,7 @@ async fn create(
     Ok(made.map(|(created, _)| created))
 }
 
-/// A topic with a place for each replica; nothing where no broker is away.
+/// A topic with a place for each replica; nothing where Kafka is right. What is not needed is not asked.
 async fn placed(
     context: &Context,
     connection: &Connection,
@@ -137,23 +134,19 @@ async fn placed(
     topic: &NewTopic,
 ) -> Result<Option<NewTopic>, Error> {
     let brokers = connection.admin.describe_cluster().await?.brokers;
-    let away: BTreeSet<_> = brokers.iter().filter(|broker| broker.fenced).map(|broker| broker.id).collect();
-    if away.is_empty() {
-        return Ok(None);
-    }
-    let replicas = match topic.replicas {
-        Some(replicas) => Some(i32::from(replicas)),
-        None => context.defaults.of(connection, &claim.spec.cluster).await?.replicas,
+    let away = placement::away(&brokers);
+    let theirs = match topic.replicas {
+        None if !away.is_empty() => context.defaults.of(connection, &claim.spec.cluster).await?.replicas,
+        _ => None,
     };
-    let count = |number: Option<i32>| number.and_then(|number| usize::try_from(number).ok());
-    let (Some(partitions), Some(replicas)) = (count(topic.partitions), count(replicas)) else { return Ok(None) };
-    if replicas > brokers.len() {
+    if placement::numbers(topic, theirs, &brokers).is_none() {
         return Ok(None);
     }
-    let seats = seats(brokers.into_iter(), &connection.admin.list_topics().await?);
-    let Some(assignment) = place(partitions, replicas, &seats, &away) else { return Ok(None) };
-    tracing::info!(topic = topic.name, ?away, "the topic is made while brokers are away");
-    Ok(Some(NewTopic { assignment, ..topic.clone() }))
+    let placed = placement::placed(topic, theirs, &brokers, &connection.admin.list_topics().await?);
+    if placed.is_some() {
+        tracing::info!(topic = topic.name, ?away, "the topic is made while brokers are away");
+    }
+    Ok(placed)
 }
 
 /// Writes down what is about to be done, and returns the claim with it.

@@ -11,7 +11,6 @@ use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Drift, TopicClaimStatus};
 use crate::clusters::Unusable;
-use crate::clusters::observe::unusable;
 use crate::intent::claim::{RETENTION_BYTES, RETENTION_MS, declared, most_millis, settings};
 use crate::kafka::admin::settings::Changes;
 
@@ -38,7 +37,7 @@ pub fn keep(seen: &Observation, found: &Found, status: &TopicClaimStatus, wrong:
     if let Err(error) = &found.settings
         && !declared(spec, seen.share).is_empty()
     {
-        let denied = unusable(error);
+        let denied = Unusable::from(error);
         return said(refused(facts, denied.reason, denied.message));
     }
     let differing = differences(spec, &found.topic, own, &managed, seen.share);

@@ -1,14 +1,22 @@
-//! Topics as claimed: observe → plan → apply → report, a claim at a time. What becomes of a topic whose claim goes: [`deletion`].
+//! Topics as claimed: observe → plan → apply → report, a claim at a time.
+//!
+//! - [`observe`] asks, and so do [`shares`], [`volumes`] and [`defaults`], by whose [`answers`] many claims live for a while.
+//! - [`plan`] decides: whose the topic is ([`rivals`], [`belonging`], [`holders`]), with what it is made ([`create`]), and what is done about
+//!   one that is there ([`keep`], [`difference`], [`replicas`]). [`disk`] reckons a share of the disks.
+//! - [`apply`] takes each [`step`]; [`placement`] says where replicas go while a broker is away, [`memory`] what was refused of late.
+//! - [`report`] tells, with the words of [`refusal`], who uses it ([`users`]), and the numbers of [`metrics`].
+//! - [`moves`]: replicas as many as are claimed. [`deletion`]: what becomes of a topic whose claim goes.
+//! - [`comparison`] finds what somebody changed in Kafka.
 
 pub mod answers;
 pub mod apply;
 pub mod belonging;
+pub mod comparison;
 pub mod create;
 pub mod defaults;
 pub mod deletion;
 pub mod difference;
 pub mod disk;
-pub mod drift;
 pub mod holders;
 pub mod keep;
 pub mod memory;
@@ -44,7 +52,7 @@ use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::Events;
 use crate::runtime::queue::{Next, Queue};
 use crate::watch::table::Name;
-use crate::watch::{TopicKey, World};
+use crate::watch::{TopicKey, World, name_of};
 
 /// How often a claim is compared with Kafka though nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
@@ -99,8 +107,8 @@ impl Controller for Context {
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
 pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
     let users = follow_users(context.clone(), used, queue.clone());
-    let drift = drift::watch(&context, &queue);
-    tokio::join!(controller::run(context.clone(), queue.clone()), users, drift);
+    let comparison = comparison::watch(&context, &queue);
+    tokio::join!(controller::run(context.clone(), queue.clone()), users, comparison);
 }
 
 /// A claim that is worked on.
@@ -279,8 +287,7 @@ async fn follow_users(context: Context, used: Queue<TopicKey>, queue: Queue<Name
             for claim in context.world.topics.of(&key) {
                 let made = claim.status.as_ref().filter(|status| status.topic_id.is_some());
                 if made.is_some_and(|status| users.are_news(status)) {
-                    let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
-                    queue.push((namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default()));
+                    queue.push(name_of(&*claim));
                 }
             }
             Next::Idle

@@ -227,7 +227,7 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
 
 /// The scopes that other Kubernetes clusters claim in the Kafka of a claim.
 fn neighbours(context: &Context, claim: &TopicClaim) -> Vec<String> {
-    let cluster = claim.spec.cluster.split_once('/').and_then(|name| context.world.clusters.get(&name));
+    let cluster = context.world.cluster(&claim.spec.cluster);
     let status = cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
     status.into_iter().flat_map(|status| &status.neighbours).map(|neighbour| neighbour.scope.clone()).collect()
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::lean::Lean;
 use super::reach::{Scope, is_gone};
-use super::table::{Name, Table};
+use super::table::{Name, Table, name_of};
 use crate::runtime::pages::{PAGE, WHOLE};
 
 /// A watch of metadata that lists in pages of the size of all others.
@@ -163,12 +163,6 @@ fn put<T: PartialEq, G: Clone + Eq + Hash>(
         None => Change::News(table.remove(name)),
     };
     told(name, change);
-}
-
-/// What an object is called.
-pub(super) fn name_of<K: Resource>(object: &K) -> Name {
-    let meta = object.meta();
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
 #[cfg(test)]

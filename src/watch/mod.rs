@@ -12,13 +12,14 @@ pub mod table;
 pub mod unnamed;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use config_maps::ConfigMapFacts;
 use departed::Departed;
 pub use deployments::DeploymentFacts;
 pub use pods::{Maker, PodFacts};
 use reach::{Reach, Scope};
-pub use table::Table;
+pub use table::{Table, cluster_id, name_of};
 pub use unnamed::Unnamed;
 
 use crate::api::names::ClusterRef;
@@ -122,14 +123,14 @@ impl World {
 
     /// Notes an access as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
     pub fn renew_access(&self, written: AccessClaim) {
-        let (name, ours) = (follow::name_of(&written), version(&written));
+        let (name, ours) = (name_of(&written), version(&written));
         let written = self.placed_access(lean::lean(written));
         self.accesses.renew(&name, written, |there| version(there) < ours);
     }
 
     /// Notes a claim on a topic as a write of ours returned it, unless a newer one is known: nobody looks again because of it.
     pub fn renew_topic(&self, written: TopicClaim) {
-        let (name, ours) = (follow::name_of(&written), version(&written));
+        let (name, ours) = (name_of(&written), version(&written));
         let written = self.placed_topic(lean::lean(written));
         self.topics.renew(&name, written, |there| version(there) < ours);
     }
@@ -142,11 +143,17 @@ impl World {
         Some(pod.beside(&siblings))
     }
 
+    /// The `BrokerCluster` of this [`cluster_id`], if there is one.
+    #[must_use]
+    pub fn cluster(&self, id: &str) -> Option<Arc<BrokerCluster>> {
+        id.split_once('/').and_then(|name| self.clusters.get(&name))
+    }
+
     /// Whether what names one cluster may be about the same Kafka as what names another: two BrokerClusters may lead to one.
     #[must_use]
     pub fn may_be_one_kafka(&self, cluster: &str, other: &str) -> bool {
         let id = |name: &str| {
-            let found = name.split_once('/').and_then(|name| self.clusters.get(&name))?;
+            let found = self.cluster(name)?;
             found.status.as_ref()?.kafka_cluster_id.clone()
         };
         cluster == other || id(cluster).zip(id(other)).is_none_or(|(one, other)| one == other)
@@ -156,12 +163,12 @@ impl World {
     #[must_use]
     pub fn on_record(&self, key: &TopicKey) -> Vec<OnRecord> {
         let (mut found, mut books) = (self.departed.of(key), Vec::new());
-        for (namespace, name) in self.clusters.names() {
-            let id = format!("{namespace}/{name}");
+        for name in self.clusters.names() {
+            let id = cluster_id(&name);
             if !self.may_be_one_kafka(&key.0, &id) {
                 continue;
             }
-            let cluster = self.clusters.get(&(&namespace, &name));
+            let cluster = self.clusters.get(&(&name.0, &name.1));
             books.extend(ownership::on_record(cluster.as_deref(), &key.1));
             if id != key.0 {
                 found.extend(self.departed.of(&(id, key.1.clone())));
@@ -178,8 +185,7 @@ impl World {
     /// it allows: nobody gets ahead of who has a topic meanwhile.
     #[must_use]
     pub fn refusal(&self, claim: &TopicClaim) -> Option<(Reason, String)> {
-        let cluster = claim.spec.cluster.split_once('/').and_then(|name| self.clusters.get(&name));
-        let Some(cluster) = cluster else {
+        let Some(cluster) = self.cluster(&claim.spec.cluster) else {
             return Some((Reason::ClusterNotFound, format!("there is no BrokerCluster {}", claim.spec.cluster)));
         };
         let selector = cluster.spec.clients.as_ref().and_then(|clients| clients.namespace_selector.as_ref());

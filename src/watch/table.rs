@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use kube::Resource;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -13,6 +14,18 @@ use super::reach::Scope;
 
 /// Namespace and name; the namespace is empty for what has none.
 pub type Name = (String, String);
+
+/// What an object is called.
+pub fn name_of<K: Resource>(object: &K) -> Name {
+    let meta = object.meta();
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+/// How a `BrokerCluster` is named wherever a cluster is: `namespace/name`.
+#[must_use]
+pub fn cluster_id(name: &Name) -> String {
+    format!("{}/{}", name.0, name.1)
+}
 
 /// How long a refusal to be listed is believed: longer than a watch takes to try again, for one that goes on says nothing of itself.
 const REFUSED_FOR: Duration = Duration::from_secs(120);

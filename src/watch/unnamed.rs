@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::table::Name;
+use super::table::{Name, name_of};
 use super::{NamespaceFacts, World};
 use crate::api::annotations::CLUSTER;
 use crate::api::names::ClusterRef;
@@ -74,7 +74,7 @@ impl World {
     /// An access as it is kept: with its cluster.
     #[must_use]
     pub fn placed_access(&self, mut claim: AccessClaim) -> AccessClaim {
-        let name = name_of(&claim.metadata);
+        let name = name_of(&claim);
         let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
         self.place(&self.unnamed_accesses, &name, &mut claim.spec.cluster, decided);
         claim
@@ -87,7 +87,7 @@ impl World {
         if let Some(creating) = claim.status.as_mut().and_then(|status| status.creating.as_mut()) {
             creating.bound();
         }
-        let name = name_of(&claim.metadata);
+        let name = name_of(&claim);
         let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
         self.place(&self.unnamed_topics, &name, &mut claim.spec.cluster, decided);
         claim
@@ -128,10 +128,6 @@ impl World {
         }
         moved
     }
-}
-
-fn name_of(meta: &kube::api::ObjectMeta) -> Name {
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }
 
 #[cfg(test)]

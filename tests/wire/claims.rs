@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use admittance::{
     api::{names::Scope, reasons::Reason, resources::BrokerCluster, secret::Secret},
     clusters::{
-        Clusters, Connection, Lifetimes, SecurityProtocol, Seen, Terms, Unusable, claim::Claim, observe, plan, settle,
-        verify_claim,
+        Clusters, Connection, Lifetimes, SecurityProtocol, Seen, Terms, Unusable, claim::Claim, observe, report,
+        settle, verify_claim,
     },
     kafka::{
         acl::{AclBinding, Operation, PatternType, ResourceType},
@@ -16,6 +16,7 @@ use admittance::{
         scram::Mechanism,
     },
 };
+use k8s_openapi::jiff::Timestamp;
 use kafka_protocol::messages::ApiKey;
 use serde_json::{Value, json};
 
@@ -90,10 +91,9 @@ impl Operator {
 
     async fn look(&mut self, spec: &Value) -> Result<(), Unusable> {
         let cluster = cluster(spec, &self.status);
-        let mut seen: Seen =
-            observe::ask(Arc::clone(&self.connection)).await.map_err(|error| observe::unusable(&error))?;
+        let mut seen: Seen = observe::ask(Arc::clone(&self.connection)).await?;
         let verdict = settle(&self.clusters, &cluster, &mut seen).await;
-        if let Some(status) = plan::status(&cluster, Some(&seen), &verdict, false) {
+        if let Some(status) = report::status(&cluster, Some(&seen), &verdict, false, Timestamp::now()) {
             self.status = json!(status);
         }
         verdict

@@ -33,7 +33,7 @@ use crate::api::resources::{
 };
 use crate::api::secret::Secret;
 use crate::clusters::claim::Claim;
-use crate::clusters::observe::terms;
+use crate::clusters::terms::terms;
 use crate::clusters::{Connection, Terms, Unusable};
 use crate::kafka::acl::fingerprint;
 use crate::kafka::admin::Admin;

@@ -43,6 +43,8 @@ pub struct Wanted<'w> {
     pub account: &'w str,
     /// The cluster of Pods that name none.
     pub default_cluster: &'w ClusterRef,
+    /// When it is asked for.
+    pub now: Timestamp,
 }
 
 /// What would be done, and the topics that would be claimed for it.
@@ -106,7 +108,7 @@ pub fn decide(wanted: &Wanted<'_>, live: Option<&AccessClaim>, world: &[Arc<Topi
         admitted: !opted_in || seen.opted_in.is_none() || view.connection.terms.admit(&labels),
         let_through: BTreeSet::new(),
         rotate: None,
-        now: Timestamp::now(),
+        now: wanted.now,
     };
     let mut outcome = Outcome::default();
     if let Some(plan) = plan(&observation) {
@@ -213,7 +215,7 @@ fn held(
         uid: String::new(),
         resource_version: String::new(),
         rotation: 0,
-        published: Timestamp::now(),
+        published: wanted.now,
         data: BTreeMap::from([(keys::PASSWORD.to_owned(), Secret::new("unknown"))]),
     };
     Held {

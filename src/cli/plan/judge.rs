@@ -195,7 +195,7 @@ impl<'s> Judge<'s> {
             // Of Pods, the rights below say it.
             Some(_) => Vec::new(),
         };
-        let wanted = Wanted { key, spec, account, default_cluster: self.default_cluster };
+        let wanted = Wanted { key, spec, account, default_cluster: self.default_cluster, now: self.now };
         let world: Vec<Arc<TopicClaim>> = self.world.values().cloned().collect();
         let outcome = access::decide(&wanted, live, &world, self.seen);
         for (topic, kind) in outcome.claims {

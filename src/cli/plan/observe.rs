@@ -20,7 +20,7 @@ use crate::cli::claims::live::list;
 use crate::cli::kafka::{self, CALL, Way};
 use crate::cli::print;
 use crate::clusters::claim::Claim;
-use crate::clusters::observe::{mechanism, terms};
+use crate::clusters::terms::{mechanism, terms};
 use crate::clusters::{Connection, Unusable};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::topics::Topic;

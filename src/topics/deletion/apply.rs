@@ -5,7 +5,6 @@ use futures::future::join_all;
 use super::plan::Plan;
 use crate::api::reasons::Reason;
 use crate::api::resources::PendingDeletion;
-use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Unusable, verify_claim};
 use crate::kafka::admin::topics::{NotATopicId, TopicId};
 use crate::runtime::writes;
@@ -27,7 +26,7 @@ async fn delete(connection: &Connection, record: &PendingDeletion) -> Result<(),
         reason: Reason::InvalidValue,
         message: format!("status.deletions: {error}"),
     })?;
-    connection.batcher.delete_topic(id).await.map_err(|error| unusable(&error))?;
+    connection.batcher.delete_topic(id).await?;
     writes::done("topic_delete");
     tracing::info!(topic = record.topic, id = record.topic_id, namespace = record.namespace, "deleted a topic");
     Ok(())

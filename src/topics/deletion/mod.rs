@@ -39,8 +39,8 @@ use crate::ownership::on_record;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
-use crate::watch::World;
 use crate::watch::table::Name;
+use crate::watch::{World, cluster_id};
 
 /// How often it is asked, of what is in memory, whether a look is worth while.
 const TICK: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ pub async fn run(context: Context) {
         let mut known = HashSet::new();
         for name in context.world.clusters.names() {
             let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else { continue };
-            let id = format!("{}/{}", name.0, name.1);
+            let id = cluster_id(&name);
             nudge(&context, &id, &cluster, &nudged, &mut known);
             let mut gone = gone.remove(&id).unwrap_or_default();
             let now = Timestamp::now();
@@ -169,7 +169,7 @@ fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>
 
 /// Looks at one cluster. What has gone is on record once `gone` is empty; what the look came to its end about is `seen`.
 async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &mut Seen) -> Result<(), Halt> {
-    let id = format!("{}/{}", name.0, name.1);
+    let id = cluster_id(name);
     let Some(cluster) = observe::cluster(&context.client, name).await? else {
         gone.clear();
         return Ok(());

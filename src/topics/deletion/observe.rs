@@ -19,7 +19,6 @@ use super::departures::Departure;
 use super::plan::Sight;
 use super::standing::{Claimed, Standing};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
-use crate::clusters::observe::unusable;
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, PatternType, Permission, ResourceType};
 use crate::kafka::admin::At;
@@ -27,9 +26,9 @@ use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::pages;
-use crate::watch::World;
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
+use crate::watch::{World, cluster_id};
 
 const CALL: Duration = Duration::from_secs(20);
 /// Claims on a page: a round has a minute for all of them.
@@ -65,7 +64,7 @@ pub async fn definition(client: &Client) -> Result<Option<Definition>, CallError
 #[must_use]
 pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     let mut standing = Standing::default();
-    let names = world.clusters.names().into_iter().map(|name| format!("{}/{}", name.0, name.1));
+    let names = world.clusters.names().into_iter().map(|name| cluster_id(&name));
     let clusters: Vec<String> =
         names.chain([String::new()]).filter(|other| world.may_be_one_kafka(cluster, other)).collect();
     for topic in books.topics() {
@@ -171,7 +170,7 @@ pub async fn sights(
 ) -> BTreeMap<String, Result<Sight, Unusable>> {
     match look(connection, due, ages).await {
         Ok(sights) => sights,
-        Err(error) => due.iter().map(|record| (record.topic_id.clone(), Err(unusable(&error)))).collect(),
+        Err(error) => due.iter().map(|record| (record.topic_id.clone(), Err((&error).into()))).collect(),
     }
 }
 
@@ -222,7 +221,7 @@ async fn look(
                 youngest: youngest.map(|millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)),
             })
         };
-        sights.insert(record.topic_id.clone(), sight().map_err(|error| unusable(&error)));
+        sights.insert(record.topic_id.clone(), sight().map_err(Unusable::from));
     }
     Ok(sights)
 }

@@ -19,6 +19,7 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, Conditions, TopicClaim, condition};
 use crate::clusters::Halt;
 use crate::runtime::status::{self, Base};
+use crate::watch::name_of;
 
 /// The condition type that says that the deletion of topics waits for a person.
 pub const HELD: &str = "DeletionHeld";
@@ -42,8 +43,7 @@ pub async fn write(
     policy: &Policy,
 ) -> Result<BrokerCluster, Halt> {
     let base = Books::of(&cluster);
-    let name =
-        (cluster.metadata.namespace.clone().unwrap_or_default(), cluster.metadata.name.clone().unwrap_or_default());
+    let name = name_of(&cluster);
     for _ in 0..TRIES {
         let before = cluster.status.clone().unwrap_or_default();
         let mut status = before.clone();

@@ -55,14 +55,13 @@ pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Re
 /// # Errors
 /// Kafka refused or did not answer.
 pub async fn release_rate(connection: &Connection, gone: &BTreeSet<i64>) -> Result<(), Error> {
-    let mut left: Vec<_> = observe::rates(&connection.admin).await?.set().collect();
-    left.retain(|(_, rate)| gone.contains(rate));
-    if left.is_empty() {
+    let set_now = observe::rates(&connection.admin).await?;
+    // All topics are looked at only where one of them could matter.
+    if set_now.left_over(gone, &BTreeSet::new()).is_empty() {
         return Ok(());
     }
     let topics = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
-    let needed = rates_on(&connection.admin, topics).await?;
-    let ours: Vec<_> = left.into_iter().filter(|(_, rate)| !needed.contains(rate)).map(|(key, _)| key).collect();
+    let ours = set_now.left_over(gone, &rates_on(&connection.admin, topics).await?);
     if !ours.is_empty() {
         set(connection, Configured::EveryBroker, rates(&ours, None)).await?;
         writes::done("throttle_rate_remove");

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kafka::admin::BrokerId;
-use crate::kafka::admin::topics::Partition;
+use crate::kafka::admin::cluster::Broker;
+use crate::kafka::admin::topics::{Partition, Topic};
 
 /// A broker that can be given replicas: registered, and not fenced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,19 @@ pub struct Seat {
     pub rack: Option<String>,
     /// Replicas that it has already, of all topics.
     pub load: usize,
+}
+
+/// These brokers, and how many replicas of these topics each has.
+#[must_use]
+pub fn seats(brokers: impl Iterator<Item = Broker>, topics: &[Topic]) -> Vec<Seat> {
+    let mut load: BTreeMap<BrokerId, usize> = BTreeMap::new();
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    for broker in partitions.flat_map(|partition| &partition.replicas) {
+        *load.entry(*broker).or_default() += 1;
+    }
+    brokers
+        .map(|broker| Seat { id: broker.id, rack: broker.rack, load: load.get(&broker.id).copied().unwrap_or(0) })
+        .collect()
 }
 
 /// One partition's change.

@@ -6,12 +6,8 @@
 
 pub mod apply;
 pub mod assign;
-#[cfg(test)]
-mod model;
 pub mod observe;
 pub mod pace;
-#[cfg(test)]
-mod patience;
 pub mod plan;
 pub mod sweep;
 pub mod throttle;
@@ -130,8 +126,7 @@ impl Moves {
     ) -> Result<Progress, Error> {
         match self.look(connection, cluster, topic, wanted).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
-                let waits = Unusable { reason: (&error).into(), message: error.to_string() };
-                Ok(Progress { waits: Some(waits), ..Progress::default() })
+                Ok(Progress { waits: Some(error.into()), ..Progress::default() })
             }
             other => other,
         }

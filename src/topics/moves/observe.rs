@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use super::assign::Seat;
+use super::assign::seats;
 use super::pace::Paces;
 use super::plan::Situation;
 use super::throttle::{FOLLOWERS, LEADERS, RATES, Rates, rates_of, read, rounded};
@@ -95,18 +95,6 @@ pub async fn rates(admin: &Admin) -> Result<Rates, Error> {
 
 async fn live(admin: &Admin) -> Result<impl Iterator<Item = Broker>, Error> {
     Ok(admin.describe_cluster().await?.brokers.into_iter().filter(|broker| !broker.fenced))
-}
-
-/// Brokers that can be given replicas, and how many each has.
-pub fn seats(brokers: impl Iterator<Item = Broker>, topics: &[Topic]) -> Vec<Seat> {
-    let mut load: BTreeMap<BrokerId, usize> = BTreeMap::new();
-    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
-    for broker in partitions.flat_map(|partition| &partition.replicas) {
-        *load.entry(*broker).or_default() += 1;
-    }
-    brokers
-        .map(|broker| Seat { id: broker.id, rack: broker.rack, load: load.get(&broker.id).copied().unwrap_or(0) })
-        .collect()
 }
 
 /// The brakes on topics, whoever's; those without one are left out, and those that are gone by now.

@@ -16,6 +16,7 @@ use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
 use crate::topics::Context;
 use crate::watch::table::Name;
+use crate::watch::{cluster_id, name_of};
 
 /// How often all topics are looked at though no brake is known.
 const RARELY: Duration = Duration::from_secs(300);
@@ -31,8 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub async fn run(context: Context, queue: Queue<Name>) {
     loop {
         let mut pause = RARELY;
-        for (namespace, name) in context.world.clusters.names() {
-            let cluster = format!("{namespace}/{name}");
+        for name in context.world.clusters.names() {
+            let cluster = cluster_id(&name);
             let Ok(connection) = context.clusters.get(&cluster) else {
                 pause = OFTEN;
                 continue;
@@ -69,9 +70,7 @@ async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection
         let claims = context.world.topics.of(&key);
         let last = context.moves.braked(|braked| braked.entry(key).or_insert_with(|| Seen::now(rates, false)).looked);
         if !claims.is_empty() && last.elapsed() < FORGOTTEN {
-            let names =
-                claims.iter().filter_map(|claim| claim.metadata.namespace.clone().zip(claim.metadata.name.clone()));
-            names.for_each(|name| queue.push(name));
+            claims.iter().for_each(|claim| queue.push(name_of(&**claim)));
             continue;
         }
         let described = connection.admin.describe_topics(std::slice::from_ref(topic), At::Any).await?;

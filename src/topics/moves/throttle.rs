@@ -185,6 +185,13 @@ impl Rates {
     pub fn set(&self) -> impl Iterator<Item = (&'static str, i64)> {
         self.each().filter_map(|(key, rate)| if let Rate::At(rate) = rate { Some((key, rate)) } else { None })
     }
+
+    /// The settings of those that are ours to remove: set with brakes that are `gone`, and that no brake that is left, whoever's, was set
+    /// with.
+    #[must_use]
+    pub fn left_over(&self, gone: &BTreeSet<i64>, needed: &BTreeSet<i64>) -> Vec<&'static str> {
+        self.set().filter(|(_, rate)| gone.contains(rate) && !needed.contains(rate)).map(|(key, _)| key).collect()
+    }
 }
 
 #[cfg(test)]
@@ -257,6 +264,24 @@ mod tests {
         }
         assert_eq!(rates(&RATES[..1], Some(1024)), values(&[(LEADER_RATE, Some("1024"))]));
         assert_eq!(rates(&RATES, None), values(&[(LEADER_RATE, None), (FOLLOWER_RATE, None)]));
+    }
+
+    #[test]
+    fn a_rate_is_removed_with_the_last_brake_that_was_set_with_it() {
+        const BOTH: [Rate; 2] = [Rate::At(KIB), Rate::At(KIB)];
+        for (rates, gone, needed, left, case) in [
+            (BOTH, vec![KIB], vec![], &RATES[..], "nobody needs it"),
+            (BOTH, vec![KIB], vec![KIB], &RATES[..0], "another brake does"),
+            (BOTH, vec![KIB], vec![2 * KIB], &RATES[..], "another has a rate of its own"),
+            (BOTH, vec![2 * KIB], vec![], &RATES[..0], "somebody else set it"),
+            (BOTH, vec![], vec![], &RATES[..0], "no brake is gone"),
+            ([Rate::At(KIB), Rate::At(2 * KIB)], vec![KIB], vec![], &RATES[..1], "somebody changed one since"),
+            ([Rate::At(KIB), Rate::At(2 * KIB)], vec![KIB, 2 * KIB], vec![KIB], &RATES[1..], "each by itself"),
+            ([Rate::Off, Rate::Other], vec![KIB], vec![], &RATES[..0], "none that we ever set"),
+        ] {
+            let (gone, needed) = (gone.into_iter().collect(), needed.into_iter().collect());
+            assert_eq!(Rates(rates).left_over(&gone, &needed), left, "{case}");
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Moves on a Kafka that is played: in every order of events, and stopped after any write.
 
+mod model;
+mod patience;
+
 use proptest::prelude::*;
 
-use super::model::{Kafka, POLICY, broker};
-use super::plan::{Plan, ROUND, Situation, Step, TOPICS, plan};
-use super::throttle::{FOLLOWERS, LEADERS, Listed, RATES};
+use self::model::{Kafka, POLICY, broker};
 use crate::api::reasons::Reason;
 use crate::kafka::admin::reassignments::Reassignment;
+use crate::topics::moves::plan::{Plan, ROUND, Situation, Step, TOPICS, plan};
+use crate::topics::moves::throttle::{FOLLOWERS, LEADERS, Listed, RATES};
 
-pub(super) fn kinds(plan: &Plan) -> Vec<&'static str> {
+fn kinds(plan: &Plan) -> Vec<&'static str> {
     let kind = |step: &Step| match step {
         Step::Brake(_) => "brake",
         Step::SetRate(..) => "rate",

@@ -1,10 +1,10 @@
 //! Moves that get nowhere, on a Kafka that is played: for how long they are waited for, and by whom.
 
+use super::kinds;
 use super::model::{Kafka, POLICY, broker};
-use super::plan::{TOPICS, plan};
-use super::throttle::RATES;
-use super::trials::kinds;
 use crate::api::reasons::Reason;
+use crate::topics::moves::plan::{TOPICS, plan};
+use crate::topics::moves::throttle::RATES;
 
 #[test]
 fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back() {

@@ -14,6 +14,7 @@ use crate::kafka::admin::At;
 use crate::kafka::error::Error;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
+use crate::watch::name_of;
 use crate::watch::table::Name;
 
 /// How often.
@@ -73,8 +74,7 @@ async fn compare(
             };
             let found = found.map(|(topic, settings)| Found { topic: topic.clone(), settings });
             if differs(context, claim, connection, found) {
-                let (namespace, name) = (&claim.metadata.namespace, &claim.metadata.name);
-                queue.push((namespace.clone().unwrap_or_default(), name.clone().unwrap_or_default()));
+                queue.push(name_of(&**claim));
             }
         }
     }

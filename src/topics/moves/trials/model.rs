@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::assign::Seat;
-use super::pace::Paces;
-use super::plan::{Plan, Situation, Step, plan};
-use super::throttle::{LEADERS, RATES, Rates, rates, rates_of, read, released};
 use crate::api::names::Scope;
 use crate::kafka::admin::BrokerId;
 use crate::kafka::admin::reassignments::{Assignment, Reassignment};
 use crate::kafka::admin::settings::Values;
 use crate::kafka::admin::topics::{Partition, Topic, TopicId};
+use crate::topics::moves::assign::Seat;
+use crate::topics::moves::pace::Paces;
+use crate::topics::moves::plan::{Plan, Situation, Step, plan};
+use crate::topics::moves::throttle::{LEADERS, RATES, Rates, rates, rates_of, read, released};
 
 pub(super) const POLICY: i64 = 50 << 20;
 pub(super) const LEAST: usize = 2;

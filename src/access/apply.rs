@@ -17,7 +17,7 @@ use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::{Connection, Halt};
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation};
+use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
@@ -260,8 +260,7 @@ impl Work<'_> {
         };
         // Rules of one grant are one batch: one of them vouches for it. Without a grant each is looked at.
         let granted = self.rules.get().copied().flatten();
-        let rules = rules.iter().filter(|rule| rule.operation != Operation::Describe);
-        let rules = rules.map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
+        let rules = rules.iter().map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
         let topics = topics.iter().map(|topic| Claim { what: Claimed::Topic(topic.clone()), ticket: None });
         let claims = login.into_iter().chain(rules).chain(topics).collect();
         let proof = connection.batcher.prove(claims, self.patience).await?;

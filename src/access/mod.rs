@@ -18,6 +18,7 @@ pub mod groups;
 mod judgement;
 pub mod lending;
 pub mod life;
+pub mod metrics;
 pub mod objects;
 pub mod observe;
 pub mod owners;

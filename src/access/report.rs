@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::apply::Applied;
 use super::echo;
+use super::metrics;
 use super::observe::{Held, Observation, SecretView};
 use super::plan::Plan;
 use super::rotation::{CURRENT, named};
@@ -93,7 +94,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
     }
     if let Some(message) = drifted {
-        plan.drift.count();
+        metrics::drift(plan.drift.kinds());
         context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
     Ok(())

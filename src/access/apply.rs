@@ -4,7 +4,6 @@ use futures::future::try_join_all;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
@@ -12,6 +11,7 @@ use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
+use super::restart;
 use super::step::{Handout, Stage, Step};
 use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
@@ -131,9 +131,11 @@ impl Work<'_> {
                 let _ = self.secret_uid.set(uid);
                 Ok(())
             }
-            Step::Copy { name, replaces, handout } => self.copy(name, replaces.as_deref(), handout).await,
+            Step::Copy { name, replaces, anew, handout } => self.copy(name, replaces.as_deref(), *anew, handout).await,
             Step::Restart(owner) => match &self.kafka()?.1.secret {
-                SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
+                SecretView::Ours { published, .. } => {
+                    restart::once(client, &key.0, owner, (*published, self.context.clock.now())).await
+                }
                 SecretView::Absent | SecretView::Foreign => Ok(()),
             },
             Step::OpenGates { pods } => {
@@ -269,14 +271,14 @@ impl Work<'_> {
     }
 
     /// Writes a further Secret, which goes with the first one.
-    async fn copy(&self, name: &str, replaces: Option<&str>, handout: &Handout) -> Result<(), Halt> {
+    async fn copy(&self, name: &str, replaces: Option<&str>, anew: bool, handout: &Handout) -> Result<(), Halt> {
         let stands = match &self.kafka()?.1.secret {
             SecretView::Ours { uid, rotation, .. } => Some((uid, *rotation)),
             SecretView::Absent | SecretView::Foreign => None,
         };
         let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(CHANGED)?;
-        let rotation = stands.map_or(0, |(_, rotation)| rotation);
-        self.publish(name, replaces, Some(rotation), handout, Some((&self.subject.secret_name, uid))).await.map(drop)
+        let rotation = anew.then(|| stands.map_or(0, |(_, rotation)| rotation));
+        self.publish(name, replaces, rotation, handout, Some((&self.subject.secret_name, uid))).await.map(drop)
     }
 
     async fn publish(
@@ -311,6 +313,6 @@ impl Work<'_> {
         };
         let (key, name) = (&self.seen.key, (self.seen.key.0.as_str(), name));
         let publication = Publication { name, replaces, data, foreign, rotation, access: &key.1, copy_of };
-        objects::publish(&self.context.client, publication).await
+        objects::publish(&self.context.client, &self.context.clock, publication).await
     }
 }

@@ -4,7 +4,6 @@ use futures::future::try_join_all;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::OnceCell;
 
 use super::credentials::{Subject as CredentialSubject, data, iterations};
@@ -12,12 +11,13 @@ use super::gates;
 use super::objects::{self, Publication};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
+use super::restart;
 use super::step::{Handout, Stage, Step};
 use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::{Connection, Halt};
 use crate::crypto;
-use crate::kafka::acl::{AclBinding, Operation};
+use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
 use crate::kafka::batch::Ticket;
@@ -131,9 +131,11 @@ impl Work<'_> {
                 let _ = self.secret_uid.set(uid);
                 Ok(())
             }
-            Step::Copy { name, replaces, handout } => self.copy(name, replaces.as_deref(), handout).await,
+            Step::Copy { name, replaces, anew, handout } => self.copy(name, replaces.as_deref(), *anew, handout).await,
             Step::Restart(owner) => match &self.kafka()?.1.secret {
-                SecretView::Ours { published, .. } => objects::restart(client, &key.0, owner, &Time(*published)).await,
+                SecretView::Ours { published, .. } => {
+                    restart::once(client, &key.0, owner, (*published, self.context.clock.now())).await
+                }
                 SecretView::Absent | SecretView::Foreign => Ok(()),
             },
             Step::OpenGates { pods } => {
@@ -260,8 +262,7 @@ impl Work<'_> {
         };
         // Rules of one grant are one batch: one of them vouches for it. Without a grant each is looked at.
         let granted = self.rules.get().copied().flatten();
-        let rules = rules.iter().filter(|rule| rule.operation != Operation::Describe);
-        let rules = rules.map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
+        let rules = rules.iter().map(|rule| Claim { what: Claimed::Rule(rule.clone()), ticket: granted });
         let topics = topics.iter().map(|topic| Claim { what: Claimed::Topic(topic.clone()), ticket: None });
         let claims = login.into_iter().chain(rules).chain(topics).collect();
         let proof = connection.batcher.prove(claims, self.patience).await?;
@@ -270,14 +271,14 @@ impl Work<'_> {
     }
 
     /// Writes a further Secret, which goes with the first one.
-    async fn copy(&self, name: &str, replaces: Option<&str>, handout: &Handout) -> Result<(), Halt> {
+    async fn copy(&self, name: &str, replaces: Option<&str>, anew: bool, handout: &Handout) -> Result<(), Halt> {
         let stands = match &self.kafka()?.1.secret {
             SecretView::Ours { uid, rotation, .. } => Some((uid, *rotation)),
             SecretView::Absent | SecretView::Foreign => None,
         };
         let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(CHANGED)?;
-        let rotation = stands.map_or(0, |(_, rotation)| rotation);
-        self.publish(name, replaces, Some(rotation), handout, Some((&self.subject.secret_name, uid))).await.map(drop)
+        let rotation = anew.then(|| stands.map_or(0, |(_, rotation)| rotation));
+        self.publish(name, replaces, rotation, handout, Some((&self.subject.secret_name, uid))).await.map(drop)
     }
 
     async fn publish(
@@ -312,6 +313,6 @@ impl Work<'_> {
         };
         let (key, name) = (&self.seen.key, (self.seen.key.0.as_str(), name));
         let publication = Publication { name, replaces, data, foreign, rotation, access: &key.1, copy_of };
-        objects::publish(&self.context.client, publication).await
+        objects::publish(&self.context.client, &self.context.clock, publication).await
     }
 }

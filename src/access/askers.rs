@@ -139,6 +139,7 @@ mod tests {
             accounts: Arc::<reviews::Accounts>::default(),
             verdicts: Arc::<verdicts::Verdicts>::default(),
             gates: Arc::default(),
+            clock: Arc::default(),
             queue: Default::default(),
         };
         (context, sent)

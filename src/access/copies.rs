@@ -28,9 +28,11 @@ pub(super) fn on_record(asked: &Wishes, claim: Option<&AccessClaim>, held: Optio
 pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool, plan: &mut Plan) {
     let SecretView::Ours { data: first, .. } = &held.secret else {
         let names = asked.secrets.iter().filter(|_| renewed);
-        plan.steps.extend(names.filter_map(|name| copy(held, name, handout)));
+        plan.steps.extend(names.filter_map(|name| copy(held, name, true, handout)));
         return;
     };
+    let fresh = plan.steps.iter().any(|step| matches!(step, Step::SetCredential { fresh: true, .. }));
+    let password = held.secret.password().filter(|_| !fresh);
     for (name, view) in &held.copies {
         let wanted = asked.secrets.contains(name);
         match view {
@@ -46,11 +48,14 @@ pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool
                 if !wanted {
                     look_again(plan, LOOK_AGAIN);
                 }
+                // Pods that read the same password there have it, whatever else is new.
+                let tells = view.password().is_some_and(|told| Some(told) == password);
+                let anew = !tells || view.mechanism() != Some(handout.mechanism);
                 if renewed || data != first {
-                    plan.steps.extend(copy(held, name, handout));
+                    plan.steps.extend(copy(held, name, anew, handout));
                 }
             }
-            SecretView::Absent if wanted => plan.steps.extend(copy(held, name, handout)),
+            SecretView::Absent if wanted => plan.steps.extend(copy(held, name, true, handout)),
             SecretView::Absent | SecretView::Foreign => {}
         }
     }
@@ -60,13 +65,13 @@ fn look_again(plan: &mut Plan, after: Duration) {
     plan.next = Some(plan.next.map_or(after, |next| next.min(after)));
 }
 
-fn copy(held: &Held, name: &str, handout: &Handout) -> Option<Step> {
+fn copy(held: &Held, name: &str, anew: bool, handout: &Handout) -> Option<Step> {
     let replaces = match held.copies.get(name)? {
         SecretView::Ours { resource_version, .. } => Some(resource_version.clone()),
         SecretView::Absent => None,
         SecretView::Foreign => return None,
     };
-    Some(Step::Copy { name: name.to_owned(), replaces, handout: handout.clone() })
+    Some(Step::Copy { name: name.to_owned(), replaces, anew, handout: handout.clone() })
 }
 
 impl Held {
@@ -115,7 +120,9 @@ mod tests {
             resource_version: "1".into(),
             rotation: 0,
             published: Timestamp::from_second(published).unwrap(),
-            data: [("password".to_owned(), Secret::new(password.to_owned()))].into(),
+            data: [("password", password), ("sasl.mechanism", "SCRAM-SHA-512")]
+                .map(|(key, text)| (key.to_owned(), Secret::new(text.to_owned())))
+                .into(),
         }
     }
 
@@ -134,13 +141,18 @@ mod tests {
     fn planned(held: &Held, names: &[&str], renewed: bool) -> (Vec<String>, Option<Duration>) {
         let mut plan = Plan::default();
         keep(held, &asked(names), &HANDOUT, renewed, &mut plan);
+        (words(&plan), plan.next)
+    }
+
+    fn words(plan: &Plan) -> Vec<String> {
         let said = plan.steps.iter().map(|step| match step {
             Step::Copy { name, replaces: None, .. } => format!("make {name}"),
+            Step::Copy { name, anew: true, .. } => format!("write {name} anew"),
             Step::Copy { name, .. } => format!("write {name}"),
             Step::Unpublish { name, .. } => format!("delete {name}"),
             other => format!("{other:?}"),
         });
-        (said.collect(), plan.next)
+        said.collect()
     }
 
     #[test]
@@ -152,10 +164,26 @@ mod tests {
         assert_eq!(planned(&same, &["mine"], false), (vec![], None), "nothing at rest");
         assert_eq!(planned(&same, &["mine"], true).0, ["write mine"]);
         let stale = held(first, &[("mine", ours("old", 1))]);
-        assert_eq!(planned(&stale, &["mine"], false).0, ["write mine"]);
+        assert_eq!(planned(&stale, &["mine"], false).0, ["write mine anew"]);
         let none = held(SecretView::Absent, &[("mine", SecretView::Absent)]);
         assert_eq!(planned(&none, &["mine"], true).0, ["make mine"]);
         assert!(planned(&none, &["mine"], false).0.is_empty(), "there is nothing to copy yet");
+    }
+
+    #[test]
+    fn a_copy_counts_as_published_anew_where_it_tells_another_password() {
+        let held = held(ours("p", 1), &[("mine", ours("p", 1))]);
+        for (fresh, mechanism, writes) in [
+            (None, Mechanism::Sha512, "write mine"),
+            (Some(false), Mechanism::Sha512, "write mine"),
+            (Some(true), Mechanism::Sha512, "write mine anew"),
+            (None, Mechanism::Sha256, "write mine anew"),
+        ] {
+            let mut plan = Plan::default();
+            plan.steps.extend(fresh.map(|fresh| Step::SetCredential { mechanism, fresh }));
+            keep(&held, &asked(&["mine"]), &Handout { mechanism, ..HANDOUT }, true, &mut plan);
+            assert_eq!(words(&plan).last().map(String::as_str), Some(writes), "{fresh:?} {mechanism:?}");
+        }
     }
 
     #[test]

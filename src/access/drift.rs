@@ -5,10 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use std::sync::LazyLock;
+use prometheus_client::encoding::EncodeLabelValue;
 
 use super::observe::Held;
 use crate::api::resources::{AccessClaimStatus, Quotas};
@@ -18,16 +15,6 @@ use crate::kafka::scram::Mechanism;
 
 /// Differences that a message names.
 const NAMED: usize = 5;
-
-/// Changes by others that were found, by what they changed.
-pub static FOUND: LazyLock<Family<Changed, Counter>> = LazyLock::new(Family::default);
-
-/// What was changed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Changed {
-    /// Rules, password or quotas.
-    pub what: What,
-}
 
 /// What can be changed of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -108,13 +95,10 @@ impl Drift {
         }
     }
 
-    /// Counts it, each thing once.
-    pub fn count(&self) {
-        for what in [What::Rules, What::Credential, What::Quotas] {
-            if self.found.iter().any(|(found, _)| *found == what) {
-                FOUND.get_or_create(&Changed { what }).inc();
-            }
-        }
+    /// What was found, each thing once.
+    pub fn kinds(&self) -> impl Iterator<Item = What> {
+        let all = [What::Rules, What::Credential, What::Quotas];
+        all.into_iter().filter(|what| self.found.iter().any(|(found, _)| found == what))
     }
 }
 
@@ -155,6 +139,7 @@ mod tests {
         let drift = find(&[rule("a"), rule("b")], &held(&[rule("b"), rule("c")]), &left(&[rule("a"), rule("b")]));
         assert_eq!(drift.message().unwrap(), "Read on Topic a is missing; Read on Topic c was added");
         assert!(drift.leaves(What::Rules) && !drift.leaves(What::Credential));
+        assert_eq!(drift.kinds().collect::<Vec<_>>(), [What::Rules]);
     }
 
     #[test]
@@ -181,15 +166,6 @@ mod tests {
         let before = Quotas { request_percentage: Some(9), ..Quotas::default() };
         let before = AccessClaimStatus { quotas: Some(before), ..left(&[]) };
         assert_eq!(find(&[], &limited, &before).message(), None);
-    }
-
-    #[test]
-    fn drift_is_counted_as_the_table_says() {
-        use crate::runtime::metrics::{DRIFT, assert_shows, registry};
-        let mut registry = registry();
-        DRIFT.register(&mut registry, FOUND.clone());
-        find(&[rule("a")], &held(&[]), &left(&[rule("a")])).count();
-        assert_shows(&registry, &[DRIFT]);
     }
 
     #[test]

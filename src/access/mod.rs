@@ -3,6 +3,17 @@
 //! A Pod that carries an access label, or a Deployment of the contract of 2017, leads to an `AccessClaim`; the claim to rules and a user
 //! in Kafka; and when every broker is seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the
 //! API server alone.
+//!
+//! - A look: [`observe`] reads, [`plan`] decides which [`step`]s there are, [`apply`] does them, [`report`] says how it stands. `echo` knows
+//!   whether the watch has more to tell, [`metrics`] what is counted.
+//! - Who asks: [`asks`], for what ([`wishes`]); `strangers` carry the label alone; [`owners`] and [`life`]: whether it is still wanted;
+//!   `askers` are told why they wait, and [`gates`] lets them through.
+//! - What is given: `judgement`, of each topic by [`topic_view`] and [`standing`], of [`groups`], of what begins with the namespace's name by
+//!   [`prefix`]; [`lending`] is what others say to it. What that takes to know: `foreign` with `existence`, [`reviews`] and [`verdicts`].
+//! - In Kafka: `provision` plans [`rights`], credential and [`quotas`]; [`drift`] is what somebody else changed.
+//! - Passwords: [`rotation`] decides when one comes and goes, by the Pods that [`readers`] finds; [`restart`] rolls them.
+//! - Secrets: [`credentials`] is what one says, `secret_view` how one stands, [`copies`] are further ones; [`objects`] writes them, and
+//!   claims.
 
 pub mod apply;
 mod askers;
@@ -18,6 +29,7 @@ pub mod groups;
 mod judgement;
 pub mod lending;
 pub mod life;
+pub mod metrics;
 pub mod objects;
 pub mod observe;
 pub mod owners;
@@ -27,6 +39,7 @@ mod provision;
 pub mod quotas;
 pub mod readers;
 pub mod report;
+pub mod restart;
 pub mod reviews;
 pub mod rights;
 pub mod rotation;
@@ -50,6 +63,7 @@ use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::clusters::{Clusters, Halt, Unusable};
 use crate::kafka::proof::Unproven;
+use crate::runtime::clock::Clock;
 use crate::runtime::controller::{self, Controller};
 use crate::runtime::events::{Events, Told};
 use crate::runtime::queue::{Next, Queue};
@@ -94,6 +108,8 @@ pub struct Context {
     pub verdicts: Arc<verdicts::Verdicts>,
     /// The Pods that were let through the gate.
     pub gates: Arc<gates::Gates>,
+    /// The time by which Pods are made.
+    pub clock: Arc<Clock>,
     /// What waits to be looked at.
     pub queue: Queue<AccessKey>,
 }

@@ -4,31 +4,27 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::rotation::WELL_AFTER;
 use super::{CHANGED, Context};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{TopicName, distinct_name};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource, WorkloadOwner};
+use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource};
 use crate::api::secret::Secret;
 use crate::clusters::Halt;
+use crate::runtime::clock::Clock;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 use crate::watch::{AccessKey, deployments};
 
 const CALL: Duration = Duration::from_secs(5);
-/// The annotation by which `kubectl rollout restart` makes a template new.
-const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Makes a claim.
 ///
@@ -158,7 +154,7 @@ pub struct Publication<'p> {
     pub data: BTreeMap<&'static str, Secret>,
     /// Keys that somebody else put there.
     pub foreign: Vec<String>,
-    /// The number of the rotation that it completes.
+    /// The number of the rotation that it completes, where it tells another password than what it replaces.
     pub rotation: Option<i64>,
     /// The access that it belongs to.
     pub access: &'p str,
@@ -166,17 +162,15 @@ pub struct Publication<'p> {
     pub copy_of: Option<(&'p str, &'p str)>,
 }
 
-/// Hands a credential out; returns the Secret's uid. A Secret that appeared or changed meanwhile wins.
+/// Hands a credential out; returns the Secret's uid. A Secret that appeared or changed meanwhile wins. Pods are to be compared with when that
+/// was: it is noted by the API server's clock, and as late as can be.
 ///
 /// # Errors
 /// The API server refused, as it does where another version is there.
-pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<String, Halt> {
+pub async fn publish(client: &Client, clock: &Clock, publication: Publication<'_>) -> Result<String, Halt> {
     let Publication { name: (namespace, name), replaces, data, foreign, rotation, access, copy_of } = publication;
     let bytes = |(key, text): (&str, Secret)| (key.to_owned(), ByteString(text.expose().as_bytes().to_vec()));
-    let annotations = rotation.map(|number| {
-        let now = Timestamp::now().to_string();
-        BTreeMap::from([(ROTATION.to_owned(), number.to_string()), (PUBLISHED.to_owned(), now)])
-    });
+    let annotations = rotation.map(|number| BTreeMap::from([(ROTATION.to_owned(), number.to_string())]));
     let owner_references = copy_of.map(|(name, uid)| {
         let (name, uid) = (name.to_owned(), uid.to_owned());
         let kind = "Secret".to_owned();
@@ -198,18 +192,28 @@ pub async fn publish(client: &Client, publication: Publication<'_>) -> Result<St
         ..KubeSecret::default()
     };
     let api = Api::<KubeSecret>::namespaced(client.clone(), namespace);
-    let written = if replaces.is_some() {
-        let mut patch = serde_json::to_value(&secret).map_err(|error| Halt::Failed(error.to_string()))?;
-        // A merge leaves what it does not name.
-        if let Some(data) = patch.get_mut("data").and_then(serde_json::Value::as_object_mut) {
-            data.extend(foreign.into_iter().map(|key| (key, serde_json::Value::Null)));
+    // A call may wait for its turn: the time is of when it comes.
+    let dated = |mut secret: KubeSecret| {
+        if let Some(annotations) = &mut secret.metadata.annotations {
+            annotations.insert(PUBLISHED.to_owned(), clock.now().to_string());
         }
-        let params = PatchParams::default();
-        let written = call(CALL, "update the Secret", api.patch(name, &params, &Patch::Merge(patch))).await?;
+        secret
+    };
+    let written = if replaces.is_some() {
+        let update = async {
+            let mut patch = serde_json::to_value(dated(secret)).map_err(kube::Error::SerdeError)?;
+            // A merge leaves what it does not name.
+            if let Some(data) = patch.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+                data.extend(foreign.into_iter().map(|key| (key, serde_json::Value::Null)));
+            }
+            api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await
+        };
+        let written = call(CALL, "update the Secret", update).await?;
         writes::done("secret_update");
         written
     } else {
-        let written = call(CALL, "create the Secret", api.create(&PostParams::default(), &secret)).await?;
+        let create = async { api.create(&PostParams::default(), &dated(secret)).await };
+        let written = call(CALL, "create the Secret", create).await?;
         writes::done("secret_create");
         written
     };
@@ -281,46 +285,38 @@ fn gone<T>(answer: Result<T, CallError>) -> Result<(), CallError> {
     }
 }
 
-/// Rolls a workload out anew, once for a publication.
-///
-/// # Errors
-/// The API server refused, as it does where the chart gave no right to.
-pub async fn restart(client: &Client, namespace: &str, owner: &WorkloadOwner, published: &Time) -> Result<(), Halt> {
-    async fn once<K>(client: &Client, namespace: &str, name: &str, published: &Time) -> Result<(), Halt>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + std::fmt::Debug
-            + serde::Serialize
-            + serde::de::DeserializeOwned,
-    {
-        let api = Api::<K>::namespaced(client.clone(), namespace);
-        let Some(found) = call(CALL, "read a workload", api.get_opt(name)).await? else { return Ok(()) };
-        let pointer = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
-        let found = serde_json::to_value(&found).map_err(|error| Halt::Failed(error.to_string()))?;
-        let last = found.pointer(pointer).and_then(|text| text.as_str()?.parse::<Timestamp>().ok());
-        // Pods of a rollout right after the publication may have been given the old Secret.
-        if last.is_some_and(|last| last.duration_since(published.0) >= WELL_AFTER) {
-            return Ok(());
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::runtime::echo::api_server;
+
+    #[tokio::test]
+    async fn a_publication_is_dated_by_the_api_servers_clock_and_what_is_none_is_not() {
+        for (skew, replaces, rotation) in
+            [(-180, None, Some(1)), (180, None, Some(1)), (-180, Some("7"), Some(1)), (180, Some("7"), None)]
+        {
+            let theirs = Timestamp::now() + SignedDuration::from_secs(skew);
+            let (clock, (client, sent)) = (Clock::default(), api_server());
+            clock.heard(theirs);
+            let publication = Publication {
+                name: ("shop", "web"),
+                replaces,
+                data: BTreeMap::new(),
+                foreign: Vec::new(),
+                rotation,
+                access: "web",
+                copy_of: None,
+            };
+            publish(&client, &clock, publication).await.unwrap();
+            let sent = sent.lock().unwrap().pop().unwrap().1;
+            let dated =
+                sent["metadata"]["annotations"][PUBLISHED].as_str().map(|text| text.parse::<Timestamp>().unwrap());
+            let late = dated.map(|dated| dated.duration_since(theirs));
+            assert_eq!(late.is_some(), rotation.is_some(), "{sent}");
+            let soon = SignedDuration::ZERO..SignedDuration::from_secs(30);
+            assert!(late.is_none_or(|late| soon.contains(&late)), "{skew}: {late:?}");
         }
-        let now = Timestamp::now().to_string();
-        let patch = json!({"spec": {"template": {"metadata": {"annotations": {(RESTARTED): now}}}}});
-        let params = PatchParams::default();
-        match call(CALL, "restart a workload", api.patch(name, &params, &Patch::Merge(patch))).await {
-            Ok(_) => writes::done("workload_restart"),
-            // Everything else goes on; who has the old password is reported all the same.
-            Err(error) if error.code() == Some(403) => {
-                tracing::warn!(namespace, name, %error, "no right to restart: see the chart's operator.restartsWorkloads");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-    match owner.kind.as_str() {
-        "Deployment" => once::<Deployment>(client, namespace, &owner.name, published).await,
-        "StatefulSet" => once::<StatefulSet>(client, namespace, &owner.name, published).await,
-        "DaemonSet" => once::<DaemonSet>(client, namespace, &owner.name, published).await,
-        // Others make no Pods anew, or do so by themselves.
-        _ => Ok(()),
     }
 }

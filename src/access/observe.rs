@@ -78,7 +78,7 @@ pub enum SecretView {
         resource_version: String,
         /// How many new passwords it has seen since the first.
         rotation: i64,
-        /// When its password was published.
+        /// When its password was published, by the API server's clock.
         published: Timestamp,
         /// What it holds.
         data: BTreeMap<String, Secret>,
@@ -144,7 +144,7 @@ pub struct Observation {
     pub let_through: BTreeSet<String>,
     /// The new password that people ask for.
     pub rotate: Option<Request>,
-    /// When this was seen.
+    /// When this was seen, by the API server's clock.
     pub now: Timestamp,
 }
 
@@ -182,7 +182,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
         },
     };
     let rotate = claim.as_deref().and_then(request);
-    let now = Timestamp::now();
+    let now = context.clock.now();
     let living = asks.iter().map(|ask| ask.by.uid().to_owned()).collect();
     let let_through = context.gates.let_through(key, &living);
     let recorded = claim.as_ref().and_then(|claim| claim.status.as_ref()?.cluster.as_ref());
@@ -309,9 +309,10 @@ async fn held(
         Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
     }));
     let own = (key.1.as_str(), subject.secret_name.as_str());
+    let view = |found| view(found, own, context.clock.now());
     let copies = try_join_all(wishes.secrets.iter().map(|name| async {
         let found = call(CALL, "read a copy of the credential Secret", secrets.get_opt(name)).await?;
-        Ok::<_, CallError>((name.clone(), found.map_or(SecretView::Absent, |found| view(found, own))))
+        Ok::<_, CallError>((name.clone(), found.map_or(SecretView::Absent, view)))
     }));
     let (rules, slots, topics, groups, copies, secret) = tokio::join!(
         connection.batcher.describe_rules(principal(&subject.username)),
@@ -321,7 +322,7 @@ async fn held(
         copies,
         call(CALL, "read the credential Secret", secrets.get_opt(&subject.secret_name)),
     );
-    let (secret, slots) = (secret?.map_or(SecretView::Absent, |found| view(found, own)), slots?);
+    let (secret, slots) = (secret?.map_or(SecretView::Absent, view), slots?);
     let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
     let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
     let status = claim.and_then(|claim| claim.status.as_ref());

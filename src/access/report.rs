@@ -1,13 +1,13 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::apply::Applied;
 use super::echo;
+use super::metrics;
 use super::observe::{Held, Observation, SecretView};
 use super::plan::Plan;
 use super::rotation::{CURRENT, named};
@@ -69,7 +69,8 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         }
     };
     let holds = plan.obstacle.is_none();
-    let now = Time(Timestamp::now());
+    // Of the same clock as the publications that it is compared with.
+    let now = Time(context.clock.now());
     let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
     conditions.say(READY, holds, reason, &message);
     let held = seen.held.as_ref().ok().map(|(_, held)| held);
@@ -93,7 +94,7 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
     }
     if let Some(message) = drifted {
-        plan.drift.count();
+        metrics::drift(plan.drift.kinds());
         context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
     Ok(())
@@ -196,7 +197,7 @@ pub async fn halted(context: &Context, key: &AccessKey, why: &Unusable) -> bool 
     let before = claim.status.clone().unwrap_or_default();
     let mut status = before.clone();
     if !condition(&before.conditions, READY).is_some_and(|said| stands(said, why)) {
-        let now = Time(Timestamp::now());
+        let now = Time(context.clock.now());
         Conditions::new(&mut status.conditions, claim.metadata.generation, now).say(
             READY,
             false,
@@ -272,6 +273,8 @@ fn merged(status: &AccessClaimStatus) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
     use super::*;
     use crate::access::rotation::Overlap;
 

@@ -15,7 +15,8 @@ use crate::kafka::scram::Mechanism;
 
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
 pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
-/// A Pod's time is in whole seconds, and of the API server's clock: what is rolled out later than this is sure to count as made well after.
+/// A Pod's time is in whole seconds, and so may ours be behind the API server's: what is rolled out later than this is sure to count as made
+/// well after.
 const SURELY_AFTER: SignedDuration = SignedDuration::from_secs(65);
 /// How often the Pods are looked at while an old password is in use.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -49,7 +50,7 @@ pub struct Reader {
     pub started: bool,
 }
 
-/// What is known.
+/// What is known. All times are by the API server's clock, for Pods are made by it.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'f> {
     /// The annotation of the claim.
@@ -204,6 +205,7 @@ mod tests {
     use super::*;
     use crate::api::reasons::Reason;
     use crate::api::resources::{Conditions, Restart};
+    use crate::runtime::clock::Clock;
 
     const BOTH: [Mechanism; 2] = [Mechanism::Sha512, Mechanism::Sha256];
     const LIFETIMES: Lifetimes = Lifetimes {
@@ -272,6 +274,30 @@ mod tests {
         assert!(decide(&Facts { readers: Some(&soon), ..published }).retire.is_empty(), "it may have the old one");
         assert!(decide(&published).retire.is_empty(), "Pods that were not looked at count as old");
         assert!(decide(&Facts { readers: Some(&[]), now: at(1010), ..published }).retire.is_empty(), "too early");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_from_before_is_told_by_the_clock_that_pods_are_made_by() {
+        for skew in [-180, 0, 180] {
+            let (clock, theirs) = (Clock::default(), Timestamp::now() + SignedDuration::from_secs(skew));
+            clock.heard(theirs);
+            let facts = Facts { done: 1, active: Mechanism::Sha256, published: clock.now(), ..facts(&BOTH, None) };
+            let mut passed = 0;
+            for (made, until, goes) in [
+                (None, 60, false),
+                (Some(-100), 60, false),
+                (None, 61, true),
+                (Some(-100), 500, false),
+                (Some(70), 500, true),
+            ] {
+                tokio::time::advance(Duration::from_secs(until - passed)).await;
+                passed = until;
+                let made = made.map(|made| theirs + SignedDuration::from_secs(made));
+                let readers: Vec<Reader> = made.iter().map(|made| Reader { created: *made, ..reader(0) }).collect();
+                let decision = decide(&Facts { readers: Some(&readers), now: clock.now(), ..facts });
+                assert_eq!(!decision.retire.is_empty(), goes, "{skew}: a Pod of {made:?}, looked at after {until}");
+            }
+        }
     }
 
     #[test]

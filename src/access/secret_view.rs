@@ -9,8 +9,8 @@ use crate::api::secret::Secret;
 use crate::api::secret_layout::keys;
 use crate::kafka::scram::Mechanism;
 
-/// A Secret as it stands towards an access, given by its name and the name of its own Secret.
-pub(super) fn view(secret: KubeSecret, (access, own_name): (&str, &str)) -> SecretView {
+/// A Secret as it stands towards an access, given by its name and the name of its own Secret, at this time.
+pub(super) fn view(secret: KubeSecret, (access, own_name): (&str, &str), now: Timestamp) -> SecretView {
     let label = |key: &str| secret.metadata.labels.as_ref().and_then(|labels| labels.get(key));
     let ours = label(MANAGED_BY).is_some_and(|by| by == MANAGER);
     // One from before Secrets carried the label is known by its name.
@@ -20,7 +20,7 @@ pub(super) fn view(secret: KubeSecret, (access, own_name): (&str, &str)) -> Secr
     }
     let annotation = |key: &str| secret.metadata.annotations.as_ref().and_then(|annotations| annotations.get(key));
     let rotation = annotation(ROTATION).and_then(|number| number.parse().ok()).unwrap_or(0);
-    let made = secret.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |made| made.0);
+    let made = secret.metadata.creation_timestamp.as_ref().map_or(now, |made| made.0);
     let published = annotation(PUBLISHED).and_then(|time| time.parse().ok()).unwrap_or(made);
     let text = |bytes: Vec<u8>| Secret::new(String::from_utf8(bytes).unwrap_or_default());
     let data = secret.data.into_iter().flatten().map(|(key, bytes)| (key, text(bytes.0))).collect();
@@ -80,7 +80,7 @@ mod tests {
         secret.metadata.name = Some(name.to_owned());
         secret.metadata.labels =
             Some(labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
-        matches!(view(secret, ("web", "web-kafka-credentials")), SecretView::Ours { .. })
+        matches!(view(secret, ("web", "web-kafka-credentials"), Timestamp::UNIX_EPOCH), SecretView::Ours { .. })
     }
 
     #[test]

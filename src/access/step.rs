@@ -68,6 +68,8 @@ pub enum Step {
         name: String,
         /// The version that is replaced; nothing where there must be none yet.
         replaces: Option<String>,
+        /// Whether it tells another password than it did, or by another mechanism: then it counts as published now.
+        anew: bool,
         /// What it says beside the password.
         handout: Handout,
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 
-use crate::access::drift::FOUND;
+use crate::access;
 use crate::api::names::ClusterRef;
 use crate::operator::{self, Settings, State};
 use crate::runtime::health::{self, Health};
@@ -56,7 +56,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     let mut registry = metrics::registry();
     metrics::WRITES.register(&mut registry, WRITES.clone());
     metrics::FAILED_LOOKS.register(&mut registry, looks::FAILED.clone());
-    metrics::DRIFT.register(&mut registry, FOUND.clone());
+    access::metrics::register(&mut registry);
     topics::metrics::register(&mut registry);
     if let Some(bad) = args.namespaces.iter().find(|name| ClusterRef::parse("default", name).is_err()) {
         anyhow::bail!("--namespaces: \"{bad}\" is no name of a namespace");

@@ -20,6 +20,7 @@ use crate::api::names::{ClusterRef, Scope};
 use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::configmaps;
+use crate::runtime::clock::Clock;
 use crate::runtime::events::Events;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::runtime::lease::{Leadership, Lost};
@@ -72,8 +73,9 @@ pub async fn run(
     let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
     let system_uid = system.uid().unwrap_or_default();
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
-    let leadership = Leadership::new(leases, LEASE, &settings.identity);
-    let work = work(client, &settings, state, system_uid);
+    let clock = Arc::new(Clock::default());
+    let leadership = Leadership::new(leases, LEASE, &settings.identity, clock.clone());
+    let work = work(client, &settings, state, system_uid, clock);
     let led = leadership.lead(async {
         state.leads.store(true, Ordering::Relaxed);
         tokio::select! {
@@ -84,7 +86,7 @@ pub async fn run(
     Ok(led.await?)
 }
 
-async fn work(client: Client, settings: &Settings, state: &State, system_uid: String) {
+async fn work(client: Client, settings: &Settings, state: &State, system_uid: String, clock: Arc<Clock>) {
     let scope = Scope::from_cluster_uid(&system_uid);
     let (world, queues) = (state.world.clone(), state.queues.clone());
     let clusters = Arc::new(Clusters::default());
@@ -144,6 +146,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         accounts: Arc::default(),
         verdicts: Arc::default(),
         gates: Arc::default(),
+        clock,
         queue: queues.accesses.clone(),
     };
     let controllers = async {

@@ -4,6 +4,7 @@
 //! happens twice, and a leader that cannot renew in time stops.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -12,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::clock::Clock;
 use super::kubernetes::{CallError, at_once};
 use super::writes;
 
@@ -24,6 +26,8 @@ const RENEWAL: Duration = Duration::from_secs(2);
 const GIVE_UP: Duration = Duration::from_secs(10);
 /// The deadline of one call.
 const CALL: Duration = Duration::from_secs(4);
+/// By what name our writes of the Lease are known to the API server, which notes when the last of them was.
+const FIELD_MANAGER: &str = "admittance-leader";
 
 /// The Lease was lost, or could not be renewed in time.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +43,14 @@ pub struct Leadership {
     api: Api<Lease>,
     name: String,
     identity: String,
+    clock: Arc<Clock>,
 }
 
 impl Leadership {
-    /// A candidate for the Lease `name`; `identity` tells replicas apart (the Pod's name).
+    /// A candidate for the Lease `name`; `identity` tells replicas apart (the Pod's name), and `clock` is set by what comes of each write.
     #[must_use]
-    pub fn new(api: Api<Lease>, name: &str, identity: &str) -> Self {
-        Self { api, name: name.to_owned(), identity: identity.to_owned() }
+    pub fn new(api: Api<Lease>, name: &str, identity: &str, clock: Arc<Clock>) -> Self {
+        Self { api, name: name.to_owned(), identity: identity.to_owned(), clock }
     }
 
     /// Waits until this replica leads, then works until the work ends or the Lease is lost.
@@ -109,8 +114,8 @@ impl Leadership {
         let Some(mut lease) = found else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.spec(None)) };
-            let written = at_once(CALL, "take the Lease", self.api.create(&PostParams::default(), &lease)).await?;
-            return Ok(settle(&written, observed));
+            let written = at_once(CALL, "take the Lease", self.api.create(&params(), &lease)).await?;
+            return Ok(self.settle(&written, observed));
         };
         if !observed.goes_on(&lease) {
             return Ok(Turn::Past);
@@ -120,9 +125,16 @@ impl Leadership {
             return Ok(Turn::Anothers);
         }
         lease.spec = Some(self.spec(spec.as_ref()));
-        let written =
-            at_once(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
-        Ok(settle(&written, observed))
+        let written = at_once(CALL, "write the Lease", self.api.replace(&self.name, &params(), &lease)).await?;
+        Ok(self.settle(&written, observed))
+    }
+
+    fn settle(&self, written: &Lease, observed: &mut Observed) -> Turn {
+        writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
+        if let Some(time) = written_at(written) {
+            self.clock.heard(time);
+        }
+        if observed.goes_on(written) { Turn::Ours } else { Turn::Past }
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
@@ -147,17 +159,22 @@ impl Leadership {
             return;
         };
         spec.holder_identity = None;
-        if let Err(error) =
-            at_once(CALL, "write the Lease", self.api.replace(&self.name, &PostParams::default(), &lease)).await
-        {
+        if let Err(error) = at_once(CALL, "write the Lease", self.api.replace(&self.name, &params(), &lease)).await {
             tracing::info!(lease = self.name, %error, "the Lease was not handed over; it runs out by itself");
         }
     }
 }
 
-fn settle(written: &Lease, observed: &mut Observed) -> Turn {
-    writes::WRITES.get_or_create(&writes::Write { kind: "lease" }).inc();
-    if observed.goes_on(written) { Turn::Ours } else { Turn::Past }
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// When the API server made the write that it answers: each renewal changes a field, and the time of the entry with it. What others wrote
+/// there, who can set any time, is no word of the API server's.
+fn written_at(lease: &Lease) -> Option<Timestamp> {
+    let entries = lease.metadata.managed_fields.iter().flatten();
+    let ours = entries.filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    ours.filter_map(|entry| entry.time.as_ref().map(|time| time.0)).max()
 }
 
 /// What came of a look at the Lease.
@@ -206,14 +223,35 @@ impl Observed {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-    use std::sync::Arc;
+    use std::future::{pending, ready};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use k8s_openapi::jiff::SignedDuration;
     use serde_json::json;
 
     use super::*;
     use crate::runtime::kubernetes::answering;
+
+    fn candidate(client: kube::Client, clock: Arc<Clock>) -> Leadership {
+        Leadership::new(Api::namespaced(client, "ops"), "it", "me", clock)
+    }
+
+    #[tokio::test]
+    async fn who_leads_goes_by_the_api_servers_clock_however_wrong_the_nodes_is() {
+        for skew in [-180, 0, 180] {
+            let theirs = Timestamp::now() + SignedDuration::from_secs(skew);
+            let client = answering(move |_, _| {
+                let entry = |manager: &str, time: Timestamp| json!({"manager": manager, "operation": "Update", "time": time.to_string()});
+                let fields = [entry("kubectl", theirs + SignedDuration::from_hours(1)), entry(FIELD_MANAGER, theirs)];
+                let metadata = json!({"name": "it", "resourceVersion": "1", "managedFields": fields});
+                ready((200, json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata})))
+            });
+            let clock = Arc::new(Clock::default());
+            let heard = candidate(client, clock.clone()).lead(async { clock.now() }).await.unwrap();
+            let off = heard.duration_since(theirs);
+            assert!((SignedDuration::ZERO..SignedDuration::from_secs(30)).contains(&off), "{skew}: {off}");
+        }
+    }
 
     /// How long a replica leads with an API server that takes so long for each answer, and gives none after so many turns.
     async fn led(slow: Duration, turns: usize) -> Duration {
@@ -235,7 +273,7 @@ mod tests {
             }
         });
         let start = Instant::now();
-        let lost = Leadership::new(Api::namespaced(client, "ops"), "it", "me").lead(pending::<()>()).await.unwrap_err();
+        let lost = candidate(client, Arc::default()).lead(pending::<()>()).await.unwrap_err();
         assert!(lost.to_string().contains("could not be renewed"), "{lost}");
         start.elapsed()
     }

@@ -1,6 +1,7 @@
 //! What every long-running program needs and no controller should write again: deadlines, shutdown, readiness, telemetry, leases; and the
 //! loops, the Events and the status of controllers.
 
+pub mod clock;
 pub mod controller;
 pub mod deadline;
 #[cfg(test)]

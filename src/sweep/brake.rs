@@ -88,7 +88,7 @@ pub fn is_released(here: &Here, said: &str, namespace: &str, since: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::cover::tests::here;
+    use super::super::samples::here;
     use super::*;
 
     fn brake(missing: &[usize], users: usize) -> (bool, Vec<String>) {

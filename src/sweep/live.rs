@@ -134,7 +134,7 @@ async fn opted_in(client: &Client) -> Result<BTreeSet<String>, CallError> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::cover::tests::{USER, claim, context, here, pod};
+    use super::super::samples::{USER, claim, context, here, pod};
     use super::*;
     use crate::api::annotations::{CLUSTER, CONSUMES};
     use crate::runtime::kubernetes::answering;

@@ -13,6 +13,8 @@ pub mod live;
 pub mod observe;
 pub mod plan;
 pub mod report;
+#[cfg(test)]
+mod samples;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -131,7 +131,7 @@ fn some_of(all: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cover::tests::here;
+    use super::super::samples::here;
     use super::*;
     use crate::sweep::observe::Holding;
 

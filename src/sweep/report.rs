@@ -75,7 +75,7 @@ fn about(held: &Held) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cover::tests::context;
+    use super::super::samples::context;
     use super::*;
     use crate::runtime::echo::api_server_of;
 

@@ -1,11 +1,14 @@
 //! New passwords, while clients go on working.
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
 use crate::bed::{
-    Namespace, apply, event_about, failed_logins, get, idle_pod, kubectl, no_login_failed_since, pod, secret_of,
+    HOME, Namespace, apply, event_about, failed_logins, get, idle_pod, kubectl, no_login_failed_since, pod, secret_of,
     slots_of, unique, user_of, wait_for, wait_new_password, wait_ready,
 };
 use crate::life::deployment;
-use crate::operator::Lifetime;
+use crate::operator::{LEASE, Lifetime};
 use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_once, steady_pod};
 
 /// Waits until the claim says who has the old password, in words that end so.
@@ -25,6 +28,39 @@ fn wait_one_password(user: &str) {
     wait_for("the old password is gone", || {
         let slots = slots_of(user);
         if slots.matches("iterations=").count() == 1 { Ok(()) } else { Err(slots) }
+    });
+}
+
+/// When a manager, or anybody, has last written an object, by what the API server has noted.
+fn written(kind: &str, name: &str, namespace: &str, manager: Option<&str>) -> Option<Timestamp> {
+    let args = ["get", kind, name, "--namespace", namespace, "--show-managed-fields", "--output=json"];
+    let object: Value = serde_json::from_str(&kubectl(&args)).unwrap();
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    let theirs = entries.iter().filter(|entry| manager.is_none_or(|manager| entry["manager"] == manager));
+    theirs.filter_map(|entry| entry["time"].as_str()?.parse().ok()).max()
+}
+
+#[test]
+fn a_publication_is_dated_by_the_clock_that_the_lease_tells() {
+    let (space, topic) = (Namespace::opted_in("live-dated"), unique("dated"));
+    let ns = space.0.as_str();
+    apply(&idle_pod(ns, "old", &asks("app", &topic)));
+    wait_ready("pod", ns, "old");
+    let before = secret_of(ns, "app");
+    let renewed = || written("lease", LEASE, HOME, Some("admittance-leader"));
+    let first = renewed().expect("the API server notes when the leader wrote the Lease");
+    kubectl(&["annotate", "accessclaim", "app", "kafka.admittance.dev/rotate=now", "--namespace", ns]);
+    let after = wait_new_password(ns, "app", &before);
+    let name = after["metadata"]["name"].as_str().unwrap();
+    let noted = written("secret", name, ns, None).unwrap();
+    let published = after["metadata"]["annotations"]["kafka.admittance.dev/published"].as_str().unwrap();
+    let early = noted.duration_since(published.parse::<Timestamp>().unwrap());
+    // The API server cuts the second off.
+    let near = SignedDuration::from_secs(-1)..SignedDuration::from_secs(10);
+    assert!(near.contains(&early), "published at {published}, which the API server noted at {noted}");
+    wait_for("each renewal of the Lease is noted", || match renewed() {
+        Some(time) if time > first => Ok(()),
+        time => Err(format!("{time:?}, as before")),
     });
 }
 

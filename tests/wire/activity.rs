@@ -202,6 +202,9 @@ async fn the_youngest_record_is_that_of_all_partitions() {
     let asked = [topic("payments", &[Some(1), Some(1), Some(1)]), topic("empty", &[Some(1)])];
     let found = admin(&fake).youngest_records(&asked).await.unwrap();
     assert!(matches!(found[..], [Ok(Some(7002)), Ok(None)]), "{found:?}");
+    let twice = [topic("payments", &[Some(1)]), topic("payments", &[Some(1)])];
+    let found = admin(&fake).youngest_records(&twice).await.unwrap();
+    assert!(matches!(found[..], [Ok(Some(7000)), Ok(Some(7000))]), "the second is not without records: {found:?}");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ fn group(topic: &'static str) -> Group {
         end: 0,
         youngest: 7000,
         refused: 0,
+        user_data: 0,
     }
 }
 
@@ -173,6 +174,24 @@ async fn one_group_that_is_larger_than_any_answer_does_not_tell_and_the_others_d
     assert_eq!(activity.groups_of["payments"].len(), 9);
     assert_eq!(activity.groups_of["orders"], names(&["known"]), "by what it has committed");
     assert_eq!(activity.unclear, names(&["unknown"]));
+}
+
+#[tokio::test]
+async fn what_members_tell_each_other_may_be_long_and_ends_no_connection() {
+    let telling = |user_data, committed| Group { user_data, committed, ..group("orders") };
+    let steady = || (0..9).map(|number| (format!("steady{number}"), group("payments")));
+    let long = [("zz".to_owned(), telling(70_000, -1))];
+    let endless = [("aa".to_owned(), telling(5 << 20, 0)), ("zz".to_owned(), telling(5 << 20, -1))];
+    for (groups, told, unclear) in
+        [(long.to_vec(), names(&["zz"]), names(&[])), (endless.to_vec(), names(&["aa"]), names(&["zz"]))]
+    {
+        let fake = Fake::start(Script { groups: steady().chain(groups).collect(), ..Script::default() }).await;
+        let activity = patient(&fake).activity(&asked()).await.unwrap();
+        assert_eq!(activity.groups_of["payments"].len(), 9);
+        assert_eq!((&activity.groups_of["orders"], &activity.unclear), (&told, &unclear));
+        let connections = fake.seen(ApiKey::ApiVersions).len();
+        assert_eq!(connections, 2, "one for any broker, and one for this one");
+    }
 }
 
 #[tokio::test]

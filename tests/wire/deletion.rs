@@ -52,6 +52,7 @@ async fn keeping(state: &'static str, youngest: Timestamp) -> Fake {
         end: 1,
         youngest: youngest.as_millisecond(),
         refused: 0,
+        user_data: 0,
     };
     let fake = Fake::start(Script { groups: [("billing".to_owned(), group)].into(), ..Script::default() }).await;
     // No rules: tags, throttle time, code, no message, and an empty list.

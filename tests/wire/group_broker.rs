@@ -46,6 +46,8 @@ pub(crate) struct Group {
     pub(crate) youngest: i64,
     /// The code with which it refuses to be described.
     pub(crate) refused: i16,
+    /// How many bytes its last member tells the others, beside what it subscribes to.
+    pub(crate) user_data: usize,
 }
 
 /// The state of a group that is gone once somebody asks about it.
@@ -88,13 +90,14 @@ pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 6] {
 }
 
 /// The subscription to one topic, as a client's own codec writes it.
-fn subscription(topic: &str) -> Bytes {
+fn subscription(topic: &str, user_data: usize) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_i16(3);
     bytes.put_i32(1);
     bytes.put_i16(i16::try_from(topic.len()).unwrap());
     bytes.put_slice(topic.as_bytes());
-    bytes.put_i32(-1);
+    bytes.put_i32(i32::try_from(user_data).unwrap());
+    bytes.put_bytes(b'x', user_data);
     bytes.freeze()
 }
 
@@ -243,9 +246,10 @@ fn classic(id: &GroupId, groups: &HashMap<String, Group>, version: i16) -> descr
         return described.with_error_code(GROUP_ID_NOT_FOUND).with_error_message(Some(text(&message)));
     };
     let member = |(index, host): (usize, &&str)| {
+        let user_data = if index + 1 == group.hosts.len() { group.user_data } else { 0 };
         DescribedGroupMember::default()
             .with_client_host(text(host))
-            .with_member_metadata(subscription(group.topic))
+            .with_member_metadata(subscription(group.topic, user_data))
             .with_member_assignment(assignment(group.topic, number(index)))
     };
     described

@@ -16,8 +16,8 @@ use kafka_protocol::messages::ApiKey;
 
 use crate::{
     admin, config,
-    fake::{Fake, Script},
-    group_broker::{Group, VANISHING},
+    fake::{Fake, Fault, Script},
+    group_broker::{ARRIVING, Group, HEADLESS, VANISHING},
 };
 
 fn group(topic: &'static str) -> Group {
@@ -111,14 +111,47 @@ async fn a_group_that_nobody_knows_any_more_has_no_members_unless_it_is_listed_a
     let gone = Group { state: VANISHING, ..group("payments") };
     // Listed as one of the old protocol, and of the new one when it is asked about.
     let converted = Group { new_protocol: true, kind: Some("Classic"), ..group("orders") };
-    for new_protocol in [false, true] {
+    // Before Kafka 4.0 a group of another protocol, and one that is not there, are dead.
+    let old = &[(ApiKey::DescribeGroups, (0, 5))][..];
+    for (new_protocol, versions) in [(false, &[][..]), (true, &[]), (false, old)] {
         let gone = Group { new_protocol, ..gone.clone() };
-        let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], &[]).await;
+        let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], versions).await;
         let activity = admin(&fake).activity(&asked()).await.unwrap();
         assert_eq!(activity.groups_of.get("payments"), None);
         assert_eq!(activity.groups_of["orders"], names(&["converted"]));
         assert!(activity.unclear.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_group_whose_coordinator_changes_while_brokers_are_asked_is_seen() {
+    let (one, two) = (
+        coordinating(&[("moved", Group { state: ARRIVING, ..group("payments") })], &[]).await,
+        coordinating(&[("steady", group("orders"))], &[]).await,
+    );
+    let brokers = vec![(1, one.endpoint.clone()), (2, two.endpoint.clone())];
+    for fake in [&one, &two] {
+        fake.script.lock().unwrap().cluster = brokers.clone();
+    }
+    let activity = admin(&one).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["moved"]));
+    assert_eq!(activity.groups_of["orders"], names(&["steady"]));
+}
+
+#[tokio::test]
+async fn groups_that_nobody_can_tell_of_for_now_make_the_answer_none() {
+    let offsets = |state| Group { state, ..group("__consumer_offsets") };
+    let fake = coordinating(&[("a", offsets("Empty"))], &[]).await;
+    assert!(admin(&fake).activity(&asked()).await.unwrap().groups_of.is_empty());
+    let fake = coordinating(&[("a", offsets(HEADLESS))], &[]).await;
+    let error = admin(&fake).activity(&asked()).await.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("__consumer_offsets has no leader"), "{error}");
+    // One that has just become the coordinator: tags, throttle time, COORDINATOR_LOAD_IN_PROGRESS, and no groups.
+    let loading = (1, Fault::Body(vec![0, 0, 0, 0, 0, 0, 14, 1, 0]));
+    let fake = coordinating(&[("a", group("payments"))], &[]).await;
+    fake.script.lock().unwrap().faults.insert(ApiKey::ListGroups, loading);
+    let error = admin(&fake).activity(&asked()).await.unwrap_err();
+    assert!(error.is_retriable(), "{error}");
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use admittance::{
     api::{reasons::Reason, resources::PendingDeletion},
     topics::deletion::{
         books::Books,
+        confirm,
         observe::sights,
-        plan::{Evidence, decide},
+        plan::{Evidence, Plan, decide},
         policy::Policy,
     },
 };
@@ -85,4 +86,34 @@ async fn of_two_records_that_bear_one_name_the_topic_itself_has_the_age_of_its_r
         assert!(told.contains(&Reason::TopicReplaced) && told.contains(&Reason::RecordsTooYoung), "{told:?}");
     }
     assert!(fake.seen(ApiKey::Metadata).iter().flatten().filter(|topic| *topic == "payments").count() <= 2);
+}
+
+#[tokio::test]
+async fn what_comes_up_while_claims_are_read_holds() {
+    let (now, old) = (Timestamp::now(), Timestamp::UNIX_EPOCH);
+    for (state, youngest, expected) in [
+        ("Empty", old, None),
+        ("Stable", old, Some(Reason::GroupActive)),
+        ("Empty", now, Some(Reason::RecordsTooYoung)),
+    ] {
+        let fake = keeping("Empty", old).await;
+        let connection = connect(&fake, "ours");
+        let sights = sights(&connection, &[record(ID)], true).await;
+        let mut evidence = Evidence { definition: Some("crd".into()), sights, ..Evidence::default() };
+        let plan = decide(books(&[ID]), &evidence, &POLICY, now);
+        assert_eq!(plan.delete.len(), 1);
+        {
+            let mut script = fake.script.lock().unwrap();
+            let group = script.groups.get_mut("billing").unwrap();
+            (group.state, group.youngest) = (state, youngest.as_millisecond());
+        }
+        let plan = confirm(&connection, plan, books(&[ID]), &mut evidence, &POLICY, now).await;
+        assert_eq!(plan.delete.len(), usize::from(expected.is_none()), "{state}");
+        assert_eq!(plan.notes.first().map(|note| note.reason), expected, "{state}");
+    }
+    let fake = keeping("Empty", old).await;
+    let (connection, mut evidence) = (connect(&fake, "ours"), Evidence::default());
+    let plan = confirm(&connection, Plan::default(), books(&[]), &mut evidence, &POLICY, now).await;
+    assert_eq!(plan, Plan::default());
+    assert!(fake.seen(ApiKey::ListGroups).is_empty(), "Kafka is not asked about nothing");
 }

@@ -16,8 +16,8 @@ use kafka_protocol::messages::ApiKey;
 
 use crate::{
     admin, config,
-    fake::{Fake, Script},
-    group_broker::{Group, VANISHING},
+    fake::{Fake, Fault, Script},
+    group_broker::{ARRIVING, Group, HEADLESS, VANISHING},
 };
 
 fn group(topic: &'static str) -> Group {
@@ -31,6 +31,7 @@ fn group(topic: &'static str) -> Group {
         end: 0,
         youngest: 7000,
         refused: 0,
+        user_data: 0,
     }
 }
 
@@ -110,14 +111,47 @@ async fn a_group_that_nobody_knows_any_more_has_no_members_unless_it_is_listed_a
     let gone = Group { state: VANISHING, ..group("payments") };
     // Listed as one of the old protocol, and of the new one when it is asked about.
     let converted = Group { new_protocol: true, kind: Some("Classic"), ..group("orders") };
-    for new_protocol in [false, true] {
+    // Before Kafka 4.0 a group of another protocol, and one that is not there, are dead.
+    let old = &[(ApiKey::DescribeGroups, (0, 5))][..];
+    for (new_protocol, versions) in [(false, &[][..]), (true, &[]), (false, old)] {
         let gone = Group { new_protocol, ..gone.clone() };
-        let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], &[]).await;
+        let fake = coordinating(&[("gone", gone), ("converted", converted.clone())], versions).await;
         let activity = admin(&fake).activity(&asked()).await.unwrap();
         assert_eq!(activity.groups_of.get("payments"), None);
         assert_eq!(activity.groups_of["orders"], names(&["converted"]));
         assert!(activity.unclear.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_group_whose_coordinator_changes_while_brokers_are_asked_is_seen() {
+    let (one, two) = (
+        coordinating(&[("moved", Group { state: ARRIVING, ..group("payments") })], &[]).await,
+        coordinating(&[("steady", group("orders"))], &[]).await,
+    );
+    let brokers = vec![(1, one.endpoint.clone()), (2, two.endpoint.clone())];
+    for fake in [&one, &two] {
+        fake.script.lock().unwrap().cluster = brokers.clone();
+    }
+    let activity = admin(&one).activity(&asked()).await.unwrap();
+    assert_eq!(activity.groups_of["payments"], names(&["moved"]));
+    assert_eq!(activity.groups_of["orders"], names(&["steady"]));
+}
+
+#[tokio::test]
+async fn groups_that_nobody_can_tell_of_for_now_make_the_answer_none() {
+    let offsets = |state| Group { state, ..group("__consumer_offsets") };
+    let fake = coordinating(&[("a", offsets("Empty"))], &[]).await;
+    assert!(admin(&fake).activity(&asked()).await.unwrap().groups_of.is_empty());
+    let fake = coordinating(&[("a", offsets(HEADLESS))], &[]).await;
+    let error = admin(&fake).activity(&asked()).await.unwrap_err();
+    assert!(error.is_retriable() && error.to_string().contains("__consumer_offsets has no leader"), "{error}");
+    // One that has just become the coordinator: tags, throttle time, COORDINATOR_LOAD_IN_PROGRESS, and no groups.
+    let loading = (1, Fault::Body(vec![0, 0, 0, 0, 0, 0, 14, 1, 0]));
+    let fake = coordinating(&[("a", group("payments"))], &[]).await;
+    fake.script.lock().unwrap().faults.insert(ApiKey::ListGroups, loading);
+    let error = admin(&fake).activity(&asked()).await.unwrap_err();
+    assert!(error.is_retriable(), "{error}");
 }
 
 #[tokio::test]
@@ -176,6 +210,24 @@ async fn one_group_that_is_larger_than_any_answer_does_not_tell_and_the_others_d
 }
 
 #[tokio::test]
+async fn what_members_tell_each_other_may_be_long_and_ends_no_connection() {
+    let telling = |user_data, committed| Group { user_data, committed, ..group("orders") };
+    let steady = || (0..9).map(|number| (format!("steady{number}"), group("payments")));
+    let long = [("zz".to_owned(), telling(70_000, -1))];
+    let endless = [("aa".to_owned(), telling(5 << 20, 0)), ("zz".to_owned(), telling(5 << 20, -1))];
+    for (groups, told, unclear) in
+        [(long.to_vec(), names(&["zz"]), names(&[])), (endless.to_vec(), names(&["aa"]), names(&["zz"]))]
+    {
+        let fake = Fake::start(Script { groups: steady().chain(groups).collect(), ..Script::default() }).await;
+        let activity = patient(&fake).activity(&asked()).await.unwrap();
+        assert_eq!(activity.groups_of["payments"].len(), 9);
+        assert_eq!((&activity.groups_of["orders"], &activity.unclear), (&told, &unclear));
+        let connections = fake.seen(ApiKey::ApiVersions).len();
+        assert_eq!(connections, 2, "one for any broker, and one for this one");
+    }
+}
+
+#[tokio::test]
 async fn neither_a_long_id_nor_topics_that_nobody_asked_about_are_kept() {
     let long = "é".repeat(15_000);
     let moving = Group { state: "PreparingRebalance", committed: -1, ..group("orders") };
@@ -202,6 +254,9 @@ async fn the_youngest_record_is_that_of_all_partitions() {
     let asked = [topic("payments", &[Some(1), Some(1), Some(1)]), topic("empty", &[Some(1)])];
     let found = admin(&fake).youngest_records(&asked).await.unwrap();
     assert!(matches!(found[..], [Ok(Some(7002)), Ok(None)]), "{found:?}");
+    let twice = [topic("payments", &[Some(1)]), topic("payments", &[Some(1)])];
+    let found = admin(&fake).youngest_records(&twice).await.unwrap();
+    assert!(matches!(found[..], [Ok(Some(7000)), Ok(Some(7000))]), "the second is not without records: {found:?}");
 }
 
 #[tokio::test]

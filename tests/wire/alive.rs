@@ -31,6 +31,7 @@ fn group() -> Group {
         end: 5,
         youngest: -1,
         refused: 0,
+        user_data: 0,
     }
 }
 

@@ -54,7 +54,7 @@ fn cluster(spec: &Value, status: &Value) -> BrokerCluster {
     .unwrap()
 }
 
-fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
+pub(crate) fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
     let credential =
         Credential { mechanism: Mechanism::Sha256, username: SUPER.into(), password: Secret::new(PASSWORD) };
     let settings = ClientConfig { sasl: Some(credential.clone()), ..config(&[fake]) };

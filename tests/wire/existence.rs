@@ -28,6 +28,7 @@ fn offsets() -> Group {
         end: 5,
         youngest: -1,
         refused: 0,
+        user_data: 0,
     }
 }
 
@@ -96,6 +97,16 @@ async fn a_group_whose_own_answer_is_too_large_exists_and_the_others_are_answere
     let fake = coordinating(named(&[("huge", huge), ("legacy", offsets())]), &[]).await;
     let names = ["a", "huge", "b", "legacy", "c"];
     assert_eq!(told(&patient(&[&fake]), &names).await, [false, true, false, true, false]);
+}
+
+#[tokio::test]
+async fn a_group_whose_members_tell_each_other_much_exists_and_the_others_are_answered() {
+    let telling = |user_data| Group { state: "Stable", hosts: vec!["/10.0.0.1"], user_data, ..offsets() };
+    for user_data in [70_000, 5 << 20] {
+        let fake = coordinating(named(&[("z", telling(user_data)), ("legacy", offsets())]), &[]).await;
+        assert_eq!(told(&patient(&[&fake]), &["a", "legacy", "z"]).await, [false, true, true], "{user_data}");
+        assert_eq!(fake.seen(ApiKey::ApiVersions).len(), 2, "the connections stay");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use kafka_protocol::{
         CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
         DescribeAclsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeUserScramCredentialsRequest,
         DescribeUserScramCredentialsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
-        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, TopicName,
         alter_user_scram_credentials_response::{AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult},
         create_acls_response::AclCreationResult,
         create_topics_response::CreatableTopicResult,
@@ -263,13 +263,18 @@ fn answer(
         }
         ApiKey::Metadata => {
             let request = MetadataRequest::decode(&mut body, version).unwrap();
-            let names = request.topics.unwrap_or_default().into_iter().filter_map(|topic| topic.name);
-            let mut topics: Vec<_> = names
+            let all = || script.moves.running.keys().map(|(topic, _)| StrBytes::from_string(topic.clone()).into());
+            let asked = request.topics.map(|topics| topics.into_iter().filter_map(|topic| topic.name).collect());
+            let mut topics: Vec<_> = asked
+                .unwrap_or_else(|| all().collect::<Vec<TopicName>>())
+                .into_iter()
                 .map(|name| {
                     members.push(name.to_string());
                     let code = script.refused.get(name.as_str()).copied().unwrap_or_default();
+                    let partitions = group_broker::partitions(&script.groups, name.as_str()).into_iter();
+                    let moved = script.moves.partitions(name.as_str());
                     MetadataResponseTopic::default()
-                        .with_partitions(group_broker::partitions(&script.groups, name.as_str()))
+                        .with_partitions(partitions.chain(moved).collect())
                         .with_name(Some(name))
                         .with_error_code(code)
                         .with_topic_authorized_operations(script.operations)

@@ -32,7 +32,7 @@ pub(crate) struct Group {
     pub(crate) new_protocol: bool,
     /// What its kind is called instead, where it is neither of the old nor of the new protocol.
     pub(crate) kind: Option<&'static str>,
-    /// `Stable`, or anything else; [`VANISHING`].
+    /// `Stable`, or anything else; [`VANISHING`], [`ARRIVING`], [`HEADLESS`].
     pub(crate) state: &'static str,
     /// Where the members come from.
     pub(crate) hosts: Vec<&'static str>,
@@ -46,10 +46,16 @@ pub(crate) struct Group {
     pub(crate) youngest: i64,
     /// The code with which it refuses to be described.
     pub(crate) refused: i16,
+    /// How many bytes its last member tells the others, beside what it subscribes to.
+    pub(crate) user_data: usize,
 }
 
 /// The state of a group that is gone once somebody asks about it.
 pub(crate) const VANISHING: &str = "Vanishing";
+/// The state of a group that another broker coordinated until groups were listed here.
+pub(crate) const ARRIVING: &str = "Arriving";
+/// The state of a group whose topic has no leader.
+pub(crate) const HEADLESS: &str = "Headless";
 const GROUP_ID_NOT_FOUND: i16 = 69;
 
 fn text(text: &str) -> StrBytes {
@@ -71,8 +77,8 @@ pub(crate) fn brokers(own: &Endpoint) -> Vec<MetadataResponseBroker> {
 
 pub(crate) fn partitions(groups: &HashMap<String, Group>, topic: &str) -> Vec<MetadataResponsePartition> {
     let group = groups.values().find(|group| group.topic == topic);
-    let partition =
-        |index| MetadataResponsePartition::default().with_partition_index(index).with_leader_id(BrokerId(1));
+    let leader = BrokerId(if group.is_some_and(|group| group.state == HEADLESS) { -1 } else { 1 });
+    let partition = |index| MetadataResponsePartition::default().with_partition_index(index).with_leader_id(leader);
     group.map_or_else(Vec::new, |group| (0..number(group.hosts.len())).map(partition).collect())
 }
 
@@ -88,13 +94,14 @@ pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 6] {
 }
 
 /// The subscription to one topic, as a client's own codec writes it.
-fn subscription(topic: &str) -> Bytes {
+fn subscription(topic: &str, user_data: usize) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_i16(3);
     bytes.put_i32(1);
     bytes.put_i16(i16::try_from(topic.len()).unwrap());
     bytes.put_slice(topic.as_bytes());
-    bytes.put_i32(-1);
+    bytes.put_i32(i32::try_from(user_data).unwrap());
+    bytes.put_bytes(b'x', user_data);
     bytes.freeze()
 }
 
@@ -153,7 +160,9 @@ pub(crate) fn answer(
                 let kind = group.kind.unwrap_or(if group.new_protocol { "Consumer" } else { "Classic" });
                 listed.with_group_type(text(kind))
             });
-            reply::<ListGroupsRequest>(header, &ListGroupsResponse::default().with_groups(listed.collect()))
+            let response = ListGroupsResponse::default().with_groups(listed.collect());
+            groups.values_mut().filter(|group| group.state == ARRIVING).for_each(|group| group.state = "Stable");
+            reply::<ListGroupsRequest>(header, &response)
         }
         ApiKey::ShareGroupDescribe => {
             let request = ShareGroupDescribeRequest::decode(body, version).unwrap();
@@ -243,9 +252,10 @@ fn classic(id: &GroupId, groups: &HashMap<String, Group>, version: i16) -> descr
         return described.with_error_code(GROUP_ID_NOT_FOUND).with_error_message(Some(text(&message)));
     };
     let member = |(index, host): (usize, &&str)| {
+        let user_data = if index + 1 == group.hosts.len() { group.user_data } else { 0 };
         DescribedGroupMember::default()
             .with_client_host(text(host))
-            .with_member_metadata(subscription(group.topic))
+            .with_member_metadata(subscription(group.topic, user_data))
             .with_member_assignment(assignment(group.topic, number(index)))
     };
     described

@@ -13,6 +13,7 @@ mod activity;
 mod alive;
 mod brokers;
 mod claims;
+mod deletion;
 mod existence;
 mod fake;
 mod folding;

@@ -11,6 +11,7 @@ use kafka_protocol::{
         alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
         describe_log_dirs_response::DescribeLogDirsResult,
         list_partition_reassignments_response::{OngoingPartitionReassignment, OngoingTopicReassignment},
+        metadata_response::MetadataResponsePartition,
     },
     protocol::{Decodable, StrBytes},
 };
@@ -28,6 +29,15 @@ pub(crate) struct Moves {
     pub(crate) code: i16,
     /// Folders: path, error code, size, and what is free of it.
     pub(crate) dirs: Vec<(&'static str, i16, i64, i64)>,
+}
+
+impl Moves {
+    /// The partitions of a topic that are on the move.
+    pub(crate) fn partitions(&self, topic: &str) -> impl Iterator<Item = MetadataResponsePartition> {
+        self.running.iter().filter(move |((name, _), _)| name == topic).map(|((_, index), replicas)| {
+            MetadataResponsePartition::default().with_partition_index(*index).with_replica_nodes(ids(replicas))
+        })
+    }
 }
 
 const NO_REASSIGNMENT: i16 = 85;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use admittance::kafka::{
-    admin::{BrokerId, log_dirs::LogDir, reassignments::Assignment},
-    error::Error,
+use admittance::{
+    cli::import::live::topics,
+    kafka::{
+        admin::{BrokerId, log_dirs::LogDir, reassignments::Assignment},
+        error::Error,
+    },
 };
 use kafka_protocol::messages::ApiKey;
 
@@ -56,6 +59,20 @@ async fn a_reply_that_fails_as_a_whole_is_an_error() {
     assert!(matches!(admin.alter_reassignments("orders", &[to(0, &[1])]).await, Err(Error::Denied(_))));
     assert!(matches!(admin.list_reassignments().await, Err(Error::Denied(_))));
     assert!(matches!(admin.log_dirs(BrokerId(1)).await, Err(Error::Denied(_))));
+}
+
+#[tokio::test]
+async fn a_topic_is_imported_with_the_replicas_that_stay() {
+    // Of the three, the fake has the first one go. ClusterAuthorizationFailed: who may not list moves is told what that means.
+    for (code, replicas, told) in [(0, 2, None), (31, 3, Some("those that go are counted too"))] {
+        let running = BTreeMap::from([(("orders".to_owned(), 0), vec![1, 2, 3])]);
+        let fake = with(Moves { running, code, ..Moves::default() }).await;
+        let (found, notes) = topics(&admin(&fake), |_| true).await.unwrap();
+        let found: Vec<_> = found.iter().map(|topic| (topic.spec.topic_name.as_str(), topic.spec.replicas)).collect();
+        assert_eq!(found, [("orders", Some(replicas))]);
+        assert_eq!(notes.len(), usize::from(told.is_some()), "{notes:?}");
+        assert!(told.is_none_or(|told| notes[0].contains(told)), "{notes:?}");
+    }
 }
 
 #[tokio::test]

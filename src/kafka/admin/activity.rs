@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
     offset_fetch_response::OffsetFetchResponseGroup,
 };
 
-use super::groups::Group;
+use super::groups::{DEAD, Group, LIST, OFFSETS};
 use super::{Admin, At, BrokerId, text};
 use crate::kafka::{assignment, error::Error};
 
@@ -18,11 +18,13 @@ const CLASSIC: &str = "DescribeGroups";
 const CONSUMER: &str = "ConsumerGroupDescribe";
 const SHARE: &str = "ShareGroupDescribe";
 /// States of a group without members.
-const WITHOUT_MEMBERS: [&str; 2] = ["Empty", "Dead"];
+const WITHOUT_MEMBERS: [&str; 2] = ["Empty", DEAD];
 /// The only state in which a classic group tells what its members are at work on.
 const STABLE: &str = "Stable";
 /// What members of classic groups call themselves that consume topics. Others (`connect`) use groups for something else.
 const CONSUMERS: &str = "consumer";
+/// How often groups are listed before it is believed that there is no other.
+const LISTS: usize = 2;
 /// Groups that one request asks about.
 const AT_ONCE: usize = 100;
 
@@ -70,10 +72,10 @@ impl Admin {
     /// where it has committed offsets of other topics and none of this one.
     ///
     /// # Errors
-    /// As [`Admin::groups_with_members`]; a group that may not be described is an error.
+    /// As [`Admin::groups_with_members`]; a group that may not be described is an error, and so is one that has no coordinator.
     pub async fn activity(&self, of: &BTreeSet<String>) -> Result<Activity, Error> {
         let mut busy: BTreeMap<(BrokerId, String), Vec<String>> = BTreeMap::new();
-        for group in self.groups_with_members().await?.into_iter().filter(has_members) {
+        for group in self.at_work().await? {
             busy.entry((group.coordinator, group.kind.to_ascii_lowercase())).or_default().push(group.id);
         }
         let (activity, silent, vanished) = (Activity::default(), BTreeMap::new(), BTreeSet::new());
@@ -102,7 +104,7 @@ impl Admin {
         }
         if !asked.vanished.is_empty() {
             // One that is there all the same has changed its protocol meanwhile.
-            let there = self.groups_with_members().await?.into_iter().filter(has_members);
+            let there = self.at_work().await?.into_iter();
             for group in there.filter(|group| asked.vanished.contains(&group.id)) {
                 asked.silent.entry(group.coordinator).or_default().push(group.id);
             }
@@ -115,11 +117,34 @@ impl Admin {
         Ok(asked.activity)
     }
 
+    /// The groups with members, all of them. Brokers are asked one after another: a group whose coordinator changes meanwhile, from one that
+    /// is asked later to one that was asked before, is in no answer. So all are asked twice, and what either list has counts. A broker that
+    /// has just taken over groups, and has not loaded them yet, says so, which is an error. Groups that no broker has taken over would be
+    /// missed without a word: there must be none.
+    async fn at_work(&self) -> Result<Vec<Group>, Error> {
+        let mut groups = BTreeMap::new();
+        for _ in 0..LISTS {
+            let listed = self.groups_with_members().await?.into_iter().filter(has_members);
+            // The later word counts: where a group is now, it can be asked about.
+            groups.extend(listed.map(|group| (group.id.clone(), group)));
+        }
+        let kept = self.describe_topic_anywhere(OFFSETS).await?;
+        match kept.iter().flat_map(|topic| &topic.partitions).find(|partition| partition.leader.is_none()) {
+            Some(partition) => {
+                let reason =
+                    format!("partition {} of {OFFSETS} has no leader: its groups are in no list", partition.index);
+                Err(Error::unreachable(LIST, "", reason))
+            }
+            None => Ok(groups.into_values().collect()),
+        }
+    }
+
     async fn classic(&self, at: BrokerId, ids: &[String], asked: &mut Asked<'_>) -> Result<(), Error> {
         let request = |_| DescribeGroupsRequest::default().with_groups(group_ids(ids));
         let answer = self.read(At::Broker(at), request).await?;
         for group in told(CLASSIC, &answer.peer, ids, answer.reply.groups, |group| &group.group_id)? {
-            if is_unknown(group.error_code) {
+            // Brokers before 4.0 have no error for it.
+            if is_unknown(group.error_code) || (group.error_code == 0 && &*group.group_state == DEAD) {
                 asked.vanished.insert(group.group_id.to_string());
                 continue;
             }

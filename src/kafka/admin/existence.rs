@@ -12,12 +12,10 @@ use kafka_protocol::{
     protocol::Request,
 };
 
-use super::groups::DEAD;
+use super::groups::{DEAD, OFFSETS};
 use super::{Admin, At, BrokerId, missing, text};
 use crate::kafka::{error::Error, wire::versions::api_name};
 
-/// The topic in which Kafka keeps groups. It makes it when somebody looks for a group's coordinator, so nobody here does that.
-const OFFSETS: &str = "__consumer_offsets";
 /// What brokers since 4.0 say of a group that exists and is of another protocol than the classic one, whichever it is (KIP-1043).
 const OF_ANOTHER_PROTOCOL: &str = "is not a classic group.";
 

@@ -11,7 +11,10 @@ use super::{Admin, At, BrokerId, missing, text};
 use crate::kafka::error::Error;
 
 const DESCRIBE: &str = "DescribeGroups";
-const LIST: &str = "ListGroups";
+pub(super) const LIST: &str = "ListGroups";
+/// The topic in which Kafka keeps groups: who leads a partition of it coordinates the groups in there. Kafka makes it when somebody looks
+/// for a group's coordinator, so nobody here does that.
+pub(super) const OFFSETS: &str = "__consumer_offsets";
 /// The state of a group that does not exist, from brokers that have no error for that (KIP-1043, Kafka 4.0, has one).
 pub(super) const DEAD: &str = "Dead";
 

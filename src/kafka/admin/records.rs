@@ -1,7 +1,7 @@
 //! Records, as far as it matters when the youngest of a topic was written.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicI16, Ordering},
 };
 
@@ -23,21 +23,21 @@ const CLIENT: WireBrokerId = WireBrokerId(-1);
 
 impl Admin {
     /// The largest timestamp of each topic's records, in milliseconds since 1970, in the order given; `None` for a topic without any.
-    /// It is the producers' clock that says so, but for topics with `message.timestamp.type=LogAppendTime`. Topics must differ. Needs
-    /// Describe on each.
+    /// It is the producers' clock that says so, but for topics with `message.timestamp.type=LogAppendTime`. Needs Describe on
+    /// each.
     ///
     /// # Errors
     /// See [`Error`]. A partition without a leader, or of which the leader tells nothing, is an error of its topic.
     pub async fn youngest_records(&self, topics: &[Topic]) -> Result<Vec<Result<Option<i64>, Error>>, Error> {
         let mut results: BTreeMap<&str, Result<Option<i64>, Error>> =
             topics.iter().map(|topic| (topic.name.as_str(), Ok(None))).collect();
-        let mut by_leader: BTreeMap<BrokerId, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
+        let mut by_leader: BTreeMap<BrokerId, BTreeMap<&str, BTreeSet<i32>>> = BTreeMap::new();
         for topic in topics {
             for partition in &topic.partitions {
                 match partition.leader {
                     Some(leader) => {
                         let parts = by_leader.entry(leader).or_default();
-                        parts.entry(topic.name.as_str()).or_default().push(partition.index);
+                        parts.entry(topic.name.as_str()).or_default().insert(partition.index);
                     }
                     None => {
                         let reason = format!("partition {} of topic {} has no leader", partition.index, topic.name);
@@ -56,13 +56,14 @@ impl Admin {
                 };
             }
         }
-        Ok(topics.iter().map(|topic| results.remove(topic.name.as_str()).unwrap_or(Ok(None))).collect())
+        let of = |topic: &Topic| results.get(topic.name.as_str()).cloned();
+        Ok(topics.iter().map(|topic| of(topic).unwrap_or_else(|| Err(missing(API, "", &topic.name)))).collect())
     }
 
     async fn youngest_at(
         &self,
         leader: BrokerId,
-        asked: &BTreeMap<&str, Vec<i32>>,
+        asked: &BTreeMap<&str, BTreeSet<i32>>,
     ) -> Result<Vec<(String, Result<Option<i64>, Error>)>, Error> {
         let topics = || {
             asked.iter().map(|(name, partitions)| {

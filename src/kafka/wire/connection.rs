@@ -147,7 +147,11 @@ impl Connection {
     /// caller's to read.
     pub async fn call<R: Request>(&self, request: &R, version: i16, deadline: Instant) -> Result<R::Response, Error> {
         let frame = self.exchange(request, version, deadline).await?;
-        frame::decode(frame, version).map_err(|error| self.give_up(api_name::<R>(), &error))
+        frame::decode(frame, version).map_err(|error| match error {
+            // Clients can make some fields that long: the broker is well, and so are all others on the connection.
+            FrameError::Beyond(_) => Error::too_large(api_name::<R>(), &self.peer, error.to_string()),
+            error => self.give_up(api_name::<R>(), &error),
+        })
     }
 
     /// Sends a request and gives the bytes that follow the reply's header, which must be of version 0.

@@ -7,7 +7,7 @@ use kafka_protocol::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, copy, sink};
 
-use super::guard::Guard;
+use super::guard::{Guard, MOST};
 
 /// The largest reply that is read from a peer which has not proved who it is: an ApiVersions reply is about 700 bytes.
 pub const LARGEST_GREETING: usize = 64 * 1024;
@@ -48,6 +48,9 @@ pub enum FrameError {
     /// The message does not decode.
     #[error("the reply is malformed: {0}")]
     Malformed(String),
+    /// The message decodes no further than to one list or field that has more than is read.
+    #[error("one list or field of the answer has {0} elements or bytes; up to {MOST} are read")]
+    Beyond(u64),
     /// The message ends before its frame does.
     #[error("the reply is followed by {0} bytes that do not belong to it")]
     Trailing(usize),
@@ -130,31 +133,33 @@ pub fn correlation(frame: &Bytes) -> Option<i32> {
 /// Reads a reply from its whole frame, and demands that nothing is left over. `version` must be a flexible one.
 ///
 /// # Errors
-/// `Malformed`, `Trailing`
+/// `Malformed`, `Beyond`, `Trailing`
 pub fn decode<M: Decodable + HeaderVersion>(frame: Bytes, version: i16) -> Result<M, FrameError> {
     let mut guard = Guard::new(frame);
-    ResponseHeader::decode(&mut guard, M::header_version(version)).map_err(|error| malformed(&error))?;
+    let header = ResponseHeader::decode(&mut guard, M::header_version(version));
+    header.map_err(|error| FrameError::Malformed(error.to_string()))?;
     finish(guard, version)
 }
 
 /// Reads a reply whose header has been taken off.
 ///
 /// # Errors
-/// `Malformed`, `Trailing`
+/// `Malformed`, `Beyond`, `Trailing`
 pub fn decode_body<M: Decodable>(body: Bytes, version: i16) -> Result<M, FrameError> {
     finish(Guard::new(body), version)
 }
 
 fn finish<M: Decodable>(mut guard: Guard, version: i16) -> Result<M, FrameError> {
-    let message = M::decode(&mut guard, version).map_err(|error| malformed(&error))?;
+    let decoded = M::decode(&mut guard, version);
+    let wrong = |error: &dyn std::fmt::Display| match guard.beyond() {
+        Some(more) => FrameError::Beyond(more),
+        None => FrameError::Malformed(error.to_string()),
+    };
+    let message = decoded.map_err(|error| wrong(&error))?;
     match guard.remaining() {
         0 => Ok(message),
         left => Err(FrameError::Trailing(left)),
     }
-}
-
-fn malformed(error: &dyn std::fmt::Display) -> FrameError {
-    FrameError::Malformed(error.to_string())
 }
 
 #[cfg(test)]

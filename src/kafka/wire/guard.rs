@@ -13,10 +13,9 @@ use kafka_protocol::protocol::buf::ByteBuf;
 
 /// Varints of one byte (up to 127) pass unchecked: they ask for a few kilobytes at most, and may be tags.
 const SMALL: u64 = 127;
-/// No text or byte field of a reply that we read is longer than this. What claims more must be an array.
-const LONGEST_TEXT: u64 = 64 * 1024;
-/// The fewest bytes that an element of a large array takes on the wire: that of an array of `int32`.
-const LEAST_ELEMENT: u64 = 4;
+/// The most that a count or length may claim, whatever is there: an element may be one byte on the wire, and takes some 200 in memory. No
+/// text of a reply comes near it; bytes may that members of a group tell each other, for these are as long as clients like.
+pub const MOST: u64 = 4 * 1024 * 1024;
 
 /// Reads one frame, and nothing beyond it.
 #[derive(Debug)]
@@ -24,26 +23,26 @@ pub struct Guard {
     rest: Bytes,
     /// The varint being read: its value so far and how many of its bytes have come.
     varint: (u64, u32),
+    /// A count or length that can be true, and is beyond [`MOST`].
+    beyond: Option<u64>,
 }
 
 impl Guard {
     /// Guards the reading of a frame.
     #[must_use]
     pub fn new(frame: Bytes) -> Self {
-        Self { rest: frame, varint: (0, 0) }
+        Self { rest: frame, varint: (0, 0), beyond: None }
     }
 
-    /// Whether a count or length of `claimed` can be true with what is left.
+    /// What was refused although it can be true: the reply has more in one piece than is read.
+    #[must_use]
+    pub fn beyond(&self) -> Option<u64> {
+        self.beyond
+    }
+
+    /// Whether a count or length of `claimed` can be true with what is left. Compact ones are stored plus one.
     fn plausible(&self, claimed: u64) -> bool {
-        let rest = self.rest.len() as u64;
-        if claimed <= SMALL {
-            true
-        } else if claimed <= LONGEST_TEXT {
-            // Compact lengths are stored plus one.
-            claimed - 1 <= rest
-        } else {
-            (claimed - 1) * LEAST_ELEMENT <= rest
-        }
+        claimed <= SMALL || claimed - 1 <= self.rest.len() as u64
     }
 }
 
@@ -70,11 +69,12 @@ impl Buf for Guard {
             return Ok(byte);
         }
         self.varint = (0, 0);
-        if self.plausible(value) {
-            Ok(byte)
-        } else {
-            Err(TryGetError { requested: usize::try_from(value).unwrap_or(usize::MAX), available: self.rest.len() })
+        match self.plausible(value) {
+            true if value <= MOST => return Ok(byte),
+            true => self.beyond = Some(value - 1),
+            false => {}
         }
+        Err(TryGetError { requested: usize::try_from(value).unwrap_or(usize::MAX), available: self.rest.len() })
     }
 }
 
@@ -92,7 +92,7 @@ impl ByteBuf for Guard {
 #[cfg(test)]
 mod tests {
     use kafka_protocol::{
-        messages::{DescribeAclsResponse, MetadataResponse},
+        messages::{DescribeAclsResponse, DescribeGroupsResponse, MetadataResponse},
         protocol::Decodable,
     };
 
@@ -118,14 +118,28 @@ mod tests {
             (128, 127, true),
             (128, 126, false),
             (65_536, 65_535, true),
-            (70_001, 280_000, true),
-            (70_001, 279_999, false),
+            (70_001, 70_000, true),
+            (70_001, 69_999, false),
+            (4_194_304, 4_194_303, true),
         ] {
             let mut frame = varint(claimed);
             let length = frame.len();
             frame.resize(length + rest, 0);
             let mut guard = Guard::new(frame.into());
             assert_eq!(read(&mut guard, length).is_ok(), fits, "{claimed} of {rest}");
+            assert_eq!(guard.beyond(), None);
+        }
+    }
+
+    #[test]
+    fn more_than_is_read_is_told_from_more_than_is_there() {
+        for (rest, beyond) in [(4_194_304, Some(4_194_304)), (4_194_303, None)] {
+            let mut frame = varint(4_194_305);
+            let length = frame.len();
+            frame.resize(length + rest, 0);
+            let mut guard = Guard::new(frame.into());
+            assert!(read(&mut guard, length).is_err());
+            assert_eq!(guard.beyond(), beyond, "with {rest} bytes");
         }
     }
 
@@ -152,5 +166,10 @@ mod tests {
         // Metadata 12: throttle, then 2^32 - 2 brokers.
         let frame = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
         assert!(MetadataResponse::decode(&mut Guard::new(frame.to_vec().into()), 12).is_err());
+        // DescribeGroups 6: throttle, one group without error, message or any text, then more members than are read: a gigabyte and a half.
+        let frame = [&[0, 0, 0, 0, 2, 0, 0, 0, 1, 1, 1, 1][..], &varint(8_000_001), &vec![0; 8_000_000]].concat();
+        let mut guard = Guard::new(frame.into());
+        assert!(DescribeGroupsResponse::decode(&mut guard, 6).is_err());
+        assert_eq!(guard.beyond(), Some(8_000_000), "it is the guard that gives up");
     }
 }

@@ -28,13 +28,13 @@ use kube::Client;
 
 use self::books::Books;
 use self::departures::{Departure, Departures};
-use self::plan::Evidence;
+use self::plan::{Evidence, Plan};
 use self::policy::{HOUR, Policy, waited, whole};
 use self::seen::Seen;
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, PendingDeletion, ReleasedTopic};
-use crate::clusters::{Clusters, Halt};
+use crate::clusters::{Clusters, Connection, Halt};
 use crate::ownership::on_record;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
@@ -199,7 +199,8 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &
         // What is watched may lag, or have been cut off: before anything is deleted, everything is read afresh.
         evidence.standing = observe::live(context, &id, &books).await?;
         evidence.definition = observe::definition(&context.client).await?.map(|definition| definition.uid);
-        plan = plan::decide(books, &evidence, &policy, now);
+        plan = plan::decide(books.clone(), &evidence, &policy, now);
+        plan = confirm(&connection, plan, books, &mut evidence, &policy, now).await;
     }
     let outcomes = apply::apply(&connection, &plan).await;
     let (books, notes) = plan.settle(outcomes, whole(Timestamp::now()));
@@ -208,4 +209,20 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &
     seen.note(looked_at.map(|(id, _)| id), &books, now);
     report::tell(context, &cluster, notes).await;
     Ok(())
+}
+
+/// Decides about what is to be deleted once more, by what Kafka says now: reading all claims took its time, in which a consumer may have come.
+pub async fn confirm(
+    connection: &Arc<Connection>,
+    plan: Plan,
+    books: Books,
+    evidence: &mut Evidence,
+    policy: &Policy,
+    now: Timestamp,
+) -> Plan {
+    if plan.delete.is_empty() {
+        return plan;
+    }
+    evidence.sights.extend(observe::sights(connection, &plan.delete, !policy.min_record_age.is_zero()).await);
+    plan::decide(books, evidence, policy, now)
 }

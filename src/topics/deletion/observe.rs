@@ -179,24 +179,27 @@ async fn look(
     due: &[PendingDeletion],
     ages: bool,
 ) -> Result<BTreeMap<String, Result<Sight, Unusable>>, Error> {
-    let described =
-        due.iter().map(|record| async move { (record, connection.batcher.describe_topic(record.topic.clone()).await) });
-    let described = join_all(described).await;
-    let admin = &connection.admin;
+    // A name is asked about once for all records that bear it: of these the ids differ, and one topic at most has that name.
     let topics: BTreeSet<String> = due.iter().map(|record| record.topic.clone()).collect();
+    let described =
+        topics.iter().map(|topic| async move { (topic, connection.batcher.describe_topic(topic.clone()).await) });
+    let described: Vec<(&String, Result<Option<Topic>, Error>)> = join_all(described).await;
+    let admin = &connection.admin;
     let (rules, activity) = tokio::try_join!(admin.describe_acls(&AclFilter::All, At::Any), admin.activity(&topics))?;
-    let is_there = |(record, found): &(&PendingDeletion, Result<Option<Topic>, Error>)| {
-        let found = found.as_ref().ok()?.as_ref()?;
-        (found.id.to_string() == record.topic_id).then(|| found.clone())
+    let on_record = |topic: &&Topic| {
+        let id = topic.id.to_string();
+        ages && due.iter().any(|record| record.topic == topic.name && record.topic_id == id)
     };
-    let there: Vec<Topic> = if ages { described.iter().filter_map(is_there).collect() } else { Vec::new() };
+    let there = described.iter().filter_map(|(_, found)| found.as_ref().ok()?.as_ref());
+    let there: Vec<Topic> = there.filter(on_record).cloned().collect();
     let youngest = admin.youngest_records(&there).await?;
-    let mut youngest: BTreeMap<String, _> = there.into_iter().map(|topic| topic.name).zip(youngest).collect();
+    let youngest: BTreeMap<String, _> = there.iter().map(|topic| topic.id.to_string()).zip(youngest).collect();
     let mut sights = BTreeMap::new();
-    for (record, found) in described {
+    for record in due {
+        let Some((_, found)) = described.iter().find(|(topic, _)| **topic == record.topic) else { continue };
         let sight = || -> Result<Sight, Error> {
-            let id = found?.map(|topic| topic.id.to_string());
-            let youngest = youngest.remove(&record.topic).transpose()?.flatten();
+            let id = found.clone()?.map(|topic| topic.id.to_string());
+            let youngest = youngest.get(&record.topic_id).cloned().transpose()?.flatten();
             let own = format!("User:{}", connection.credential.username);
             let holds = rules.iter().filter(|rule| {
                 (rule.resource_type, rule.pattern_type) == (ResourceType::Topic, PatternType::Literal)

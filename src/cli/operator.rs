@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::access;
 use crate::api::names::ClusterRef;
-use crate::operator::{self, Settings, State};
+use crate::operator::{self, LEASE, Settings, State};
 use crate::runtime::health::{self, Health};
 use crate::runtime::looks;
 use crate::runtime::readiness::Readiness;
@@ -25,6 +25,9 @@ pub struct OperatorArgs {
     /// The namespace of this installation: the Lease lies there.
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: String,
+    /// The Lease by which one replica leads: one for each installation in the namespace.
+    #[arg(long, value_name = "NAME", default_value = LEASE)]
+    lease: String,
     /// The name that tells this replica from the others.
     #[arg(long, env = "POD_NAME")]
     identity: String,
@@ -70,6 +73,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
     let settings = Settings {
         namespace: args.namespace,
+        lease: args.lease,
         identity: args.identity,
         default_cluster,
         deployments_of_2017: args.deployments_2017,

@@ -15,7 +15,6 @@ use super::terms::Watched;
 use crate::admission::claims::Terms;
 use crate::admission::decide::{Gates, Settings};
 use crate::admission::server::{self, Closing};
-use crate::api::duration;
 use crate::api::names::ClusterRef;
 use crate::runtime::health::{self, Health};
 use crate::runtime::readiness::Readiness;
@@ -28,6 +27,10 @@ use crate::trust::metrics::Expiry;
 use crate::trust::publish::Publisher;
 use crate::trust::resolver::{Resolver, server_config};
 use crate::trust::store::Store;
+
+/// How long reviews are answered after being told to stop, until every API server has heard of it. The chart's
+/// `terminationGracePeriodSeconds` has room for it.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// Answers the API server's AdmissionReviews.
 ///
@@ -74,9 +77,6 @@ pub struct WebhookArgs {
     /// The port for /livez, /readyz and /metrics over plain HTTP.
     #[arg(long, default_value_t = 8080)]
     health_port: u16,
-    /// How long reviews are answered after being told to stop, until every API server has heard of it.
-    #[arg(long, value_parser = duration::parse, default_value = "5s", value_name = "DURATION")]
-    drain: Duration,
 }
 
 enum Trust {
@@ -110,7 +110,7 @@ pub async fn run(args: WebhookArgs) -> anyhow::Result<()> {
     let resolver = Arc::new(Resolver::default());
     let counts = server::Metrics::register(&mut registry);
     let trust = trust(&args, resolver.clone(), &mut readiness, &mut registry).await?;
-    let closing = Closing { shutdown, open, drain: args.drain };
+    let closing = Closing { shutdown, open, drain: DRAIN };
     let listener = listen::everywhere(args.port).with_context(|| format!("cannot listen on port {}", args.port))?;
     let health_listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;

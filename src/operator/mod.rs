@@ -29,7 +29,7 @@ use crate::topics;
 use crate::topics::deletion;
 use crate::topics::deletion::departures::{Departure, Departures};
 
-/// The name of the Lease by which one replica leads.
+/// The name of the Lease by which one replica leads, where none is given.
 pub const LEASE: &str = "admittance-operator";
 const CALL: Duration = Duration::from_secs(10);
 
@@ -38,6 +38,8 @@ const CALL: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// The namespace that it runs in: its Lease lies there.
     pub namespace: String,
+    /// The name of that Lease: another for each installation in the namespace.
+    pub lease: String,
     /// Its own name, which tells replicas apart.
     pub identity: String,
     /// The cluster of Pods that name none.
@@ -74,7 +76,7 @@ pub async fn run(
     let system_uid = system.uid().unwrap_or_default();
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
     let clock = Arc::new(Clock::default());
-    let leadership = Leadership::new(leases, LEASE, &settings.identity, clock.clone());
+    let leadership = Leadership::new(leases, &settings.lease, &settings.identity, clock.clone());
     let work = work(client, &settings, state, system_uid, clock);
     let led = leadership.lead(async {
         state.leads.store(true, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Of an object of ours, what is kept. The rest is skipped while it is read: whoever may write a claim may put a quarter of a megabyte into
 //! its annotations, and more into labels, finalizers and owners, which are nobody's question here. Nothing that is written rests on them:
-//! every write is a merge that names what it changes. Pure.
+//! every write is a merge that names what it changes. Pure, but for the warning of what cannot be read.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

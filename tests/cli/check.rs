@@ -141,6 +141,51 @@ fn each_fault_is_found() {
     }
 }
 
+/// A sound installation, and beside it another release in this namespace, called `kafka`.
+fn with_another_release(namespace: &str) -> Objects {
+    const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+    let mut objects = sound();
+    for kind in ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"] {
+        let all = objects.get_mut(&format!("{ADMISSION}/{kind}")).unwrap()["items"].as_array_mut().unwrap();
+        let mut another = all[0].clone();
+        another["metadata"]["name"] = json!("kafka-admittance");
+        another["webhooks"][0]["clientConfig"]["service"] =
+            json!({"name": "kafka-admittance-webhook", "namespace": namespace});
+        all.push(another);
+    }
+    for kind in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] {
+        let all = objects.get_mut(&format!("{ADMISSION}/{kind}")).unwrap()["items"].as_array_mut().unwrap();
+        let text = Value::from(all.clone()).to_string().replace("\"admittance-", "\"kafka-admittance-");
+        all.extend(serde_json::from_str::<Vec<Value>>(&text).unwrap());
+    }
+    let slices = |namespace: &str| format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices");
+    let mut slice = objects[&slices("admittance")]["items"][0].clone();
+    slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("kafka-admittance-webhook");
+    let all = objects.entry(slices(namespace)).or_insert_with(|| list(&[]));
+    all["items"].as_array_mut().unwrap().push(slice);
+    let lease =
+        |namespace: &str, name: &str| format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}");
+    let found = objects[&lease("admittance", "admittance-operator")].clone();
+    objects.insert(lease(namespace, "kafka-admittance-operator"), found);
+    objects
+}
+
+#[test]
+fn every_release_has_an_operator_that_leads() {
+    for namespace in ["admittance", "kafka"] {
+        let mut objects = with_another_release(namespace);
+        assert_eq!(findings(objects.clone(), "problem"), [""; 0]);
+        let fine = findings(objects.clone(), "fine");
+        for name in ["admittance/admittance-operator".to_owned(), format!("{namespace}/kafka-admittance-operator")] {
+            assert!(fine.contains(&format!("Operator {name}: operator-1 leads")), "{name}: {fine:?}");
+        }
+        objects.retain(|path, _| !path.ends_with("/kafka-admittance-operator"));
+        let wanted =
+            format!("Operator {namespace}/kafka-admittance-operator: there is no Lease: no operator has ever led here");
+        assert_eq!(findings(objects, "problem"), [wanted]);
+    }
+}
+
 #[test]
 fn what_is_worth_to_know_is_no_problem() {
     let mut objects = sound();

@@ -11,23 +11,19 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("admission", &["api", "intent"]),
     ("trust", &["api", "crypto", "runtime"]),
     ("kafka", &["api", "crypto"]),
-    ("runtime", &["api", "crypto"]),
+    ("runtime", &["api"]),
     ("watch", &["api", "intent", "ownership", "runtime"]),
     ("clusters", &["api", "kafka", "runtime", "watch"]),
     ("access", &["api", "clusters", "crypto", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("topics", &["api", "clusters", "intent", "kafka", "ownership", "runtime", "watch"]),
     ("configmaps", &["api", "intent", "runtime", "watch"]),
-    ("brokers", &["api", "crypto", "kafka", "runtime", "watch"]),
     ("sweep", &["api", "clusters", "intent", "kafka", "runtime", "watch"]),
-    (
-        "operator",
-        &["access", "api", "brokers", "clusters", "configmaps", "kafka", "runtime", "sweep", "topics", "watch"],
-    ),
-    ("probe", &["api", "crypto", "kafka"]),
+    ("operator", &["access", "api", "clusters", "configmaps", "runtime", "sweep", "topics", "watch"]),
+    ("probe", &["api", "kafka"]),
 ];
 
 /// The rooms that reconcile. They meet in the API server, never in the code.
-const CONTROLLERS: &[&str] = &["access", "brokers", "configmaps", "sweep", "topics"];
+const CONTROLLERS: &[&str] = &["access", "configmaps", "sweep", "topics"];
 
 /// Single files that may see more than their room: the doors through which I/O enters.
 const DOORS: &[(&str, &[&str])] = &[("src/admission/server.rs", &["runtime"]), ("src/admission/room.rs", &["runtime"])];
@@ -101,6 +97,33 @@ fn rooms_see_only_whom_they_may() {
     none(&below("src", ".rs").iter().flat_map(complaints).collect::<Vec<_>>());
 }
 
+/// Permissions that nobody uses: a room that is not there, or one that names no other of its list.
+fn idle(sources: &[Source], may_see: &[(&str, &[&str])]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, may) in may_see {
+        let of_room: Vec<_> = sources.iter().filter(|source| room(&source.path) == Some(name)).collect();
+        if of_room.is_empty() {
+            found.push(format!("there is no room {name}"));
+        }
+        let seen: Vec<String> = of_room.into_iter().flat_map(named).map(|(_, name)| name).collect();
+        let unused = may.iter().filter(|other| !seen.iter().any(|seen| seen == *other));
+        found.extend(unused.map(|other| format!("{name} does not name {other}, and need not be allowed to")));
+    }
+    found
+}
+
+#[test]
+fn every_permission_is_used() {
+    let sources = below("src", ".rs");
+    let mut found = idle(&sources, MAY_SEE);
+    for (path, may) in DOORS {
+        let seen: Vec<_> = sources.iter().filter(|source| source.path == *path).flat_map(named).collect();
+        let unused = may.iter().filter(|other| !seen.iter().any(|(_, seen)| seen == *other));
+        found.extend(unused.map(|other| format!("{path} does not name {other}, and need not be allowed to")));
+    }
+    none(&found);
+}
+
 #[test]
 fn controllers_never_see_each_other() {
     for (room, may) in MAY_SEE.iter().filter(|(room, _)| CONTROLLERS.contains(room)) {
@@ -126,6 +149,9 @@ fn the_rule_sees_bad_examples() {
         let found = complaints(&Source::new(path, text));
         assert!(found.iter().any(|found| found.contains(complaint)), "{path}: {text}: {found:?}");
     }
+    let one = [Source::new("src/access/plan.rs", "use crate::{api::names, kafka};")];
+    let found = idle(&one, &[("access", &["api", "crypto", "kafka"]), ("garage", &[])]);
+    assert_eq!(found, ["access does not name crypto, and need not be allowed to", "there is no room garage"]);
     for (path, text) in [
         ("src/admission/server.rs", "use crate::runtime::health;"),
         ("src/admission/decide.rs", "// crate::kafka is not seen\nuse super::patch;\nuse crate::api::x;"),

@@ -11,6 +11,7 @@ mod imports;
 mod lock;
 mod manifests;
 mod prose;
+mod pure;
 mod reference;
 mod secrets;
 mod size;

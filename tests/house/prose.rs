@@ -1,5 +1,7 @@
 //! What the documents say, as far as a program can check it.
 
+use std::collections::BTreeSet;
+
 use admittance::api::reasons::Reason;
 
 use crate::contract::{keys, known};
@@ -53,6 +55,25 @@ fn the_developers_table_has_every_reason() {
     none(&silent.map(|reason| format!("docs/guide-developer.md says nothing of {reason}")).collect::<Vec<_>>());
 }
 
+/// The rooms of the program, as paths: folders of `src`, and files that are one. `lib.rs` is their map.
+fn rooms(sources: &[Source]) -> BTreeSet<String> {
+    let heads = sources.iter().filter_map(|source| source.path.strip_prefix("src/")?.split('/').next());
+    heads.filter(|head| *head != "lib.rs").map(|head| format!("src/{head}")).collect()
+}
+
+/// Rooms that the README's table does not name.
+fn unnamed(rooms: &BTreeSet<String>, readme: &str) -> Vec<String> {
+    let unnamed = rooms.iter().filter(|room| !readme.contains(&format!("`{room}`")));
+    unnamed.map(|room| format!("README.md says nothing of {room}")).collect()
+}
+
+#[test]
+fn the_readme_names_every_room() {
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## The repository").unwrap();
+    none(&unnamed(&rooms(&below("src", ".rs")), table));
+}
+
 #[test]
 fn the_two_commands_are_told() {
     let readme = read("README.md");
@@ -65,5 +86,9 @@ fn the_rules_see_bad_examples() {
     let page =
         Source::new("docs/x.md", "[a](reference/none.md#there) [b](https://example.org) [c](#here) [d](../README.md)");
     assert_eq!(broken(&page), ["docs/x.md: there is no reference/none.md#there"]);
+    let sources = ["src/lib.rs", "src/ownership.rs", "src/access/plan.rs"].map(|path| Source::new(path, ""));
+    assert_eq!(rooms(&sources), ["src/access".to_owned(), "src/ownership.rs".to_owned()].into());
+    let found = unnamed(&rooms(&sources), "| `src/access/x`, `src/ownership.rs` |");
+    assert_eq!(found, ["README.md says nothing of src/access"]);
     assert_eq!(codes("| `A`, `B` | x |\n| c | `D` |\n").collect::<Vec<_>>(), ["A", "B"]);
 }

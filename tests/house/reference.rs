@@ -171,6 +171,26 @@ fn nothing_of_the_contract_is_left_out() {
     }
 }
 
+/// Labels by which a rule selects or groups, and that the metric does not have. Whoever scrapes adds the namespace.
+fn strange_labels(rules: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for metric in ALL {
+        let name = metric.query();
+        let known = |label: &str| label == "namespace" || metric.labels.contains(&label);
+        for (at, _) in rules.match_indices(&name) {
+            let selected = rules[at + name.len()..].strip_prefix('{').and_then(|rest| rest.split('}').next());
+            let selected =
+                selected.into_iter().flat_map(|all| all.split(", ")).filter_map(|one| one.split(['=', '!']).next());
+            // What the rule groups by stands before the metric, in the same line.
+            let before = rules[..at].rsplit('\n').next().unwrap_or_default();
+            let grouped = before.rsplit_once("by (").and_then(|(_, rest)| rest.split(')').next());
+            let labels = selected.chain(grouped.into_iter().flat_map(|all| all.split(", ")));
+            found.extend(labels.filter(|label| !known(label)).map(|label| format!("{name} has no label {label}")));
+        }
+    }
+    found
+}
+
 /// The rules of Prometheus in a page: what it shows as `groups:`.
 fn alerts(page: &str) -> &str {
     page.split_once("```yaml\ngroups:").and_then(|(_, rest)| rest.split_once("```")).map_or("", |(rules, _)| rules)
@@ -188,12 +208,15 @@ fn alerts_are_on_what_there_is() {
         assert!(known.iter().any(|metric| metric == word), "{word}");
     }
     for needed in [
-        r#"absent(admittance_queue_depth)"#,
+        "unless max by (namespace) (admittance_leads == 1)",
+        "unless max by (namespace) (admittance_queue_depth)",
         r#"apiserver_admission_webhook_fail_open_count{name=~"(pods|claims)[.]kafka[.]admittance[.]dev"}"#,
         r#"kind="TopicClaim", condition="Ready""#,
     ] {
         assert!(rules.contains(needed), "{needed}");
     }
+    assert_eq!(strange_labels(rules), [""; 0]);
+    assert!(!rules.contains("absent("), "one release that is there would stand in for another that is not");
     for condition in [admittance::sweep::report::HELD, admittance::topics::deletion::report::HELD] {
         assert!(rules.contains(&format!(r#"condition="{condition}", status="True""#)), "{condition}");
     }
@@ -206,4 +229,13 @@ fn alerts_are_on_what_there_is() {
     for reason in reasons {
         assert!(Reason::of_code(reason).is_some(), "{reason}");
     }
+}
+
+#[test]
+fn the_rule_on_labels_sees_bad_examples() {
+    let rules = "sum by (kind, pod) (rate(admittance_writes_total{kind!=\"lease\", what=\"x\"}[10m]))\nmax by (namespace) (admittance_leads == 1)";
+    assert_eq!(
+        strange_labels(rules),
+        ["admittance_writes_total has no label what", "admittance_writes_total has no label pod"]
+    );
 }

@@ -17,11 +17,34 @@ impl Source {
         Self { path: path.into(), text: text.into() }
     }
 
-    /// The program's own lines: without comments, and without the unit tests that stand at a file's end.
+    /// The program's own lines: without comments, without the unit tests that stand at a file's end, and without what is there for tests
+    /// alone before them.
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
-        lines.take_while(|(_, line)| line.trim() != "#[cfg(test)]").filter(|(_, line)| !line.trim().starts_with("//"))
+        let mut lines = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        let mut found = Vec::new();
+        while let Some((number, line)) = lines.next() {
+            if line.trim() == "#[cfg(test)]" {
+                let mut item = lines.by_ref().skip_while(|(_, line)| line.trim().starts_with(['#', '/'])).peekable();
+                if item.peek().is_some_and(|(_, line)| opens_a_module(line)) {
+                    break;
+                }
+                // As rustfmt has it: an item ends on the first line that is as far in as its attribute and ends with one of these.
+                let _ = item.find(|(_, end)| indent(end) == indent(line) && end.ends_with([';', '}', ',']));
+            } else if !line.trim().starts_with("//") {
+                found.push((number, line));
+            }
+        }
+        found.into_iter()
     }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Whether a module begins on a line, and not merely the mention of its file.
+fn opens_a_module(line: &str) -> bool {
+    line.ends_with('{') && line.split_whitespace().any(|word| word == "mod")
 }
 
 pub fn root() -> PathBuf {
@@ -67,4 +90,28 @@ pub fn generated(path: &str, expected: &str) {
         read(path) == expected,
         "{path} is not what the code says; run BLESS=1 cargo test --test house, and look at the change"
     );
+}
+
+#[test]
+fn only_what_is_for_tests_is_no_code() {
+    let code = |text: &str| {
+        let lines: Vec<_> =
+            Source::new("src/x.rs", text).code().map(|(number, line)| (number, line.to_owned())).collect();
+        lines.into_iter().map(|(number, line)| format!("{number} {}", line.trim())).collect::<Vec<_>>()
+    };
+    for skipped in [
+        "mod samples;",
+        "pub(crate) mod echo;",
+        "use std::{\n    a,\n    b,\n};",
+        "/// Why.\n#[must_use]\npub fn one() -> u8 { 1 }",
+        "pub fn many<A>(\n    one: A,\n) -> A\nwhere\n    A: Copy,\n{\n    one;\n    if true {\n    }\n}",
+        "const NAMES: &[&str] = &[\n    \"a\",\n];",
+    ] {
+        let text =
+            format!("use a;\n#[cfg(test)]\n{skipped}\nuse b;\n// c\n#[cfg(test)]\nmod tests {{\n    use d;\n}}\n");
+        let after = 3 + skipped.lines().count();
+        assert_eq!(code(&text), ["1 use a;".to_owned(), format!("{after} use b;")], "{skipped}");
+    }
+    let within = "struct A {\n    #[cfg(test)]\n    seen: u8,\n    kept: u8,\n}";
+    assert_eq!(code(within), ["1 struct A {", "4 kept: u8,", "5 }"]);
 }

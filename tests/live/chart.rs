@@ -6,9 +6,14 @@ use serde_json::Value;
 
 /// The chart's objects, as `helm template` renders them with these values; or Helm's refusal.
 fn template(values: &[&str]) -> Result<Vec<Value>, String> {
+    release("admittance", values)
+}
+
+/// The same for a release of this name.
+fn release(name: &str, values: &[&str]) -> Result<Vec<Value>, String> {
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/admittance");
     let mut helm = Command::new("helm");
-    helm.args(["template", "admittance", chart, "--namespace=admittance"]);
+    helm.args(["template", name, chart, "--namespace=admittance"]);
     let done = helm.args(values.iter().map(|value| format!("--set={value}"))).output().unwrap();
     if !done.status.success() {
         return Err(String::from_utf8_lossy(&done.stderr).into_owned());
@@ -38,6 +43,33 @@ fn the_cluster_outlives_its_release() {
     let rendered = template(&["kafka.bootstrapServers=kafka:9092"]).unwrap();
     let cluster = rendered.iter().find(|object| object["kind"] == "BrokerCluster").unwrap();
     assert_eq!(cluster["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+}
+
+#[test]
+fn each_release_leads_by_a_lease_of_its_own() {
+    for (name, lease) in [("admittance", "admittance-operator"), ("kafka", "kafka-admittance-operator")] {
+        let rendered = release(name, &[]).unwrap();
+        let of = |kind: &str| {
+            let found = rendered.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == lease);
+            found.unwrap_or_else(|| panic!("{name}: no {kind} {lease}"))
+        };
+        let arguments = of("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+        assert!(arguments.contains(&format!("\"--lease={lease}\"")), "{arguments}");
+        let rules = of("Role")["rules"].as_array().unwrap();
+        for verb in ["get", "update", "create"] {
+            let mut gives = rules.iter().filter(|rule| rule["verbs"].to_string().contains(verb));
+            let rule = gives.next().unwrap_or_else(|| panic!("{name}: {verb}"));
+            let named = if verb == "create" { Value::Null } else { serde_json::json!([lease]) };
+            assert_eq!(
+                (&rule["resources"], &rule["resourceNames"]),
+                (&serde_json::json!(["leases"]), &named),
+                "{verb}"
+            );
+        }
+        // `admittance check` finds the Lease by it.
+        let service = lease.replace("-operator", "-webhook");
+        assert!(rendered.iter().any(|object| object["kind"] == "Service" && object["metadata"]["name"] == *service));
+    }
 }
 
 #[test]

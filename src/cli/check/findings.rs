@@ -1,5 +1,6 @@
 //! What an installation lacks. Pure: what was read in, findings out.
 
+use k8s_openapi::api::coordination::v1::LeaseSpec;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -46,7 +47,7 @@ pub fn findings(seen: &Seen, now: Timestamp) -> Vec<Finding> {
     judge.definitions(seen);
     judge.webhook(seen);
     judge.policies(seen);
-    judge.operator(seen, now);
+    judge.operators(seen, now);
     judge.clusters(seen);
     judge.namespaces(seen);
     judge.accesses(seen);
@@ -134,26 +135,28 @@ impl Judge {
         }
     }
 
-    fn operator(&mut self, seen: &Seen, now: Timestamp) {
+    fn operators(&mut self, seen: &Seen, now: Timestamp) {
         const AREA: &str = "Operator";
-        let Some(lease) = self.read(AREA, &seen.lease) else { return };
-        let home = &seen.home;
-        let remedy = logs(home, "operator");
-        let subject = format!("{home}/{}", crate::operator::LEASE);
-        let spec = lease.as_ref().and_then(|lease| lease.spec.as_ref());
-        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).filter(|holder| !holder.is_empty());
-        match (spec, holder) {
-            (None, _) => self.problem(AREA, &subject, "there is no Lease: no operator has ever led here", remedy),
-            (Some(_), None) => self.problem(AREA, &subject, "nobody holds the Lease: no operator runs", remedy),
-            (Some(spec), Some(holder)) => {
-                let renewed = spec.renew_time.as_ref().map_or(Timestamp::MIN, |time| time.0);
-                let age = now.as_second() - renewed.as_second();
-                let holds = i64::from(spec.lease_duration_seconds.unwrap_or_default()) + SKEW;
-                if age > holds {
-                    self.problem(AREA, &subject, format!("{holder} renewed the Lease {age} s ago: it is gone"), remedy);
-                } else {
-                    self.fine(AREA, &subject, format!("{holder} leads"));
-                }
+        for ((home, name), lease) in &seen.leases {
+            let Some(lease) = self.read(AREA, lease) else { continue };
+            let remedy = logs(home, "operator");
+            let subject = format!("{home}/{name}");
+            let spec = lease.as_ref().and_then(|lease| lease.spec.as_ref());
+            let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).filter(|holder| !holder.is_empty());
+            match (spec, holder) {
+                (None, _) => self.problem(AREA, &subject, "there is no Lease: no operator has ever led here", remedy),
+                (Some(_), None) => self.problem(AREA, &subject, "nobody holds the Lease: no operator runs", remedy),
+                (Some(spec), Some(holder)) => match overdue(spec, now) {
+                    Some(age) => {
+                        self.problem(
+                            AREA,
+                            &subject,
+                            format!("{holder} renewed the Lease {age} s ago: it is gone"),
+                            remedy,
+                        );
+                    }
+                    None => self.fine(AREA, &subject, format!("{holder} leads")),
+                },
             }
         }
     }
@@ -259,6 +262,13 @@ pub(super) fn unready(conditions: &[Condition]) -> Option<(String, String)> {
 /// What to do about what a condition says.
 pub(super) fn remedy_of(said: &Condition) -> String {
     Reason::of_code(&said.reason).map_or("Read the message.", Reason::remedy).to_owned()
+}
+
+/// How many seconds ago a Lease was renewed that does not hold any more.
+fn overdue(spec: &LeaseSpec, now: Timestamp) -> Option<i64> {
+    let renewed = spec.renew_time.as_ref().map_or(Timestamp::MIN, |time| time.0);
+    let age = now.as_second() - renewed.as_second();
+    (age > i64::from(spec.lease_duration_seconds.unwrap_or_default()) + SKEW).then_some(age)
 }
 
 fn established(definition: &CustomResourceDefinition) -> bool {

@@ -1,5 +1,6 @@
 //! What is read of a cluster to judge an installation. Nothing is written, and no Secret is read.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ const CALL: Duration = Duration::from_secs(10);
 /// What was read, or why not.
 pub type Read<T> = Result<T, String>;
 
+/// A namespace, and the name of something in it.
+pub type Place = (String, String);
+
 /// Everything that a judgement needs.
 #[derive(Debug)]
 pub struct Seen {
@@ -36,12 +40,12 @@ pub struct Seen {
     pub configurations: Read<Vec<MutatingWebhookConfiguration>>,
     /// The configurations that call it for claims.
     pub validating: Read<Vec<ValidatingWebhookConfiguration>>,
-    /// The endpoints of the Services that they name, of all namespaces of an installation.
+    /// The endpoints of the Services that they name.
     pub endpoints: Read<Vec<EndpointSlice>>,
-    /// Where the operator's Lease must lie.
+    /// The namespace of the installation; of several, the first's.
     pub home: String,
-    /// The Lease.
-    pub lease: Read<Option<Lease>>,
+    /// The Lease of each operator that there must be.
+    pub leases: Vec<(Place, Read<Option<Lease>>)>,
     /// Every Kafka.
     pub clusters: Read<Vec<BrokerCluster>>,
     /// Every access.
@@ -79,9 +83,13 @@ pub async fn observe(client: &Client, home: &str) -> Result<Seen, CallError> {
     let ours = ListParams::default();
     let configurations = list::<MutatingWebhookConfiguration>(client, &ours, "list the webhook configurations").await;
     let configurations = configurations.map(|found| found.into_iter().filter(calls_us).collect::<Vec<_>>());
-    let home = configurations.iter().flatten().find_map(namespace).unwrap_or_else(|| home.to_owned());
-    let leases = Api::<Lease>::namespaced(client.clone(), &home);
-    let slices = Api::<EndpointSlice>::namespaced(client.clone(), &home);
+    let mut operators: Vec<Place> = configurations.iter().flatten().filter_map(operator).collect();
+    if operators.is_empty() {
+        operators.push((home.to_owned(), LEASE.to_owned()));
+    }
+    let homes: BTreeSet<&str> = operators.iter().map(|(namespace, _)| namespace.as_str()).collect();
+    let endpoints = endpoints(client, &homes).await;
+    let home = operators.first().map_or_else(|| home.to_owned(), |(namespace, _)| namespace.clone());
     let opted_in = ListParams::default().labels(&format!("{INJECTION}=enabled"));
     let definitions = list::<CustomResourceDefinition>(client, &ours, "list the custom resource definitions").await;
     Ok(Seen {
@@ -89,11 +97,8 @@ pub async fn observe(client: &Client, home: &str) -> Result<Seen, CallError> {
         definitions: definitions.map(|found| found.into_iter().filter(|one| one.spec.group == GROUP).collect()),
         configurations,
         validating: list(client, &ours, "list the validating webhook configurations").await,
-        endpoints: call(CALL, "list the EndpointSlices", slices.list(&ours))
-            .await
-            .map(|list| list.items)
-            .map_err(|error| told(&error)),
-        lease: call(CALL, "read the Lease", leases.get_opt(LEASE)).await.map_err(|error| told(&error)),
+        endpoints,
+        leases: leases(client, operators).await,
         home,
         clusters: list(client, &ours, "list the BrokerClusters").await,
         accesses: list(client, &ours, "list the AccessClaims").await,
@@ -105,6 +110,26 @@ pub async fn observe(client: &Client, home: &str) -> Result<Seen, CallError> {
         bindings: list(client, &ours, "list the ValidatingAdmissionPolicyBindings").await,
         nodes: list(client, &ours, "list the Nodes").await,
     })
+}
+
+async fn endpoints(client: &Client, namespaces: &BTreeSet<&str>) -> Read<Vec<EndpointSlice>> {
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        let slices = Api::<EndpointSlice>::namespaced(client.clone(), namespace);
+        let listed = call(CALL, "list the EndpointSlices", slices.list(&ListParams::default())).await;
+        found.extend(listed.map_err(|error| told(&error))?.items);
+    }
+    Ok(found)
+}
+
+async fn leases(client: &Client, operators: Vec<Place>) -> Vec<(Place, Read<Option<Lease>>)> {
+    let mut found = Vec::new();
+    for (namespace, name) in operators {
+        let leases = Api::<Lease>::namespaced(client.clone(), &namespace);
+        let lease = call(CALL, "read the Lease", leases.get_opt(&name)).await.map_err(|error| told(&error));
+        found.push(((namespace, name), lease));
+    }
+    found
 }
 
 /// Lists a kind in all namespaces.
@@ -127,7 +152,10 @@ fn calls_us(configuration: &MutatingWebhookConfiguration) -> bool {
     configuration.webhooks.iter().flatten().any(|webhook| webhook.name == webhook_name())
 }
 
-fn namespace(configuration: &MutatingWebhookConfiguration) -> Option<String> {
+/// The Lease of the operator beside a webhook. The chart calls both after the release; of a Service with a name of its own nothing follows.
+fn operator(configuration: &MutatingWebhookConfiguration) -> Option<Place> {
     let ours = configuration.webhooks.iter().flatten().find(|webhook| webhook.name == webhook_name())?;
-    ours.client_config.service.as_ref().map(|service| service.namespace.clone())
+    let service = ours.client_config.service.as_ref()?;
+    let lease = service.name.strip_suffix("-webhook").map(|release| format!("{release}-operator"));
+    Some((service.namespace.clone(), lease.unwrap_or_else(|| LEASE.to_owned())))
 }

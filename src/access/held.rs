@@ -158,7 +158,7 @@ async fn topic_view(context: &Context, connection: &Connection, subject: &Subjec
     let on_record = context.world.on_record(&key);
     // What is kept for somebody must not look like what is gone.
     let told = existence::of_topic(connection, name, !on_record.is_empty()).await;
-    let view = TopicView::new(context.world.topics.of(&key), told, on_record);
+    let view = TopicView::new(context.world.claims_on(&key), told, on_record);
     let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
     let view = view.judged(|claim| context.world.refusal(claim));
     (name.to_owned(), TopicView { own_namespace, ..view })
@@ -171,7 +171,7 @@ async fn group_view(
     (claim, subject): (Option<&AccessClaim>, &Subject),
     name: &str,
 ) -> (String, GroupView) {
-    let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
+    let claims = context.world.users_of(&group_key(&subject.cluster, name));
     let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
     // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
     let had =

@@ -26,11 +26,11 @@ fn stands(world: &World, cluster: Option<&Arc<Connection>>, seen: &Observation) 
     let (Some(subject), Ok((connection, held))) = (&seen.subject, &seen.held) else { return false };
     let cluster = cluster.is_some_and(|now| Arc::ptr_eq(now, connection));
     let topics = held.topics.iter().all(|(name, view)| {
-        let now = world.topics.of(&(subject.cluster.clone(), name.clone()));
+        let now = world.claims_on(&(subject.cluster.clone(), name.clone()));
         same(&now, &view.claims)
     });
     let groups = held.groups.iter().all(|(name, view)| {
-        let mut now = world.accesses.of(&group_key(&subject.cluster, name));
+        let mut now = world.users_of(&group_key(&subject.cluster, name));
         now.retain(|claim| {
             (&claim.metadata.namespace, &claim.metadata.name) != (&Some(seen.key.0.clone()), &Some(seen.key.1.clone()))
         });

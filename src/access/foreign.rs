@@ -1,12 +1,15 @@
 //! Asks about everything that an access wants and others have: other namespaces, and other Kubernetes clusters. I/O; decides nothing.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 
 use super::Context;
 use super::asks::{Ask, Asker};
+use super::held::Whose;
 use super::observe::{Held, Subject};
 use super::prefix::{self, Names};
 use super::reviews::{Object, Reviewer};
@@ -18,18 +21,16 @@ use crate::kafka::acl::{AclBinding, AclFilter};
 use crate::kafka::admin::At;
 use crate::watch::AccessKey;
 
+/// Service accounts that speak for one access, by their names: each is a question more about whatever is lent to it.
+const SPEAK: usize = 100;
+
 /// Adds the verdicts on foreign topics and groups; returns the accounts that were asked about, none where nothing is foreign.
-///
-/// # Errors
-/// The API server did not tell whose Pods these are.
 pub async fn review(
     context: &Context,
-    key: &AccessKey,
-    claim: Option<&AccessClaim>,
-    asks: &[Ask],
+    (key, claim, asks): Whose<'_>,
     wishes: &Wishes,
     held: &mut Held,
-) -> Result<BTreeSet<String>, Halt> {
+) -> BTreeSet<String> {
     let topics = held.topics.iter_mut().filter_map(|(topic, view)| {
         let claim = Arc::clone(view.owner()?);
         (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((topic, view, claim))
@@ -43,10 +44,10 @@ pub async fn review(
     let groups: Vec<_> = groups.collect();
     if topics.is_empty() && groups.is_empty() {
         context.accounts.forget(key);
-        return Ok(BTreeSet::new());
+        return BTreeSet::new();
     }
-    let accounts = accounts(context, key, claim, asks).await?;
-    let reviewer = Reviewer::new(&context.client, &context.verdicts, &key.0, &accounts);
+    let (accounts, untold) = accounts(context, key, claim, asks).await;
+    let reviewer = Reviewer::new(&context.client, &context.verdicts, &key.0, (&accounts, untold));
     let topics = topics.into_iter().map(|(topic, view, claim)| {
         let reviewer = &reviewer;
         async move {
@@ -58,6 +59,7 @@ pub async fn review(
                 view.verdicts.extend(said.map(|verdict| (right, verdict)));
             }
         }
+        .boxed()
     });
     let groups = groups.into_iter().map(|(view, (namespace, name))| {
         let reviewer = &reviewer;
@@ -65,29 +67,34 @@ pub async fn review(
             let object = Object { resource: "accessclaims", namespace: &namespace, name: &name };
             view.verdict = reviewer.review(Right::Join, object).await;
         }
+        .boxed()
     });
-    tokio::join!(join_all(topics), join_all(groups));
-    Ok(accounts)
+    let mut all: Vec<BoxFuture<'_, ()>> = topics.chain(groups).collect();
+    // Who asks for more than there is time for must not choose what is never asked about: each look begins elsewhere.
+    let from = RandomState::new().build_hasher().finish() % all.len().max(1) as u64;
+    all.rotate_left(usize::try_from(from).unwrap_or_default());
+    join_all(all).await;
+    accounts
 }
 
-/// Whom the access stands for: the service accounts of its Pods, or the one that a manual claim names.
+/// Whom the access stands for: the service accounts of its Pods, or the one that a manual claim names; and why some of them are not known.
 async fn accounts(
     context: &Context,
     key: &AccessKey,
     claim: Option<&AccessClaim>,
     asks: &[Ask],
-) -> Result<BTreeSet<String>, Halt> {
+) -> (BTreeSet<String>, Option<String>) {
     if let Some(stands_for) = claim.and_then(|claim| claim.spec.service_account.clone()) {
-        return Ok(BTreeSet::from([stands_for]));
+        return (BTreeSet::from([stands_for]), None);
     }
     let askers: Vec<&Asker> = asks.iter().filter(|ask| ask.intent.is_ok()).map(|ask| &ask.by).collect();
-    let mut accounts = context.accounts.of(&context.client, key, &askers).await?;
+    let (mut accounts, failed) = context.accounts.of(&context.client, key, &askers).await;
     if accounts.is_empty() {
         // Scaled to zero: those that asked last speak for the workload.
         let last = claim.and_then(|claim| claim.status.as_ref());
         accounts.extend(last.into_iter().flat_map(|status| status.service_accounts.iter().cloned()));
     }
-    Ok(accounts)
+    (accounts.into_iter().take(SPEAK).collect(), failed.map(|error| error.to_string()))
 }
 
 /// Who of another Kubernetes cluster has the plain prefix of these names, where it may matter.

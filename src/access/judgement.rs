@@ -164,13 +164,18 @@ fn standing_of(
         return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
     }
     let unknown = TopicView::default();
-    standing(&Question {
-        namespace: &seen.key.0,
-        topic: name,
-        right,
-        view: held.topics.get(name).unwrap_or(&unknown),
-        held: has,
-        before,
-        undeclared: terms.topics.undeclared,
-    })
+    let view = held.topics.get(name).unwrap_or(&unknown);
+    let undeclared = terms.topics.undeclared;
+    let said = standing(&Question { namespace: &seen.key.0, topic: name, right, view, held: has, before, undeclared });
+    untold(said, name, view, has)
+}
+
+/// The same where Kafka may not have told of the topic: nothing is added, and what is held stays, unless whoever has the topic denies it.
+fn untold(said: Standing, topic: &str, view: &TopicView, has: bool) -> Standing {
+    let Some(why) = &view.unknown else { return said };
+    match said {
+        Standing::Refused(..) if view.owner().is_some() => said,
+        Standing::Own | Standing::Lent(_) | Standing::Pending(..) if has => said,
+        _ => Standing::Pending(why.reason, format!("whether topic {topic} is there: {}", why.message)),
+    }
 }

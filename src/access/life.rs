@@ -13,6 +13,8 @@ pub enum Ownership {
     Silent,
     /// It is not there, or is of a kind that is not looked at.
     Gone,
+    /// The API server did not tell.
+    Unknown,
 }
 
 /// How an access stands.
@@ -29,6 +31,8 @@ pub enum Life {
     },
     /// It is over.
     Ended,
+    /// That is not known: what was noted stays noted, and nothing ends.
+    Unknown,
 }
 
 /// A workload whose owner dropped the annotations waits this long: its rollout may be between two Pods.
@@ -39,6 +43,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub fn life(has_pods: bool, owners: &[Ownership], since: Option<&Time>, now: Timestamp, idle_after: Duration) -> Life {
     if has_pods || owners.contains(&Ownership::Asks) {
         return Life::Wanted;
+    }
+    if owners.contains(&Ownership::Unknown) {
+        return Life::Unknown;
     }
     let patience = if owners.contains(&Ownership::Silent) { idle_after.min(SILENCE) } else { idle_after };
     let since = since.map_or(now, |since| since.0);
@@ -83,6 +90,19 @@ mod tests {
     #[test]
     fn it_never_ends_at_first_sight() {
         assert!(matches!(life(false, &[], None, at(100), Duration::ZERO), Life::Idle { .. }));
+    }
+
+    #[test]
+    fn nothing_ends_by_an_owner_of_which_nothing_is_known() {
+        let (long_ago, unknown) = (Time(at(0)), Ownership::Unknown);
+        for (owners, expected) in [
+            (vec![unknown], Life::Unknown),
+            (vec![Ownership::Gone, unknown, Ownership::Silent], Life::Unknown),
+            (vec![unknown, Ownership::Asks], Life::Wanted),
+        ] {
+            assert_eq!(life(false, &owners, Some(&long_ago), at(1_000_000), HOUR), expected, "{owners:?}");
+        }
+        assert_eq!(life(true, &[unknown], None, at(0), HOUR), Life::Wanted);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod existence;
 mod foreign;
 pub mod gates;
 pub mod groups;
+mod held;
 mod judgement;
 pub mod lending;
 pub mod life;
@@ -183,6 +184,9 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
         return Ok(if seen.asks.is_empty() { Next::Idle } else { Next::After(spread(key)) });
     }
     report::report(context, &seen, &plan, &applied).await?;
+    if let Ok((_, observe::Held { unseen: Some(why), .. })) = &seen.held {
+        return Err(Halt::Unusable(why.clone()));
+    }
     askers::tell(context, &seen, &plan, false).await;
     let looks = [Some(spread(key)), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
     Ok(match plan.obstacle.as_ref().map(|obstacle| obstacle.reason) {

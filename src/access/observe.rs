@@ -2,44 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
-use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::Api;
 
 use super::Context;
 use super::asks::{self, Ask};
-use super::existence;
 use super::foreign;
-use super::groups::{self, GroupView};
+use super::groups::GroupView;
+use super::held::{Whose, held};
 use super::life::Ownership;
 use super::owners;
-use super::prefix::Names;
-use super::readers;
-use super::rights::principal;
-use super::rotation::{self, Reader, Request};
-use super::secret_view::view;
+use super::rotation::{Reader, Request};
 use super::topic_view::TopicView;
 use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;
-use crate::api::resources::{AccessClaim, Right};
+use crate::api::resources::AccessClaim;
 use crate::api::secret::Secret;
 use crate::clusters::{Connection, Halt, Unusable, scope_of};
-use crate::intent::manual::fault;
 use crate::intent::{self, Intent};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::StoredCredential;
-use crate::ownership::own_namespace;
-use crate::runtime::kubernetes::{CallError, call};
-use crate::watch::{AccessKey, group_key};
-
-/// The deadline of one read.
-const CALL: Duration = Duration::from_secs(5);
+use crate::watch::AccessKey;
 
 /// Who the access is, once it is known: from the claim if there is one, else from the first Pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +97,10 @@ pub struct Held {
     /// The Pods that read the Secret, where it matters: while the user has two passwords, or one from an earlier life, and until nobody has
     /// one that was replaced.
     pub readers: Option<Vec<Reader>>,
+    /// Whether they matter, and could not be looked at.
+    pub unread: bool,
+    /// Why something of all this could not be seen: it may be anything. Rules, topics and groups are as they are said to be all the same.
+    pub unseen: Option<Unusable>,
 }
 
 /// Everything that a decision needs.
@@ -148,39 +138,32 @@ pub struct Observation {
     pub now: Timestamp,
 }
 
-/// Observes one access.
+/// Observes one access. What cannot be seen ends no look by which something is to be taken: see [`Held::unseen`].
 ///
 /// # Errors
-/// A read failed; the queue tries again.
+/// Nothing can be judged: it is nobody's access, or Kafka does not tell the rules of the user. The queue tries again.
 pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: bool) -> Result<Observation, Halt> {
     let claim = context.world.accesses.get(&(&key.0, &key.1));
     let asks = asks::of(context, key, claim.as_deref());
-    let subject = subject(context, key, claim.as_deref(), &asks)?;
-    let (mut accounts, mut admitted) = (BTreeSet::new(), true);
+    let whose = (key, claim.as_deref(), asks.as_slice());
+    let (subject, misnamed) = subject(context, whose)?;
     let opted_in = context.world.opted_in(&key.0);
-    let owners = owners(context, key, claim.as_deref(), &asks).await?;
-    let held = match &subject {
+    let connection = match &subject {
         None => Err(Unusable { reason: Reason::NoWorkload, message: "nobody asks for this access".to_owned() }),
-        Some(subject) => match context.clusters.get(&subject.cluster) {
-            Err(unusable) => Err(unusable),
-            Ok(connection) => {
-                let wishes = wanted(claim.as_deref(), &asks);
-                let quotas = quotas(&connection, subject, claim.as_deref());
-                let whose = (key, claim.as_deref(), asks.as_slice());
-                let (held, quotas) = tokio::join!(held(context, &connection, whose, subject, &wishes), quotas);
-                let mut held = Held { quotas: quotas?, ..held? };
-                held.rival = foreign::rival(&connection, &key.0, subject, Names::Groups, &held.rules).await?;
-                if wishes.transactions {
-                    let ids = Names::Ids(&subject.workload);
-                    held.id_rival = foreign::rival(&connection, &key.0, subject, ids, &held.rules).await?;
-                }
-                // The labels of a namespace that opted out are not watched.
-                admitted = !opted_in || connection.terms.admit(&context.world.labels_of(&key.0));
-                accounts = foreign::review(context, key, claim.as_deref(), &asks, &wishes, &mut held).await?;
-                Ok((connection, held))
-            }
-        },
+        Some(subject) => context.clusters.get(&subject.cluster),
     };
+    let (owners, seen) = tokio::join!(owners(context, whose), async {
+        let (Some(subject), Ok(connection)) = (&subject, &connection) else { return Ok(Default::default()) };
+        let wishes = wanted(claim.as_deref(), &asks);
+        let mut held = held(context, connection, whose, subject, &wishes).await?;
+        let accounts = foreign::review(context, whose, &wishes, &mut held).await;
+        Ok::<_, Halt>((held, accounts))
+    });
+    let (held, accounts) = seen?;
+    // The labels of a namespace that opted out are not watched.
+    let admits = |connection: &Arc<Connection>| connection.terms.admit(&context.world.labels_of(&key.0));
+    let admitted = !opted_in || connection.as_ref().map_or(true, admits);
+    let held = connection.map(|connection| (connection, Held { unseen: misnamed.or(held.unseen), ..held }));
     let rotate = claim.as_deref().and_then(request);
     let now = context.clock.now();
     let living = asks.iter().map(|ask| ask.by.uid().to_owned()).collect();
@@ -217,26 +200,17 @@ fn request(claim: &AccessClaim) -> Option<Request> {
     }
 }
 
-async fn owners(
-    context: &Context,
-    key: &AccessKey,
-    claim: Option<&AccessClaim>,
-    asks: &[Ask],
-) -> Result<Vec<Ownership>, Halt> {
+async fn owners(context: &Context, (key, claim, asks): Whose<'_>) -> Vec<Ownership> {
     let on_record = claim.and_then(|claim| claim.status.as_ref()).map(|status| &status.owners);
     match on_record.filter(|_| asks.is_empty()) {
-        Some(on_record) => Ok(owners::look(&context.client, &key.0, on_record).await?),
-        None => Ok(Vec::new()),
+        Some(on_record) => owners::look(&context.client, &key.0, on_record).await,
+        None => Vec::new(),
     }
 }
 
-/// Nobody where the namespace is not opted in and nothing was given before.
-fn subject(
-    context: &Context,
-    key: &AccessKey,
-    claim: Option<&AccessClaim>,
-    asks: &[Ask],
-) -> Result<Option<Subject>, Halt> {
+/// Nobody where the namespace is not opted in and nothing was given before. With it comes what is wrong with the claim, where it was right
+/// once: what it has is judged all the same.
+fn subject(context: &Context, (key, claim, asks): Whose<'_>) -> Result<(Option<Subject>, Option<Unusable>), Halt> {
     let first = asks.iter().find_map(|ask| ask.intent.as_ref().ok().filter(|intent| intent.access_name() == key.1));
     let (workload, cluster) = match (claim, first) {
         (Some(claim), _) => {
@@ -245,7 +219,7 @@ fn subject(
             (workload, ClusterRef::parse(&claim.spec.cluster, &context.default_cluster.namespace).map_err(invalid)?)
         }
         (None, Some(intent)) => (intent.workload.clone(), intent.cluster.clone()),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok((None, None)),
     };
     // By its own name, or by that of a workload that names no cluster: its namespace may have another default than the installation.
     // Two claims of one name would write one Secret in turn.
@@ -254,7 +228,14 @@ fn subject(
     let Some(named) = named.find(|named| intent::request::access_name(&workload, named, default) == key.1) else {
         let name = intent::request::access_name(&workload, &cluster, default);
         let message = format!("the access of workload {workload} on {cluster} is named {name}");
-        return Err(Halt::refused(Reason::AccessTaken, message));
+        let misnamed = Unusable { reason: Reason::AccessTaken, message };
+        // The default, after which accesses are named, was another when this one was given something.
+        let status = claim.and_then(|claim| claim.status.as_ref());
+        let Some((username, secret_name)) = status.and_then(|s| s.username.clone().zip(s.secret_name.clone())) else {
+            return Err(Halt::Unusable(misnamed));
+        };
+        let (workload, cluster) = (workload.to_string(), cluster.to_string());
+        return Ok((Some(Subject { workload, cluster, username, secret_name }), Some(misnamed)));
     };
     // The connection's own scope, where there is one: the resource may be gone already.
     let scope = match context.clusters.get(&cluster.to_string()) {
@@ -264,12 +245,13 @@ fn subject(
             scope_of(resource.as_deref(), &context.scope)
         }
     };
-    Ok(Some(Subject {
+    let subject = Subject {
         secret_name: intent::request::secret_name(&workload, named, default),
         username: scope.username(&key.0, &key.1),
         workload: workload.to_string(),
         cluster: cluster.to_string(),
-    }))
+    };
+    Ok((Some(subject), None))
 }
 
 fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
@@ -281,117 +263,4 @@ fn wanted(claim: Option<&AccessClaim>, asks: &[Ask]) -> Wishes {
         wishes.transactions |= recorded.transactions;
     }
     wishes
-}
-
-async fn held(
-    context: &Context,
-    connection: &Connection,
-    (key, claim, asks): (&AccessKey, Option<&AccessClaim>, &[Ask]),
-    subject: &Subject,
-    wishes: &Wishes,
-) -> Result<Held, Halt> {
-    let secrets = Api::<KubeSecret>::namespaced(context.client.clone(), &key.0);
-    let groups = join_all(wishes.groups.iter().map(|name| group_view(context, connection, (claim, subject), name)));
-    // Kafka answers a question about what is no name at all with an error, which would end every look.
-    let legal = |name: &&String| fault(name, Right::Consume).is_none();
-    let topics: BTreeSet<String> = wishes.consumes.union(&wishes.produces).filter(legal).cloned().collect();
-    let topics = try_join_all(topics.into_iter().map(|name| async {
-        let key = (subject.cluster.clone(), name.clone());
-        let on_record = context.world.on_record(&key);
-        let topic = match connection.batcher.describe_topic(name.clone()).await? {
-            // What is kept for somebody must not look like what is gone.
-            None if !on_record.is_empty() => connection.admin.describe_topic_anywhere(&name).await?,
-            topic => topic,
-        };
-        let view = TopicView::new(context.world.topics.of(&key), topic.map(|topic| topic.id), on_record);
-        let own_namespace = own_namespace(&name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-        let view = view.judged(|claim| context.world.refusal(claim));
-        Ok::<_, crate::kafka::error::Error>((name, TopicView { own_namespace, ..view }))
-    }));
-    let own = (key.1.as_str(), subject.secret_name.as_str());
-    let view = |found| view(found, own, context.clock.now());
-    let copies = try_join_all(wishes.secrets.iter().map(|name| async {
-        let found = call(CALL, "read a copy of the credential Secret", secrets.get_opt(name)).await?;
-        Ok::<_, CallError>((name.clone(), found.map_or(SecretView::Absent, view)))
-    }));
-    let (rules, slots, topics, groups, copies, secret) = tokio::join!(
-        connection.batcher.describe_rules(principal(&subject.username)),
-        connection.batcher.describe_user(subject.username.clone()),
-        topics,
-        groups,
-        copies,
-        call(CALL, "read the credential Secret", secrets.get_opt(&subject.secret_name)),
-    );
-    let (secret, slots) = (secret?.map_or(SecretView::Absent, view), slots?);
-    let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
-    let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
-    let status = claim.and_then(|claim| claim.status.as_ref());
-    let published = status.is_some_and(|status| status.secret_name.is_some());
-    let needed = match &secret {
-        // Of an earlier life of the same name. Who has not started by now, after it was seen that there is no Secret, never read one.
-        SecretView::Absent => !published && !in_use.is_empty(),
-        SecretView::Ours { rotation, published, .. } => secret.mechanism().is_some_and(|active| {
-            rotation::needs_readers(&in_use, active) || rotation::may_leave_behind(status, *rotation, *published)
-        }),
-        SecretView::Foreign => false,
-    };
-    let readers = if needed {
-        let names: Vec<&str> = [&subject.secret_name].into_iter().chain(copies.keys()).map(String::as_str).collect();
-        Some(readers::of(&context.client, &key.0, &names).await?)
-    } else {
-        None
-    };
-    let asked_for: BTreeSet<_> = asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
-    let mut read_copies = BTreeSet::new();
-    for name in copies.keys().filter(|name| !asks.is_empty() && !asked_for.contains(name)) {
-        if !readers::of(&context.client, &key.0, &[name]).await?.is_empty() {
-            read_copies.insert(name.clone());
-        }
-    }
-    Ok(Held {
-        rules: rules?.into_iter().collect(),
-        slots,
-        quotas: None,
-        secret,
-        copies,
-        read_copies,
-        topics: topics?.into_iter().collect(),
-        groups: groups.into_iter().collect(),
-        readers,
-        rival: None,
-        id_rival: None,
-    })
-}
-
-/// What is known of one group, by its name. That Kafka does not tell of this one ends no look: what is taken must not wait for it.
-async fn group_view(
-    context: &Context,
-    connection: &Connection,
-    (claim, subject): (Option<&AccessClaim>, &Subject),
-    name: &str,
-) -> (String, GroupView) {
-    let claims = context.world.accesses.of(&group_key(&subject.cluster, name));
-    let own_namespace = own_namespace(name, |namespace| context.world.opted_in(namespace)).map(str::to_owned);
-    // Only a name that nobody has may be one that lives already: to ask for it makes it nobody's.
-    let had =
-        claims.iter().any(|claim| groups::has(claim, name)) || claim.is_some_and(|claim| groups::had(claim, name));
-    let asked = !had && own_namespace.is_none() && fault(name, Right::Join).is_none();
-    let (exists, unknown) = if asked { existence::of(connection, name).await } else { (false, None) };
-    (name.to_owned(), GroupView { claims, exists, unknown, own_namespace, verdict: None })
-}
-
-/// The limits of the user, where there can be any of ours.
-async fn quotas(
-    connection: &Connection,
-    subject: &Subject,
-    claim: Option<&AccessClaim>,
-) -> Result<Option<Quota>, Halt> {
-    let terms = &connection.terms;
-    let had = |claim: &AccessClaim| {
-        claim.spec.quotas.is_some() || claim.status.as_ref().is_some_and(|status| status.quotas.is_some())
-    };
-    if !terms.quotas_shown && !terms.quotas.asks() && !claim.is_some_and(had) {
-        return Ok(None);
-    }
-    Ok(Some(connection.batcher.describe_quota(subject.username.clone()).await?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, ReplicationController};
@@ -12,6 +12,7 @@ use kube::api::{Api, ObjectMeta};
 
 use super::life::Ownership;
 use crate::api::annotations::INJECTION;
+use crate::api::names::check_object;
 use crate::api::resources::WorkloadOwner;
 use crate::intent::{self, PodMeta, contract_2017};
 use crate::runtime::kubernetes::{CallError, call};
@@ -22,12 +23,15 @@ const READ: &str = "read a workload's owner";
 /// Where an Argo Rollout notes, on the ReplicaSets that it scales, how many Pods all of them are to have.
 const OF_ROLLOUT: &str = "rollout.argoproj.io/desired-replicas";
 
-/// What became of owners.
-///
-/// # Errors
-/// The API server did not answer: nothing is known.
-pub async fn look(client: &Client, namespace: &str, owners: &[WorkloadOwner]) -> Result<Vec<Ownership>, CallError> {
-    try_join_all(owners.iter().map(|owner| one(client, namespace, owner))).await
+/// What became of owners, in their order. That nothing is told of one says nothing of the others.
+pub async fn look(client: &Client, namespace: &str, owners: &[WorkloadOwner]) -> Vec<Ownership> {
+    let looks = owners.iter().map(|owner| async move {
+        one(client, namespace, owner).await.unwrap_or_else(|error| {
+            tracing::warn!(namespace, kind = owner.kind, name = owner.name, %error, "what became of it is not known");
+            Ownership::Unknown
+        })
+    });
+    join_all(looks).await
 }
 
 fn pairs(map: Option<&BTreeMap<String, String>>) -> BTreeMap<&str, &str> {
@@ -77,6 +81,10 @@ async fn one(client: &Client, namespace: &str, owner: &WorkloadOwner) -> Result<
         Ok(if asks || replicas == 0 { Ownership::Asks } else { Ownership::Silent })
     }
     let name = &owner.name;
+    // Anybody may write the owners of a Pod. No object bears such a name, and in a path it would ask for something else, or for nothing.
+    if check_object(name).is_err() {
+        return Ok(Ownership::Gone);
+    }
     match owner.kind.as_str() {
         "Deployment" if deployment(client, namespace, name).await? => Ok(Ownership::Asks),
         "Deployment" => {
@@ -186,7 +194,7 @@ mod tests {
             let found = method == "GET" && asked == path;
             std::future::ready(if found { (200, held.clone()) } else { (404, Value::Null) })
         });
-        look(&client, "shop", &[WorkloadOwner { kind: kind.into(), name: "web".into() }]).await.unwrap()[0]
+        look(&client, "shop", &[WorkloadOwner { kind: kind.into(), name: "web".into() }]).await[0]
     }
 
     #[tokio::test]
@@ -252,9 +260,31 @@ mod tests {
     async fn of_other_kinds_nothing_is_asked_and_silence_is_no_answer() {
         let broken = answering(|_, _| std::future::ready((500, Value::Null)));
         let owner = |kind: &str| [WorkloadOwner { kind: kind.into(), name: "web".into() }];
-        assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await.unwrap(), [Ownership::Gone]);
+        assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await, [Ownership::Gone]);
         for (kind, _) in KINDS {
-            look(&broken, "shop", &owner(kind)).await.unwrap_err();
+            assert_eq!(look(&broken, "shop", &owner(kind)).await, [Ownership::Unknown], "{kind}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_object_has_is_asked_of_nobody() {
+        let broken = answering(|_, _| std::future::ready((500, Value::Null)));
+        for name in ["a b", "a/b", "../deployments/web", "a?b", "a:b", "", "Web", "é", &"x".repeat(100_000)] {
+            for (kind, _) in KINDS {
+                let owner = [WorkloadOwner { kind: kind.into(), name: name.into() }];
+                assert_eq!(look(&broken, "shop", &owner).await, [Ownership::Gone], "{kind} {name:.20}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_looked_at_says_nothing_of_the_others() {
+        let (kind, path) = KINDS[1];
+        let client = answering(move |_, asked| {
+            let said = if asked == path { (200, object(kind, CONSUMES, 1)) } else { (403, Value::Null) };
+            std::future::ready(said)
+        });
+        let owners = ["web", "other"].map(|name| WorkloadOwner { kind: kind.into(), name: name.into() });
+        assert_eq!(look(&client, "shop", &owners).await, [Ownership::Asks, Ownership::Unknown]);
     }
 }

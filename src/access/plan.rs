@@ -13,12 +13,13 @@ use super::judgement::{Judgement, judge};
 use super::life::{Life, life};
 use super::observe::{Held, Observation, SecretView, Subject};
 use super::prefix::{Names, Prefixes, Question};
-use super::provision::{provide, revoke};
+use super::provision::{provide, revoke, take};
 use super::rights::principal;
 use super::rotation::Overlap;
 use super::step::Step;
 use super::strangers::strangers;
 use super::wishes::Wishes;
+use crate::api::names::check_object;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, WorkloadOwner};
 use crate::clusters::Unusable;
@@ -27,8 +28,8 @@ use crate::kafka::admin::quotas::Quota;
 
 /// How often an access is looked at whose end waits for Pods that carry its label.
 const LABEL_LOOK: Duration = Duration::from_secs(30);
-/// How soon an access is looked at again that asks for a group of which Kafka did not tell whether it is there.
-const GROUP_LOOK: Duration = Duration::from_secs(10);
+/// How soon an access is looked at again that asks for a topic or a group of which Kafka did not tell whether it is there.
+const UNKNOWN_LOOK: Duration = Duration::from_secs(10);
 
 /// The decision about one access.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -111,6 +112,14 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
             plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
         }
         Life::Wanted => {}
+        // Nothing ends by what is not known, and what was noted stays.
+        Life::Unknown => {
+            plan.idle_since = before.and_then(|status| status.idle_since.clone());
+            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
+        }
+        Life::Ended if held.unseen.is_some() => {
+            plan.idle_since = before.and_then(|status| status.idle_since.clone());
+        }
         Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
         // Whatever they are, they may have its Secret: the end would be given up at the last look.
         Life::Ended if !seen.labelled.is_empty() => {
@@ -135,16 +144,20 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     let ids = prefixes(Names::Ids(&subject.workload), held.id_rival.as_deref());
     let judged = judge(seen, subject, &asked, (connection, groups), held, &mut plan.steps);
     let judgement = Judgement { ids, ..judged };
-    if held.groups.values().any(|group| group.unknown.is_some()) {
-        plan.next = plan.next.into_iter().chain([GROUP_LOOK]).min();
+    let mut unknown =
+        held.groups.values().map(|group| &group.unknown).chain(held.topics.values().map(|topic| &topic.unknown));
+    if unknown.any(Option::is_some) {
+        plan.next = plan.next.into_iter().chain([UNKNOWN_LOOK]).min();
     }
     let published = held.secret.password().is_some();
-    plan.obstacle = obstacle(&judgement.refused, held, &asked, subject);
+    plan.obstacle = held.unseen.clone().or_else(|| obstacle(&judgement.refused, held, &asked, subject));
     if !seen.opted_in && !published && plan.obstacle.is_none() {
         let message = format!("namespace {} is not opted in", seen.key.0);
         plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
     }
-    if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
+    if held.unseen.is_some() {
+        take(seen, subject, &judgement, connection, held, &mut plan);
+    } else if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
         provide(seen, subject, &judgement, &asked, connection, held, &mut plan);
     } else {
         // Nothing is handed out; what is not given any more is taken all the same.
@@ -230,7 +243,9 @@ fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
 fn owners(seen: &Observation, members: &[&Ask]) -> Vec<WorkloadOwner> {
     if members.is_empty() {
         let last = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-        return last.map_or_else(Vec::new, |status| status.owners.clone());
+        // No object has another name: such an owner is nobody, and would be asked about for ever.
+        let last = last.into_iter().flat_map(|status| &status.owners);
+        return last.filter(|owner| check_object(&owner.name).is_ok()).cloned().collect();
     }
     let owners: BTreeSet<_> = members.iter().filter_map(|ask| ask.by.owner()).collect();
     owners.into_iter().collect()

@@ -158,6 +158,27 @@ pub(super) fn revoke(seen: &Observation, subject: &Subject, judgement: &Judgemen
     change(seen, extra.into_iter().collect(), plan);
 }
 
+/// Plans what can be done where something was not seen, which may be anything: what is known to be lost is taken, and nothing else is done.
+pub(super) fn take(
+    seen: &Observation,
+    subject: &Subject,
+    judgement: &Judgement,
+    connection: &Connection,
+    held: &Held,
+    plan: &mut Plan,
+) {
+    plan.steps.clear();
+    let recorded = seen.claim.as_ref().and_then(|claim| claim.status.as_ref()?.rules.clone());
+    let wanted = wanted(subject, judgement);
+    // What is more than that was added by somebody else, and is to be left.
+    let left = connection.terms.drift == Policy::Report && recorded.as_ref() == Some(&fingerprint(&wanted));
+    let extra = extra(&wanted, held).filter(|_| !left);
+    change(seen, extra.into_iter().collect(), plan);
+    if plan.steps.is_empty() {
+        plan.rules = recorded;
+    }
+}
+
 /// What is held and not wanted. A rule that denies is somebody's emergency brake, and stays.
 fn extra(wanted: &BTreeSet<AclBinding>, held: &Held) -> Option<Step> {
     let extra = held.rules.difference(wanted).filter(|rule| rule.permission == Permission::Allow);
@@ -243,6 +264,12 @@ fn rotate(
     if decision.renew.is_some_and(|(slot, _)| slot == active) && proof_to_come {
         decision.renew = None;
         decision.overlap = rotation::overlap(&facts);
+    }
+    // That nobody has one that works no more is said once, and was not seen.
+    if held.unread && decision.renew.is_none() && decision.overlap.is_none() {
+        let by = "Pods that could not be looked at".to_owned();
+        decision.overlap = Some(Overlap { by, works: false, overdue: false, settled: false });
+        decision.next = Some(decision.next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN)));
     }
     decision
 }

@@ -1,5 +1,7 @@
 //! Looks for the Pods that read a Secret, ours or hand-made. I/O; decides nothing.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -9,6 +11,7 @@ use kube::api::{Api, ListParams};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::rotation::Reader;
 use crate::runtime::kubernetes::CallError;
@@ -17,25 +20,56 @@ use crate::runtime::pages;
 const CALL: Duration = Duration::from_secs(10);
 /// Pods on a page, which may be of a megabyte each.
 const PAGE: u32 = 20;
-/// Lists that are read at the same time, for the same reason.
-static LISTS: Semaphore = Semaphore::const_new(4);
+/// Pages that are read at the same time, for the same reason.
+static PAGES: Semaphore = Semaphore::const_new(4);
+/// The namespaces whose Pods are listed.
+static LANES: LazyLock<Mutex<HashMap<String, Weak<Semaphore>>>> = LazyLock::new(Mutex::default);
+/// For how long they are, the wait for others included.
+const LIMIT: Duration = Duration::from_secs(6);
+const READ: &str = "look for Pods that read the Secret";
 /// The condition by which the kubelet says that a Pod's sandbox stands (Kubernetes' KEP-3085).
 const STANDS: &str = "PodReadyToStartContainers";
 
-/// The Pods of a namespace that have not ended and read one of some Secrets.
+/// A Pod that reads one of some Secrets.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The Pod.
+    pub reader: Reader,
+    /// Those of the Secrets that it reads.
+    pub reads: BTreeSet<String>,
+}
+
+/// The Pods of a namespace that have not ended and read one of some Secrets. Anybody may make so many Pods, and so large ones, that the list
+/// is long: nobody waits for it longer than a while, for what is to be taken comes after it.
 ///
 /// # Errors
-/// The API server did not answer: nothing is known.
-pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Reader>, CallError> {
+/// The API server did not answer in time: nothing is known.
+pub async fn of(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Found>, CallError> {
+    let overdue = |_| Err(CallError::Overdue { what: READ, limit: LIMIT });
+    timeout(LIMIT, all(client, namespace, secrets)).await.unwrap_or_else(overdue)
+}
+
+async fn all(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<Found>, CallError> {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let params = ListParams::default().limit(PAGE).fields("status.phase!=Succeeded,status.phase!=Failed");
-    let mut readers = Vec::new();
-    let _turn = LISTS.acquire().await;
-    pages::each(&api, CALL, "look for Pods that read the Secret", params, |pod: Listed| {
-        readers.extend(reader(pod, secrets));
-    })
-    .await?;
-    Ok(readers)
+    let lane = lane(namespace);
+    let _alone = lane.acquire().await;
+    let mut found = Vec::new();
+    let take = |pod: Listed| found.extend(reader(pod, secrets));
+    pages::each_in_turn(&api, CALL, READ, params, Some(&PAGES), take).await?;
+    Ok(found)
+}
+
+/// Where the lists of a namespace wait for each other: many at once would have all turns.
+fn lane(namespace: &str) -> Arc<Semaphore> {
+    let mut lanes = LANES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(lane) = lanes.get(namespace).and_then(Weak::upgrade) {
+        return lane;
+    }
+    lanes.retain(|_, lane| lane.strong_count() > 0);
+    let lane = Arc::new(Semaphore::new(1));
+    lanes.insert(namespace.to_owned(), Arc::downgrade(&lane));
+    lane
 }
 
 /// What is read of a Pod: which Secrets it names, and how far it has come. Anybody may put a megabyte of arguments and variables into one.
@@ -146,10 +180,12 @@ struct ContainerState {
     terminated: Option<IgnoredAny>,
 }
 
-fn reader(pod: Listed, secrets: &[&str]) -> Option<Reader> {
+fn reader(pod: Listed, secrets: &[&str]) -> Option<Found> {
     let created = pod.metadata.creation_timestamp?.0;
-    let reads_one = secrets.iter().any(|secret| reads(&pod.spec, secret));
-    reads_one.then(|| Reader { name: pod.metadata.name, created, started: has_started(&pod.status) })
+    let reads: BTreeSet<String> =
+        secrets.iter().filter(|secret| reads(&pod.spec, secret)).map(|secret| (*secret).to_owned()).collect();
+    let reader = Reader { name: pod.metadata.name, created, started: has_started(&pod.status) };
+    (!reads.is_empty()).then_some(Found { reader, reads })
 }
 
 /// Whether a Pod's sandbox stands, which comes after its volumes, or one of its containers has run.
@@ -190,7 +226,12 @@ fn reads_by_variable(container: &Container, is_it: impl Fn(&Named) -> bool) -> b
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+    use serde_json::json;
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::runtime::kubernetes::answering;
 
     fn spec(yaml: &str) -> Spec {
         serde_saphyr::from_str(yaml).unwrap()
@@ -247,9 +288,9 @@ mod tests {
     #[test]
     fn what_else_is_in_a_pod_is_not_held() {
         let junk = "x".repeat(300_000);
-        let variable = serde_json::json!({"name": junk, "value": junk});
-        let key = serde_json::json!({"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "password"}}});
-        let pod = serde_json::json!({
+        let variable = json!({"name": junk, "value": junk});
+        let key = json!({"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "password"}}});
+        let pod = json!({
             "metadata": {"name": "web", "creationTimestamp": "2026-11-30T09:00:00Z", "annotations": {"junk": junk}},
             "spec": {"containers": [{"name": "c", "args": [junk], "env": [variable, key]}], "volumes": null},
             "status": {"phase": "Pending", "message": junk},
@@ -257,8 +298,37 @@ mod tests {
         let listed: Listed = serde_json::from_str(&pod.to_string()).unwrap();
         let held = format!("{listed:?}");
         assert!(held.len() < 1000, "{} characters", held.len());
-        let found = reader(listed.clone(), &["other", "s"]).unwrap();
-        assert_eq!((found.name.as_str(), found.started), ("web", false));
-        assert_eq!(reader(listed, &["other"]), None);
+        let Found { reader: found, reads } = reader(listed.clone(), &["other", "s"]).unwrap();
+        assert_eq!((found.name.as_str(), found.started, reads), ("web", false, ["s".to_owned()].into()));
+        assert!(reader(listed, &["other"]).is_none());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_list_without_an_end_is_waited_for_a_while_and_keeps_no_other_namespace_waiting() {
+        let client = answering(|_, path: String| async move {
+            let endless = path.contains("crowded");
+            if endless {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            let pod = json!({
+                "metadata": {"name": "web", "creationTimestamp": "2026-11-30T09:00:00Z"},
+                "spec": {"containers": [], "volumes": [{"name": "v", "secret": {"secretName": "s"}}]},
+            });
+            let metadata = json!({"continue": if endless { "more" } else { "" }});
+            (200, json!({"metadata": metadata, "items": [pod]}))
+        });
+        let began = Instant::now();
+        let crowded = join_all((0..20).map(|_| of(&client, "crowded", &["s"])));
+        let quiet = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let found = of(&client, "quiet", &["s"]).await.unwrap();
+            (found.len(), began.elapsed())
+        };
+        let (crowded, (found, after)) = tokio::join!(crowded, quiet);
+        assert_eq!((found, after < Duration::from_secs(1)), (1, true), "{after:?}");
+        for list in crowded {
+            assert!(matches!(list, Err(CallError::Overdue { .. })), "{list:?}");
+        }
+        assert!(began.elapsed() < LIMIT + Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(LANES.lock().unwrap().get("crowded").is_none_or(|lane| lane.strong_count() == 0));
     }
 }

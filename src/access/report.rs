@@ -59,33 +59,27 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
             status.secret_name = Some(subject.secret_name.clone());
         }
     }
-    let (reason, message) = match (&plan.obstacle, proof) {
-        (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
-        (None, _) if plan.idle_since.is_some() => (Reason::Idle, idle(plan)),
-        (None, Some(proof)) => (Reason::Ready, proven(proof)),
-        // Nothing was to be done: what was said of the last proof still holds.
-        (None, None) => {
-            (Reason::Ready, condition(&before.conditions, READY).map_or_else(String::new, |said| said.message.clone()))
-        }
-    };
-    let holds = plan.obstacle.is_none();
-    // Of the same clock as the publications that it is compared with.
-    let now = Time(context.clock.now());
-    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
-    conditions.say(READY, holds, reason, &message);
-    let held = seen.held.as_ref().ok().map(|(_, held)| held);
-    overlap(&mut conditions, looked(seen), plan);
-    let told = [
-        own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
-        own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
-    ];
-    let drifted = drifted(&before, &mut conditions, plan);
+    let (mut told, mut drifted) = ([None, None], None);
+    // Where not all was seen, what was judged is put on record; the rest was not decided, and of readiness tells whoever ends the look.
+    if !seen.held.as_ref().is_ok_and(|(_, held)| held.unseen.is_some()) {
+        // Of the same clock as the publications that it is compared with.
+        let now = Time(context.clock.now());
+        let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+        ready(&mut conditions, &before, plan, proof);
+        overlap(&mut conditions, looked(seen), plan);
+        told = [
+            own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
+            own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
+        ];
+        drifted = drift(&before, &mut conditions, plan);
+    }
     let written = write(context, claim, &before, &status).await?;
     let cluster = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
     if echo::is_all(&context.world, cluster.as_ref(), seen, applied) {
         let made = applied.claim.as_ref().and_then(version);
         made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
     }
+    let held = seen.held.as_ref().ok().map(|(_, held)| held);
     let about = claim.object_ref(&());
     if let Some((reason, message)) = held.and_then(|held| rotated(held, plan)) {
         context.events.tell(&about, ACTION, reason, message).await;
@@ -98,6 +92,20 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
     }
     Ok(())
+}
+
+/// Says whether the access works.
+fn ready(conditions: &mut Conditions<'_>, before: &AccessClaimStatus, plan: &Plan, proof: Option<&Proof>) {
+    let (reason, message) = match (&plan.obstacle, proof) {
+        (Some(obstacle), _) => (obstacle.reason, obstacle.message.clone()),
+        (None, _) if plan.idle_since.is_some() => (Reason::Idle, idle(plan)),
+        (None, Some(proof)) => (Reason::Ready, proven(proof)),
+        // Nothing was to be done: what was said of the last proof still holds.
+        (None, None) => {
+            (Reason::Ready, condition(&before.conditions, READY).map_or_else(String::new, |said| said.message.clone()))
+        }
+    };
+    conditions.say(READY, plan.obstacle.is_none(), reason, &message);
 }
 
 fn idle(plan: &Plan) -> String {
@@ -180,7 +188,7 @@ fn own_names(
 }
 
 /// Says what somebody else changed in Kafka: a condition where it is left so, and an Event where it is new; returns the latter's words.
-fn drifted(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
+fn drift(before: &AccessClaimStatus, conditions: &mut Conditions<'_>, plan: &Plan) -> Option<String> {
     let message = plan.drift.message();
     let said = condition(&before.conditions, DRIFTED).filter(|said| said.status == "True");
     if let Some(message) = message.as_ref().filter(|_| plan.drift.reported) {

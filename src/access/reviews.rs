@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 
 use super::asks::Asker;
 use super::verdicts::{Asked, Verdict, Verdicts};
@@ -22,6 +23,9 @@ use crate::watch::AccessKey;
 const CALL: Duration = Duration::from_secs(5);
 /// How many questions of one access are under way at once. Whoever asks for a hundred topics of others must not have all calls.
 const AT_ONCE: usize = 4;
+/// For how long service accounts are looked at, and then questions asked. What is not known by then changes nothing, and the look goes on.
+const ACCOUNTS: Duration = Duration::from_secs(4);
+const QUESTIONS: Duration = Duration::from_secs(4);
 /// The account of Pods that name none.
 const DEFAULT_ACCOUNT: &str = "default";
 
@@ -32,32 +36,46 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// The service accounts of Pods, or of those that a Deployment makes: one look a template. Who is gone has none.
-    ///
-    /// # Errors
-    /// The API server did not answer.
-    pub async fn of(&self, client: &Client, key: &AccessKey, askers: &[&Asker]) -> Result<BTreeSet<String>, CallError> {
-        let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default();
+    /// The service accounts of Pods, or of those that a Deployment makes: one look a template. Who is gone has none. With them comes why some
+    /// could not be looked at; what is learned stays known, so that the next look comes further.
+    pub async fn of(
+        &self,
+        client: &Client,
+        key: &AccessKey,
+        askers: &[&Asker],
+    ) -> (BTreeSet<String>, Option<CallError>) {
         let templates: BTreeMap<String, &Asker> = askers.iter().map(|asker| (asker.template(), *asker)).collect();
-        let looks = templates.into_iter().map(|(template, asker)| {
-            let known = before.get(&template).cloned();
-            async move {
-                let account = match known {
-                    Some(known) => Some(known),
-                    None => account(client, asker).await?,
-                };
-                Ok::<_, CallError>(account.map(|account| (template, account)))
-            }
-        });
-        let found: BTreeMap<String, String> = try_join_all(looks).await?.into_iter().flatten().collect();
-        let accounts = found.values().cloned().collect();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.is_empty() {
-            known.remove(key)
-        } else {
-            known.insert(key.clone(), found)
+        let looks =
+            templates.iter().filter(|(template, _)| !self.knows(key, template)).map(|(template, asker)| async move {
+                let account = account(client, asker).await?;
+                self.with(key, |known| known.extend(account.map(|account| (template.clone(), account))));
+                Ok::<_, CallError>(())
+            });
+        let failed = match timeout(ACCOUNTS, join_all(looks)).await {
+            Ok(looked) => looked.into_iter().find_map(Result::err),
+            Err(_) => Some(CallError::Overdue { what: "look at all service accounts", limit: ACCOUNTS }),
         };
-        Ok(accounts)
+        let accounts = self.with(key, |known| {
+            known.retain(|template, _| templates.contains_key(template));
+            known.values().cloned().collect()
+        });
+        (accounts, failed)
+    }
+
+    fn knows(&self, key: &AccessKey, template: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).is_some_and(|known| known.contains_key(template))
+    }
+
+    /// Does something with what is known of an access.
+    fn with<T>(&self, key: &AccessKey, act: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let accounts = known.entry(key.clone()).or_default();
+        let done = act(accounts);
+        if accounts.is_empty() {
+            known.remove(key);
+        }
+        done
     }
 
     /// Forgets an access that has ended.
@@ -103,16 +121,25 @@ pub struct Reviewer<'r> {
     verdicts: &'r Verdicts,
     namespace: &'r str,
     accounts: &'r BTreeSet<String>,
+    /// Why there may be more accounts: what these may not do is not refused then.
+    untold: Option<String>,
+    until: Instant,
     turns: Semaphore,
     /// Why one question had no answer: the others would wait as long for theirs, and the look has other things to do.
     hangs: OnceLock<String>,
 }
 
 impl<'r> Reviewer<'r> {
-    /// For the service accounts of a namespace.
+    /// For the service accounts of a namespace, and why some of them are not known.
     #[must_use]
-    pub fn new(client: &'r Client, verdicts: &'r Verdicts, namespace: &'r str, accounts: &'r BTreeSet<String>) -> Self {
-        Self { client, verdicts, namespace, accounts, turns: Semaphore::new(AT_ONCE), hangs: OnceLock::new() }
+    pub fn new(
+        client: &'r Client,
+        verdicts: &'r Verdicts,
+        namespace: &'r str,
+        (accounts, untold): (&'r BTreeSet<String>, Option<String>),
+    ) -> Self {
+        let (until, turns, hangs) = (Instant::now() + QUESTIONS, Semaphore::new(AT_ONCE), OnceLock::new());
+        Self { client, verdicts, namespace, accounts, untold, until, turns, hangs }
     }
 
     /// Whether any of the accounts may do something with an object of another namespace.
@@ -125,7 +152,10 @@ impl<'r> Reviewer<'r> {
                 denied @ Verdict::Denied { .. } => said = said.or(Some(denied)),
             }
         }
-        said
+        match (&self.untold, said) {
+            (Some(why), None | Some(Verdict::Denied { .. })) => Some(Verdict::Unknown(why.clone())),
+            (_, said) => said,
+        }
     }
 
     async fn one(&self, account: &str, right: Right, object: Object<'_>) -> Verdict {
@@ -143,6 +173,9 @@ impl<'r> Reviewer<'r> {
         let _turn = self.turns.acquire().await.ok();
         if let Some(why) = self.hangs.get() {
             return Verdict::Unknown(why.clone());
+        }
+        if Instant::now() >= self.until {
+            return Verdict::Unknown(format!("there are too many questions for {QUESTIONS:?}"));
         }
         let said = one(self.client, self.namespace, account, right, object).await;
         if let Verdict::Unknown(why) = &said {
@@ -212,7 +245,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::annotations::ACCESS;
+    use crate::api::names::ClusterRef;
     use crate::runtime::kubernetes::answering;
+    use crate::watch::PodFacts;
+
+    fn review(allowed: bool) -> Value {
+        let (version, kind) = ("authorization.k8s.io/v1", "SubjectAccessReview");
+        json!({"apiVersion": version, "kind": kind, "spec": {}, "status": {"allowed": allowed, "reason": ""}})
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_access_has_few_questions_under_way_and_does_not_repeat_them() {
@@ -225,16 +266,14 @@ mod tests {
                 most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 under_way.fetch_sub(1, Ordering::SeqCst);
-                let status = json!({"allowed": true, "reason": ""});
-                let kind = "SubjectAccessReview";
-                (201, json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": {}, "status": status}))
+                (201, review(true))
             }
         });
         let (verdicts, accounts) = (Verdicts::default(), BTreeSet::from(["a".to_owned(), "b".to_owned()]));
         let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
         let granted = Some(Verdict::Granted { via: binding("") });
         let look = || async {
-            let reviewer = Reviewer::new(&client, &verdicts, "web", &accounts);
+            let reviewer = Reviewer::new(&client, &verdicts, "web", (&accounts, None));
             let object = |name| Object { resource: "topicclaims", namespace: "shop", name };
             let said = join_all(names.iter().map(|name| reviewer.review(Right::Consume, object(name.as_str())))).await;
             assert!(said.iter().all(|said| *said == granted), "{said:?}");
@@ -256,12 +295,87 @@ mod tests {
             async { (500, Value::Null) }
         });
         let (verdicts, accounts) = (Verdicts::default(), BTreeSet::from(["a".to_owned()]));
-        let reviewer = Reviewer::new(&client, &verdicts, "web", &accounts);
+        let reviewer = Reviewer::new(&client, &verdicts, "web", (&accounts, None));
         let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
         let object = |name| Object { resource: "topicclaims", namespace: "shop", name };
         let said = join_all(names.iter().map(|name| reviewer.review(Right::Consume, object(name.as_str())))).await;
         assert!(said.iter().all(|said| matches!(said, Some(Verdict::Unknown(_)))), "{said:?}");
         assert!(all.load(Ordering::SeqCst) <= AT_ONCE, "{all:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_are_too_many_questions_the_look_goes_on() {
+        let client = answering(|_, _| async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            (201, review(true))
+        });
+        let (verdicts, accounts) = (Verdicts::default(), BTreeSet::from(["a".to_owned()]));
+        let reviewer = Reviewer::new(&client, &verdicts, "web", (&accounts, None));
+        let names: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        let object = |name| Object { resource: "topicclaims", namespace: "shop", name };
+        let began = Instant::now();
+        let said = join_all(names.iter().map(|name| reviewer.review(Right::Consume, object(name.as_str())))).await;
+        let granted = said.iter().filter(|said| matches!(said, Some(Verdict::Granted { .. }))).count();
+        let unknown = said.iter().filter(|said| matches!(said, Some(Verdict::Unknown(_)))).count();
+        assert_eq!((granted, unknown), (160, 840), "four at once, for four seconds");
+        assert!(began.elapsed() < QUESTIONS + Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn where_an_account_is_not_known_nothing_is_refused() {
+        let untold = || Some("it is away".to_owned());
+        for (allowed, account, untold, expected) in [
+            (true, Some("a"), untold(), Some(Verdict::Granted { via: binding("") })),
+            (false, Some("a"), untold(), Some(Verdict::Unknown("it is away".to_owned()))),
+            (false, Some("a"), None, Some(Verdict::Denied { account: "a".to_owned() })),
+            (false, None, untold(), Some(Verdict::Unknown("it is away".to_owned()))),
+            (false, None, None, None),
+        ] {
+            let client = answering(move |_, _| std::future::ready((201, review(allowed))));
+            let (verdicts, accounts) = (Verdicts::default(), account.map(str::to_owned).into_iter().collect());
+            let reviewer = Reviewer::new(&client, &verdicts, "web", (&accounts, untold));
+            let object = Object { resource: "topicclaims", namespace: "shop", name: "orders" };
+            assert_eq!(reviewer.review(Right::Consume, object).await, expected, "{allowed} {account:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_learned_of_accounts_stays_known_where_one_cannot_be_looked_at() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&asked);
+        let client = answering(move |_, path: String| {
+            counts.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                if name == "web-3" {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                let metadata = json!({"name": name, "namespace": "web", "uid": name});
+                (
+                    200,
+                    json!({"metadata": metadata, "spec": {"containers": [], "serviceAccountName": format!("of-{name}")}}),
+                )
+            }
+        });
+        let install = ClusterRef { namespace: "ops".into(), name: "default".into() };
+        let askers: Vec<Asker> = (0..4)
+            .map(|number| {
+                let name = format!("web-{number}");
+                let meta = json!({"name": name, "namespace": "web", "uid": name, "labels": {ACCESS: "web"}});
+                Asker::Pod(Arc::new(PodFacts::new(&serde_json::from_value(meta).unwrap(), &install).unwrap()))
+            })
+            .collect();
+        let askers: Vec<&Asker> = askers.iter().collect();
+        let (key, accounts) = (("web".to_owned(), "web".to_owned()), Accounts::default());
+        for (look, more) in [(0, 4), (1, 1)] {
+            let before = asked.load(Ordering::SeqCst);
+            let (found, failed) = accounts.of(&client, &key, &askers).await;
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), ["of-web-0", "of-web-1", "of-web-2"], "look {look}");
+            assert!(matches!(failed, Some(CallError::Overdue { .. })), "{failed:?}");
+            assert_eq!(asked.load(Ordering::SeqCst) - before, more, "look {look}");
+        }
+        let (found, failed) = accounts.of(&client, &key, &askers[..1]).await;
+        assert_eq!((found, failed.is_none()), (["of-web-0".to_owned()].into(), true), "who is gone counts no more");
     }
 
     #[test]

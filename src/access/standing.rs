@@ -211,10 +211,8 @@ mod tests {
         TopicView {
             claims: vec![claim("shop", "orders", TopicSource::Declared)],
             exists: true,
-            on_record: Vec::new(),
-            own_namespace: None,
             verdicts: BTreeMap::from([(Right::Consume, verdict)]),
-            refused: BTreeMap::new(),
+            ..TopicView::default()
         }
     }
 
@@ -367,9 +365,9 @@ mod tests {
     fn the_books_say_nothing_of_a_topic_that_was_made_anew() {
         let id = crate::kafka::admin::topics::TopicId([7; 16]);
         let books = |id: String| vec![OnRecord { namespace: "shop".into(), topic_id: id }];
-        let view = |books| TopicView::new(vec![refused_claim("web")], Some(id), books);
+        let view = |books| TopicView::new(vec![refused_claim("web")], Ok(Some(id)), books);
         assert!(view(books(id.to_string())).owner().is_none());
         assert!(view(books("another".to_owned())).owner().is_some());
-        assert!(TopicView::new(vec![refused_claim("web")], None, books(id.to_string())).owner().is_some());
+        assert!(TopicView::new(vec![refused_claim("web")], Ok(None), books(id.to_string())).owner().is_some());
     }
 }

@@ -16,8 +16,10 @@ use crate::watch::name_of;
 pub struct TopicView {
     /// All claims on it, in every namespace.
     pub claims: Vec<Arc<TopicClaim>>,
-    /// Whether Kafka has it.
+    /// Whether Kafka has it; taken for so where it does not tell.
     pub exists: bool,
+    /// Why that cannot be told for now, where it could not.
+    pub unknown: Option<Unusable>,
     /// Whose it was, by claims that were deleted: the very topic that Kafka has, or any of that name where Kafka shows none.
     pub on_record: Vec<OnRecord>,
     /// The opted-in namespace whose own name it bears.
@@ -29,14 +31,19 @@ pub struct TopicView {
 }
 
 impl TopicView {
-    /// A topic that Kafka has under this id, or does not show; with what is on record of its name.
+    /// A topic that Kafka has under this id, or does not show, or does not tell of; with what is on record of its name.
     #[must_use]
-    pub fn new(claims: Vec<Arc<TopicClaim>>, id: Option<TopicId>, mut on_record: Vec<OnRecord>) -> Self {
-        if let Some(id) = id {
+    pub fn new(
+        claims: Vec<Arc<TopicClaim>>,
+        told: Result<Option<TopicId>, Unusable>,
+        mut on_record: Vec<OnRecord>,
+    ) -> Self {
+        if let Ok(Some(id)) = &told {
             let id = id.to_string();
             on_record.retain(|record| record.topic_id == id);
         }
-        Self { claims, exists: id.is_some(), on_record, ..Self::default() }
+        let exists = !matches!(told, Ok(None));
+        Self { claims, exists, unknown: told.err(), on_record, ..Self::default() }
     }
 
     /// The same, with what the cluster's policy says of each claim.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::names::check_object;
 use crate::api::resources::{AccessClaimSpec, Right};
 use crate::intent::Intent;
 
@@ -47,7 +48,8 @@ impl Wishes {
             groups: spec.groups.iter().cloned().collect(),
             transactions: spec.transactions,
             streams: spec.streams.iter().cloned().collect(),
-            secrets: spec.secrets.iter().cloned().collect(),
+            // What no Secret can be called is asked of nobody.
+            secrets: spec.secrets.iter().filter(|name| check_object(name).is_ok()).cloned().collect(),
         }
     }
 
@@ -105,6 +107,13 @@ impl Wishes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_no_secret_has_is_nobodys_wish() {
+        let secrets = ["mine", "a b", "a/b", "../configmaps/x", "Mine"].map(str::to_owned).to_vec();
+        let wishes = Wishes::of_claim(&AccessClaimSpec { secrets, ..AccessClaimSpec::empty() });
+        assert_eq!(wishes.secrets.into_iter().collect::<Vec<_>>(), ["mine"]);
+    }
 
     #[test]
     fn of_a_topic_only_what_is_asked_is_to_be_done() {

@@ -200,6 +200,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     let Some(cluster) = context.world.clusters.get(&(&name.0, &name.1)) else {
         context.clusters.set(id.clone(), None);
         context.clusters.words.forget(&id);
+        context.world.kafkas.forget(&id);
         (context.moved)(&id);
         return Ok(Next::Idle);
     };
@@ -211,6 +212,8 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         Err(unusable) => Err(unusable.clone()),
     };
     let seen = observed.ok();
+    // Whose things are is asked of all that lead to one Kafka, and before anybody is served through this one.
+    seen.iter().for_each(|seen| context.world.kafkas.note(&id, &seen.kafka.id));
     let again = match &verdict {
         Ok(()) => LOOK_AGAIN,
         Err(unusable) if unusable.reason == Reason::KafkaUnreachable => TRY_AGAIN,

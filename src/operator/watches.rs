@@ -15,7 +15,7 @@ use crate::watch::follow::{Change, Place, events, follow, follow_all, paged};
 use crate::watch::lean::{Lean, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, World, is_group, name_of, version};
+use crate::watch::{NamespaceFacts, TopicKey, World, is_group, name_of, version};
 
 /// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
 /// merely lacks.
@@ -67,7 +67,7 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                 if world.config_maps.get(&(&name.0, &name.1)).is_some() {
                     queues.config_maps.push(name.clone());
                 }
-                for group in groups {
+                for group in with_twins(world, groups) {
                     // Rivals of one topic, and those who use it, look again.
                     let rivals = world.topics.of(&group);
                     rivals.iter().map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
@@ -92,7 +92,7 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
                     }
                     Change::Echo(groups) => groups,
                 };
-                for group in groups {
+                for group in with_twins(world, groups) {
                     if !is_group(&group) {
                         queues.used.push(group);
                         continue;
@@ -106,4 +106,11 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
         ),
         follow(clusters, &place, &world.clusters, readable, |name, _| queues.clusters.push(name.clone())),
     );
+}
+
+/// Topics and groups, through all BrokerClusters that lead to their Kafka. Where one comes to lead there, what is on it is looked at, and what
+/// is on the others with its next comparison.
+fn with_twins(world: &World, groups: Vec<TopicKey>) -> Vec<TopicKey> {
+    let twins: Vec<_> = groups.iter().flat_map(|group| world.twins_of(group)).collect();
+    groups.into_iter().chain(twins).collect()
 }

@@ -7,6 +7,7 @@ use kube::Resource;
 use kube::api::{Api, ListParams};
 use kube::core::{ObjectList, ObjectMeta, Request};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::kubernetes::{CallError, call};
 
@@ -32,13 +33,32 @@ where
     K: Resource + Clone,
     T: Clone + DeserializeOwned,
 {
+    each_in_turn(api, limit, what, params, None, take).await
+}
+
+/// The same, each page in its turn: who lists much does not keep others waiting until the end of it.
+///
+/// # Errors
+/// The list is not complete.
+pub async fn each_in_turn<K, T>(
+    api: &Api<K>,
+    limit: Duration,
+    what: &'static str,
+    params: ListParams,
+    turns: Option<&Semaphore>,
+    take: impl FnMut(T),
+) -> Result<(), CallError>
+where
+    K: Resource + Clone,
+    T: Clone + DeserializeOwned,
+{
     let (client, path) = (api.clone().into_client(), api.resource_url().to_owned());
     let list = |params: ListParams| {
         let (client, request) = (client.clone(), Request::new(&path).list(&params));
         async move { client.request::<ObjectList<T>>(request.map_err(kube::Error::BuildRequest)?).await }
     };
     let size = params.limit.unwrap_or(WHOLE);
-    turn(limit, what, params.limit(size), list, take).await
+    turn(limit, what, params.limit(size), turns, list, take).await
 }
 
 /// The same with nothing but the objects' metadata.
@@ -56,13 +76,14 @@ where
     K: Clone + Debug + DeserializeOwned,
 {
     let list = |params: ListParams| async move { api.list_metadata(&params).await };
-    turn(limit, what, params.limit(PAGE), list, |object| take(object.metadata)).await
+    turn(limit, what, params.limit(PAGE), None, list, |object| take(object.metadata)).await
 }
 
 async fn turn<K, L>(
     limit: Duration,
     what: &'static str,
     mut params: ListParams,
+    turns: Option<&Semaphore>,
     list: impl Fn(ListParams) -> L,
     mut take: impl FnMut(K),
 ) -> Result<(), CallError>
@@ -71,6 +92,11 @@ where
     L: Future<Output = kube::Result<ObjectList<K>>>,
 {
     loop {
+        // It is held until the page is taken, for the sake of the room. The semaphore is never closed.
+        let _turn = match turns {
+            Some(turns) => turns.acquire().await.ok(),
+            None => None,
+        };
         let page = call(limit, what, list(params.clone())).await?;
         page.items.into_iter().for_each(&mut take);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
@@ -115,9 +141,8 @@ mod tests {
         };
         let mut names = Vec::new();
         let take = |object: ConfigMap| names.extend(object.metadata.name);
-        let error = turn(Duration::from_secs(1), "list ConfigMaps", ListParams::default().limit(7), list, take)
-            .await
-            .unwrap_err();
+        let (second, params) = (Duration::from_secs(1), ListParams::default().limit(7));
+        let error = turn(second, "list ConfigMaps", params, None, list, take).await.unwrap_err();
         assert_eq!(
             (names, asked.into_inner().unwrap()),
             (vec!["a".to_owned(), "b".to_owned()], vec![String::new(), "1".to_owned(), "2".to_owned()])

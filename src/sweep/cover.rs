@@ -2,7 +2,8 @@
 //!
 //! A name is not enough. A claim on a cluster that leads elsewhere, or that is not there, and a Pod that carries a label and asks for
 //! nothing are looked after nowhere or elsewhere: would they cover a user, its rights stayed for as long as somebody likes, whatever their
-//! lender says. What cannot be read, or may lead to this Kafka, is no such evidence.
+//! lender says. The same goes for a Pod or a Deployment whose request cannot be read: without a claim nobody looks after it. A claim that
+//! cannot be read, or may lead to this Kafka, is no such evidence.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub enum There {
 /// One who stands for an access.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stand {
-    /// Whatever it asks for cannot be read.
+    /// A claim, of which nothing can be read.
     Unreadable,
     /// It bears the name of one access and describes another: the operator works on neither.
     Nowhere {
@@ -74,7 +75,8 @@ impl Stand {
         }
     }
 
-    /// A Pod's, where no claim says where its access is; nothing where it asks for nothing, or for another access than its label says.
+    /// A Pod's, where no claim says where its access is; nothing where it asks for nothing that can be read, or for another access than its
+    /// label says. Who lives can be made unreadable, by an owner of any name.
     #[must_use]
     pub fn of_pod(pod: &PodFacts, default: impl FnOnce() -> String) -> Option<Self> {
         Self::of_request(pod.intent.as_deref()?, &pod.access_key().1, pod.names_cluster, default)
@@ -92,7 +94,7 @@ impl Stand {
         names_cluster: bool,
         default: impl FnOnce() -> String,
     ) -> Option<Self> {
-        let Ok(intent) = intent else { return Some(Self::Unreadable) };
+        let intent = intent.as_ref().ok()?;
         let cluster = || if names_cluster { intent.cluster.to_string() } else { default() };
         (intent.access_name() == access).then(|| Self::On { cluster: cluster(), user: None })
     }
@@ -255,8 +257,7 @@ mod tests {
             (json!({CONSUMES: "a"}), false, false),
             (json!({}), true, false),
             (json!({CONSUMES: "a", "kafka.admittance.dev/workload": "other"}), true, false),
-            (json!({CONSUMES: "!"}), true, true),
-            (json!({CONSUMES: "!"}), false, false),
+            (json!({CONSUMES: "!"}), true, false),
         ] {
             let world = world();
             if opted_in {
@@ -266,9 +267,24 @@ mod tests {
             world.pods.put(key(), world.pod_facts(&meta).unwrap());
             assert_eq!(asked(&world), covers, "{annotations} {opted_in}");
             world.namespaces.is_forbidden(&None);
-            let asks = world.pods.of(&key())[0].intent.is_some() && !annotations.to_string().contains("other");
+            let asks = annotations == json!({CONSUMES: "a"});
             assert_eq!(asked(&world), asks, "{annotations}: who is opted in cannot be read");
         }
+    }
+
+    #[test]
+    fn a_deployment_that_cannot_be_read_stands_for_nobody() {
+        let world = world();
+        opt_in(&world);
+        let meta = json!({
+            "namespace": "shop", "name": "web", "uid": "uid", "labels": {LABEL_2017: LABEL_2017_VALUES[0]},
+            "annotations": {"topic.kafka.nb/consumes": "!"},
+        });
+        let install = ClusterRef { namespace: "ops".into(), name: "default".into() };
+        let facts = DeploymentFacts::new(serde_json::from_value(meta).unwrap(), &install).unwrap();
+        assert_eq!((facts.access_key(), facts.intent.is_err()), (key(), true));
+        world.deployments.put(key(), facts);
+        assert!(!asked(&world), "at zero replicas it can be kept for ever");
     }
 
     #[test]

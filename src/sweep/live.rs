@@ -205,7 +205,7 @@ mod tests {
     async fn a_pod_counts_by_what_it_asks_for_in_a_namespace_that_is_opted_in() {
         for (annotations, namespaces, expected) in [
             (json!({CONSUMES: "a"}), shop(), false),
-            (json!({CONSUMES: "!"}), shop(), false),
+            (json!({CONSUMES: "!"}), shop(), true),
             (json!({CONSUMES: "a"}), none(), true),
             (json!({}), shop(), true),
             (json!({CONSUMES: "a", CLUSTER: "nowhere/none"}), shop(), true),
@@ -214,6 +214,19 @@ mod tests {
             assert_eq!(is_missing([none(), pods, namespaces]).await.unwrap(), expected, "{annotations}");
         }
         assert!(is_missing([none(), none(), None]).await.unwrap(), "nobody asks, and nothing else is to be known");
+    }
+
+    #[tokio::test]
+    async fn who_is_made_unreadable_covers_nobody_without_a_claim() {
+        let mut meta = pod(&json!({CONSUMES: "a"}));
+        // A living Pod can be given an owner of a name that no workload has.
+        meta["ownerReferences"] = json!([{
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "name": "a:b", "uid": "u", "controller": true,
+        }]);
+        let pods = || list(&json!({"metadata": meta}));
+        assert!(is_missing([none(), pods(), shop()]).await.unwrap());
+        let claimed = list(&claim("ops/default", None));
+        assert!(!is_missing([claimed, pods(), shop()]).await.unwrap(), "a claim is looked after, and judged");
     }
 
     #[tokio::test]

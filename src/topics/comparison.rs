@@ -83,7 +83,7 @@ async fn compare(
 
 /// Whether something is to be done, or to be said, that was not said.
 fn differs(context: &Context, claim: &Arc<TopicClaim>, connection: &Connection, found: Option<Found>) -> bool {
-    let mut seen = with(context, Arc::clone(claim), Ok((connection.terms.topics.clone(), found)), Look::First);
+    let mut seen = with(&context.world, Arc::clone(claim), Ok((connection.terms.topics.clone(), found)), Look::First);
     seen.admitted = is_admitted(context, connection, claim);
     plan(&seen)
         .is_some_and(|plan| !plan.steps.is_empty() || claim.status.as_ref() != Some(&status(claim, &plan.verdict)))

@@ -284,7 +284,7 @@ async fn follow_users(context: Context, used: Queue<TopicKey>, queue: Queue<Name
         async move {
             tokio::time::sleep(BURST).await;
             let users = users::Users::of(&context.world, &key);
-            for claim in context.world.topics.of(&key) {
+            for claim in context.world.claims_on(&key) {
                 let made = claim.status.as_ref().filter(|status| status.topic_id.is_some());
                 if made.is_some_and(|status| users.are_news(status)) {
                     queue.push(name_of(&*claim));

@@ -15,6 +15,7 @@ use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::error::Error;
 use crate::ownership::{OnRecord, owner};
+use crate::watch::World;
 
 /// Everything that a decision needs.
 #[derive(Debug)]
@@ -68,16 +69,16 @@ pub enum Look {
 /// What is known without Kafka; the topic as `kafka` says, by such a look.
 #[must_use]
 pub fn with(
-    context: &Context,
+    world: &World,
     claim: Arc<TopicClaim>,
     kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
     look: Look,
 ) -> Observation {
     let key = (claim.spec.cluster.clone(), claim.spec.topic_name.clone());
-    let claims = context.world.topics.of(&key);
-    let on_record = that_stand(context.world.on_record(&key), &kafka, look);
-    let users = Users::of(&context.world, &key);
-    let refused = |claim: &TopicClaim| context.world.refusal(claim).is_some();
+    let claims = world.claims_on(&key);
+    let on_record = that_stand(world.on_record(&key), &kafka, look);
+    let users = Users::of(world, &key);
+    let refused = |claim: &TopicClaim| world.refusal(claim).is_some();
     among(claim, &claims, on_record, users, kafka, refused)
 }
 
@@ -166,11 +167,11 @@ pub async fn observe(
     look: Look,
 ) -> Result<(Observation, Option<Arc<Connection>>), Halt> {
     let connection = match context.clusters.get(&claim.spec.cluster) {
-        Err(unusable) => return Ok((with(context, claim, Err(unusable), look), None)),
+        Err(unusable) => return Ok((with(&context.world, claim, Err(unusable), look), None)),
         Ok(connection) => connection,
     };
     let found = find(&connection, &claim.spec.topic_name, look).await?;
-    let mut seen = with(context, claim, Ok((connection.terms.topics.clone(), found)), look);
+    let mut seen = with(&context.world, claim, Ok((connection.terms.topics.clone(), found)), look);
     seen.admitted = is_admitted(context, &connection, &seen.claim);
     let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
     let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());

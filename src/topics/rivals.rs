@@ -70,7 +70,7 @@ fn refused_before(seen: &Observation, facts: &TopicClaimStatus) -> Option<Unusab
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::observe::among;
+    use super::super::observe::{Look, among, with};
     use super::super::plan::plan;
     use super::super::samples::{ID, claim, reason, see, topic};
     use super::super::users::Users;
@@ -78,7 +78,10 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
 
+    use crate::api::names::ClusterRef;
     use crate::api::resources::{Conditions, TopicPolicy};
+    use crate::watch::World;
+    use crate::watch::reach::Reach;
 
     #[test]
     fn who_has_the_topic_tells_of_a_few_rivals_always_in_the_same_words() {
@@ -102,6 +105,34 @@ mod tests {
         assert_eq!(told(&["c", "e", "a"]), told(&["a", "c", "e"]), "whoever came first");
         let many = told(&["e", "d", "c", "b", "a"]);
         assert_eq!(many, "the topic exists; also claimed by a/orders, b/orders, c/orders and 2 more");
+    }
+
+    #[test]
+    fn a_topic_has_one_owner_through_whichever_cluster_leads_to_its_kafka() {
+        let world = World::new(ClusterRef { namespace: "a".into(), name: "b".into() }, Reach::default());
+        for name in ["b", "twin", "other"] {
+            let cluster = json!({
+                "metadata": {"name": name, "namespace": "a"},
+                "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
+            });
+            world.clusters.put(("a".to_owned(), name.to_owned()), serde_json::from_value(cluster).unwrap());
+            world.kafkas.note(&format!("a/{name}"), if name == "other" { "two" } else { "one" });
+        }
+        world.topics.put(("shop".to_owned(), "orders".to_owned()), claim(json!({}), json!({})));
+        for (cluster, owner, expected) in [
+            ("a/twin", "u", Some(Reason::TopicOwnedElsewhere)),
+            ("a/b", "u", Some(Reason::TopicOwnedElsewhere)),
+            ("a/other", "late", None),
+        ] {
+            let mut late = claim(json!({"cluster": cluster}), Value::Null);
+            (late.metadata.uid, late.metadata.namespace) = (Some("late".into()), Some("web".into()));
+            world.topics.put(("web".to_owned(), "orders".to_owned()), late.clone());
+            let kafka = Ok((TopicPolicy::default(), None));
+            let seen = with(&world, Arc::new(late), kafka, Look::Second);
+            assert_eq!(seen.owner.metadata.uid.as_deref(), Some(owner), "{cluster}");
+            assert_eq!(seen.rivals.len(), usize::from(expected.is_some()), "{cluster}");
+            assert_eq!(plan(&seen).as_ref().and_then(reason), expected, "{cluster}");
+        }
     }
 
     #[test]

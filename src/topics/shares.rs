@@ -86,7 +86,7 @@ pub fn no_room(context: &Context, connection: &Connection, claim: &TopicClaim) -
     let has_topic = |other: &TopicClaim| {
         let key = (other.spec.cluster.clone(), other.spec.topic_name.clone());
         let refused = |claim: &TopicClaim| context.world.refusal(claim).is_some();
-        let owner = owner(&topics.of(&key), &context.world.on_record(&key), refused).cloned();
+        let owner = owner(&context.world.claims_on(&key), &context.world.on_record(&key), refused).cloned();
         owner.is_some_and(|owner| owner.metadata.uid == other.metadata.uid)
     };
     let admitted = |other: &TopicClaim| is_admitted(context, connection, other);

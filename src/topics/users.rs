@@ -22,7 +22,7 @@ impl Users {
     /// The users of a topic among the accesses that are watched.
     #[must_use]
     pub fn of(world: &World, topic: &TopicKey) -> Self {
-        Self::among(&world.accesses.of(topic), &topic.1)
+        Self::among(&world.users_of(topic), &topic.1)
     }
 
     fn among(accesses: &[Arc<AccessClaim>], topic: &str) -> Self {

@@ -9,6 +9,7 @@ pub mod lean;
 pub mod pods;
 pub mod reach;
 pub mod table;
+mod twins;
 pub mod unnamed;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ pub use deployments::DeploymentFacts;
 pub use pods::{Maker, PodFacts};
 use reach::{Reach, Scope};
 pub use table::{Table, cluster_id, name_of};
+use twins::Kafkas;
 pub use unnamed::Unnamed;
 
 use crate::api::names::ClusterRef;
@@ -83,6 +85,8 @@ pub struct World {
     pub departed: Departed,
     /// Kafka clusters.
     pub clusters: Table<BrokerCluster, ()>,
+    /// Where they lead, as far as that was seen.
+    pub kafkas: Kafkas,
     /// Namespaces that are opted in, whether they are looked after or not.
     pub namespaces: Table<NamespaceFacts, ()>,
     /// The namespaces whose Pods, claims and clusters are looked after.
@@ -113,6 +117,7 @@ impl World {
             topics: Table::fed_by(&scopes, topics),
             departed: Departed::default(),
             clusters: Table::fed_by(&scopes, |_| Vec::new()),
+            kafkas: Kafkas::default(),
             namespaces: Table::new(|_| Vec::new()),
             reach,
             unnamed_accesses: Unnamed::default(),
@@ -152,11 +157,8 @@ impl World {
     /// Whether what names one cluster may be about the same Kafka as what names another: two BrokerClusters may lead to one.
     #[must_use]
     pub fn may_be_one_kafka(&self, cluster: &str, other: &str) -> bool {
-        let id = |name: &str| {
-            let found = self.cluster(name)?;
-            found.status.as_ref()?.kafka_cluster_id.clone()
-        };
-        cluster == other || id(cluster).zip(id(other)).is_none_or(|(one, other)| one == other)
+        let ids = || self.kafka_of(cluster).zip(self.kafka_of(other));
+        cluster == other || ids().is_none_or(|(one, other)| one == other)
     }
 
     /// Whose a topic was before its claim was deleted: by the books of all clusters that lead to the same Kafka, and of late.

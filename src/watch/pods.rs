@@ -9,11 +9,13 @@ use kube::api::ObjectMeta;
 
 use super::AccessKey;
 use crate::api::annotations::{ACCESS, CLUSTER};
-use crate::api::names::ClusterRef;
+use crate::api::names::{ClusterRef, check_object};
 use crate::api::resources::WorkloadOwner;
 use crate::intent::identity::{TEMPLATE_HASHES, derive};
 use crate::intent::{Intent, Owner, PodMeta, Problem, request};
 
+/// Bytes of what is kept of a Pod's owner; no object that there is has a longer name.
+const MAX_OWNER: usize = 1024;
 /// The label by which a `StatefulSet` or `DaemonSet` marks the Pods of one template.
 const REVISION: &str = "controller-revision-hash";
 
@@ -43,7 +45,7 @@ pub struct PodFacts {
     pub intent: Option<Arc<Result<Intent, Vec<Problem>>>>,
     /// Whether it names its cluster. Where it does not, the intent says the installation's default, and so do the names.
     pub names_cluster: bool,
-    /// What it belongs to, as far up as its labels and names tell.
+    /// What it belongs to, as far up as its labels and names tell; nothing where no object can have that name.
     pub owner: Option<WorkloadOwner>,
     /// What made it; nothing where nothing in its namespace did. Pods of one maker share it.
     pub maker: Option<Arc<Maker>>,
@@ -118,13 +120,20 @@ fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
 
 fn maker(meta: &ObjectMeta) -> Option<Maker> {
     // The mirror of a static Pod belongs to its Node, which is in no namespace.
-    let OwnerReference { api_version, kind, name, uid, .. } = controller(meta).filter(|owner| owner.kind != "Node")?;
+    let made = |owner: &&OwnerReference| owner.kind != "Node" && is_short(owner);
+    let OwnerReference { api_version, kind, name, uid, .. } = controller(meta).filter(made)?;
     let (api_version, kind) = (api_version.clone(), kind.clone());
     Some(Maker { api_version, kind, name: name.clone(), uid: uid.clone() })
 }
 
+/// Whether a reference is to something that there can be: anybody may write those of a Pod, and no rule limits their texts.
+fn is_short(owner: &OwnerReference) -> bool {
+    let OwnerReference { api_version, kind, name, uid, .. } = owner;
+    [api_version, kind, name, uid].iter().map(|text| text.len()).sum::<usize>() <= MAX_OWNER
+}
+
 fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
-    let owner = pod.owner?;
+    let owner = pod.owner.filter(|owner| owner.kind.len() <= MAX_OWNER)?;
     let name = derive(pod)?.name;
     let kind = match owner.kind {
         // Nobody but its controller tells what an Argo Rollout is; its ReplicaSet is read as any other.
@@ -133,7 +142,8 @@ fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
         kind => kind,
     };
     let name = if matches!(kind, "ReplicaSet" | "ReplicationController") { owner.name } else { name };
-    Some(WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
+    let is_name = check_object(name).is_ok();
+    is_name.then(|| WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
 }
 
 /// Whether what the name of the ReplicaSet has beyond the workload's is an Argo Rollout's hash, and not a Deployment's.
@@ -150,7 +160,9 @@ fn template(pod: &PodMeta<'_>, uid: &str) -> String {
     let hash = hashes.find_map(|label| pod.labels.get(label)).copied().unwrap_or_default();
     match pod.owner {
         // A Job's template never changes.
-        Some(Owner { kind, name }) if !hash.is_empty() || kind == "Job" => format!("{kind}/{name}/{hash}"),
+        Some(Owner { kind, name }) if (!hash.is_empty() || kind == "Job") && kind.len() + name.len() <= MAX_OWNER => {
+            format!("{kind}/{name}/{hash}")
+        }
         _ => uid.to_owned(),
     }
 }
@@ -160,7 +172,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::annotations::CONSUMES;
+    use crate::api::annotations::{CONSUMES, WORKLOAD};
 
     fn pod(number: usize, hash: &str, consumes: &str) -> PodFacts {
         let meta = json!({
@@ -196,13 +208,16 @@ mod tests {
 
     #[test]
     fn an_owner_is_what_can_be_looked_up() {
-        let owner = |kind: &str, name: &str, label: &str, hash: &str| {
+        let owner_of = |kind: &str, name: &str, label: &str, hash: &str| {
             let owner = json!({"apiVersion": "v1", "kind": kind, "name": name, "uid": "u", "controller": true});
             let meta = json!({
                 "name": "pod", "namespace": "shop", "uid": "uid",
                 "labels": {ACCESS: "web", label: hash}, "annotations": {CONSUMES: "orders"}, "ownerReferences": [owner],
             });
-            let owner = facts(&serde_json::from_value(meta).unwrap()).owner.unwrap();
+            facts(&serde_json::from_value(meta).unwrap()).owner
+        };
+        let owner = |kind: &str, name: &str, label: &str, hash: &str| {
+            let owner = owner_of(kind, name, label, hash).unwrap();
             format!("{} {}", owner.kind, owner.name)
         };
         let [deployments, rollouts] = TEMPLATE_HASHES;
@@ -213,6 +228,9 @@ mod tests {
         assert_eq!(owner("Job", "web-once", "job-name", "web-once"), "Job web-once");
         assert_eq!(owner("StatefulSet", "web", REVISION, "web-5"), "StatefulSet web");
         assert_eq!(owner("FlinkDeployment", "web", "app", "web"), "FlinkDeployment web");
+        for name in ["a b", "a/b", "../deployments/web", "a:b", "Web"] {
+            assert_eq!(owner_of("StatefulSet", name, REVISION, "web-5"), None, "no object is called {name}");
+        }
     }
 
     #[test]
@@ -239,6 +257,16 @@ mod tests {
             "name": "web", "namespace": "shop", "uid": "uid", "labels": {ACCESS: "web"},
             "annotations": {CONSUMES: junk, "kafka.admittance.dev/junk": junk, "junk": junk},
         });
+        let mut owned = meta.clone();
+        let owner =
+            |kind: &str| json!([{"apiVersion": junk, "kind": kind, "name": junk, "uid": junk, "controller": true}]);
+        for kind in ["StatefulSet", "Job", junk.as_str()] {
+            owned["labels"][REVISION] = json!("web-5");
+            owned["ownerReferences"] = owner(kind);
+            owned["annotations"] = json!({CONSUMES: "orders", WORKLOAD: "web"});
+            let text = format!("{:?}", facts(&serde_json::from_value(owned.clone()).unwrap()));
+            assert!(text.contains("orders") && text.len() < 2_000, "{} characters", text.len());
+        }
         let text = format!("{:?}", facts(&serde_json::from_value(meta).unwrap()));
         assert!(text.contains("UnknownAnnotation") && text.len() < 2_000, "{} characters", text.len());
     }

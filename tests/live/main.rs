@@ -10,6 +10,7 @@ mod admission;
 mod alive;
 mod attacks;
 mod bed;
+mod borrowers;
 mod chart;
 mod cli;
 mod clients;

@@ -30,6 +30,19 @@ async fn a_new_access_is_looked_at_once_more_where_anything_moved_meanwhile() {
     let another = Arc::new(super::connection(&json!({})));
     assert!(!is_all(&world, Some(&another), &seen, &made), "the cluster was connected anew");
     assert!(!is_all(&world, None, &seen, &made), "the cluster went away");
+    for name in ["b", "twin"] {
+        let mut cluster = BrokerCluster::new(name, serde_json::from_value(external()).unwrap());
+        cluster.metadata.namespace = Some("a".to_owned());
+        world.clusters.put(("a".to_owned(), name.to_owned()), cluster);
+        world.kafkas.note(&format!("a/{name}"), "one");
+    }
+    assert!(all(&world), "nobody claims anything through the other way to this Kafka");
+    let mut rival = TopicClaim::clone(&topic("orders", None).claims[0]);
+    (rival.spec.cluster, rival.metadata.namespace) = ("a/twin".to_owned(), Some("shop".to_owned()));
+    world.topics.put(("shop".to_owned(), "orders".to_owned()), rival);
+    assert!(!all(&world), "somebody has come through it");
+    world.topics.remove(&("shop".to_owned(), "orders".to_owned()));
+    assert!(all(&world));
     put("orders", Some(Reason::TopicMissing));
     assert!(!all(&world), "a topic has changed");
 }

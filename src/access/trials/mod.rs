@@ -6,6 +6,7 @@ mod life;
 mod passwords;
 mod policy;
 mod rights;
+mod unseen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{
     AccessClaim, AccessClaimStatus, AccessSource, BrokerCluster, Conditions, READY, Right, SaslMechanism, TopicClaim,
-    TopicClaimSpec, TopicClaimStatus, TopicSource,
+    TopicClaimSpec, TopicClaimStatus, TopicSource, WorkloadOwner,
 };
 use crate::api::secret::Secret;
 use crate::clusters::claim::Claim;
@@ -60,10 +61,14 @@ fn reader(created: i64, started: bool) -> Reader {
     Reader { name: format!("pod-{created}"), created: at(created), started }
 }
 
+/// What leads to a Kafka.
+fn external() -> Value {
+    json!({"external": {"bootstrapServers": "kafka:9092", "insecure": true, "adminSecret": {"name": "admin"}}})
+}
+
 /// A cluster that nobody is to ask anything.
 fn connection(policy: &Value) -> Connection {
-    let mut spec =
-        json!({"external": {"bootstrapServers": "kafka:9092", "insecure": true, "adminSecret": {"name": "admin"}}});
+    let mut spec = external();
     let parts = spec.as_object_mut().unwrap();
     parts.extend(policy.as_object().unwrap().clone());
     let mut cluster = BrokerCluster::new("b", serde_json::from_value(spec).unwrap());

@@ -187,7 +187,7 @@ fn held(
             let claims = world.iter().filter(of_it).cloned().collect();
             let id = view.topics.get(name).map(|topic| topic.id);
             let own_namespace = own_namespace(name, exists).map(str::to_owned);
-            let topic = TopicView::new(claims, id, on_record(Some(&view.resource), name));
+            let topic = TopicView::new(claims, Ok(id), on_record(Some(&view.resource), name));
             TopicView { own_namespace, ..topic.judged(|claim| refusal_by(view, seen, claim)) }
         });
         if let Some(owner) = view.owner().cloned().filter(|owner| owner.metadata.namespace.as_ref() != Some(namespace))

@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::api::annotations::CONSUMES;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     const KINDS: [(&str, &str); 7] = [
         ("Deployment", "/apis/apps/v1/namespaces/shop/deployments/web"),
@@ -182,8 +182,8 @@ mod tests {
 
     /// What is said of an owner on record, by an API server that has one object.
     async fn looked(kind: &str, path: &'static str, held: Value) -> Ownership {
-        let client = answering(move |method, asked| {
-            let found = method == "GET" && asked == path;
+        let client = answering(move |asked| {
+            let found = asked.method == "GET" && asked.path == path;
             std::future::ready(if found { (200, held.clone()) } else { (404, Value::Null) })
         });
         look(&client, "shop", &[WorkloadOwner { kind: kind.into(), name: "web".into() }]).await.unwrap()[0]
@@ -250,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_other_kinds_nothing_is_asked_and_silence_is_no_answer() {
-        let broken = answering(|_, _| std::future::ready((500, Value::Null)));
+        let broken = answering(|_| std::future::ready((500, Value::Null)));
         let owner = |kind: &str| [WorkloadOwner { kind: kind.into(), name: "web".into() }];
         assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await.unwrap(), [Ownership::Gone]);
         for (kind, _) in KINDS {

@@ -212,13 +212,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     #[tokio::test(start_paused = true)]
     async fn an_access_has_few_questions_under_way_and_does_not_repeat_them() {
         let (under_way, most, all) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let counts = (Arc::clone(&under_way), Arc::clone(&most), Arc::clone(&all));
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             let (under_way, most, all) = counts.clone();
             async move {
                 all.fetch_add(1, Ordering::SeqCst);
@@ -251,7 +251,7 @@ mod tests {
     async fn where_one_question_hangs_the_others_are_not_waited_for() {
         let all = Arc::new(AtomicUsize::new(0));
         let counts = Arc::clone(&all);
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             counts.fetch_add(1, Ordering::SeqCst);
             async { (500, Value::Null) }
         });

@@ -46,8 +46,8 @@ mod tests {
     use crate::api::reasons::Reason;
     use crate::api::resources::{Conditions, READY};
     use crate::clusters::Clusters;
-    use crate::runtime::echo::{Sent, api_server_of};
     use crate::runtime::events::Events;
+    use crate::runtime::fake_api::{Sent, api_server_of};
     use crate::watch::World;
     use crate::watch::reach::Reach;
 

@@ -99,8 +99,8 @@ mod tests {
     use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessClaimStatus, Conditions, READY};
     use crate::clusters::{Clusters, Halt};
     use crate::runtime::controller::Controller;
-    use crate::runtime::echo::{Sent, api_server};
     use crate::runtime::events::{Events, REPEAT};
+    use crate::runtime::fake_api::{Sent, api_server};
     use crate::runtime::queue::Next;
     use crate::watch::reach::Reach;
     use crate::watch::{PodFacts, World};

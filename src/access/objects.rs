@@ -290,7 +290,7 @@ mod tests {
     use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
     use super::*;
-    use crate::runtime::echo::api_server;
+    use crate::runtime::fake_api::api_server;
 
     #[tokio::test]
     async fn a_publication_is_dated_by_the_api_servers_clock_and_what_is_none_is_not() {

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
     use crate::api::annotations::CONSUMES;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     const KINDS: [(&str, &str); 7] = [
         ("Deployment", "/apis/apps/v1/namespaces/shop/deployments/web"),
@@ -190,8 +190,8 @@ mod tests {
 
     /// What is said of an owner on record, by an API server that has one object.
     async fn looked(kind: &str, path: &'static str, held: Value) -> Ownership {
-        let client = answering(move |method, asked| {
-            let found = method == "GET" && asked == path;
+        let client = answering(move |asked| {
+            let found = asked.method == "GET" && asked.path == path;
             std::future::ready(if found { (200, held.clone()) } else { (404, Value::Null) })
         });
         look(&client, "shop", &[WorkloadOwner { kind: kind.into(), name: "web".into() }]).await[0]
@@ -258,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_other_kinds_nothing_is_asked_and_silence_is_no_answer() {
-        let broken = answering(|_, _| std::future::ready((500, Value::Null)));
+        let broken = answering(|_| std::future::ready((500, Value::Null)));
         let owner = |kind: &str| [WorkloadOwner { kind: kind.into(), name: "web".into() }];
         assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await, [Ownership::Gone]);
         for (kind, _) in KINDS {
@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_no_object_has_is_asked_of_nobody() {
-        let broken = answering(|_, _| std::future::ready((500, Value::Null)));
+        let broken = answering(|_| std::future::ready((500, Value::Null)));
         for name in ["a b", "a/b", "../deployments/web", "a?b", "a:b", "", "Web", "é", &"x".repeat(100_000)] {
             for (kind, _) in KINDS {
                 let owner = [WorkloadOwner { kind: kind.into(), name: name.into() }];
@@ -280,8 +280,8 @@ mod tests {
     #[tokio::test]
     async fn one_that_cannot_be_looked_at_says_nothing_of_the_others() {
         let (kind, path) = KINDS[1];
-        let client = answering(move |_, asked| {
-            let said = if asked == path { (200, object(kind, CONSUMES, 1)) } else { (403, Value::Null) };
+        let client = answering(move |asked| {
+            let said = if asked.path == path { (200, object(kind, CONSUMES, 1)) } else { (403, Value::Null) };
             std::future::ready(said)
         });
         let owners = ["web", "other"].map(|name| WorkloadOwner { kind: kind.into(), name: name.into() });

@@ -231,7 +231,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     fn spec(yaml: &str) -> Spec {
         serde_saphyr::from_str(yaml).unwrap()
@@ -304,8 +304,8 @@ mod tests {
     }
     #[tokio::test(start_paused = true)]
     async fn a_list_without_an_end_is_waited_for_a_while_and_keeps_no_other_namespace_waiting() {
-        let client = answering(|_, path: String| async move {
-            let endless = path.contains("crowded");
+        let client = answering(|asked| async move {
+            let endless = asked.path.contains("crowded");
             if endless {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

@@ -79,7 +79,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     #[tokio::test]
     async fn a_workload_is_restarted_once_well_after_a_publication_whatever_clock_somebody_else_has() {
@@ -98,8 +98,8 @@ mod tests {
         ] {
             let patched = Arc::new(AtomicBool::new(false));
             let noted = patched.clone();
-            let client = answering(move |method, _| {
-                noted.fetch_or(method == "PATCH", Ordering::Relaxed);
+            let client = answering(move |asked| {
+                noted.fetch_or(asked.method == "PATCH", Ordering::Relaxed);
                 let annotations = last.map(|last| json!({(RESTARTED): at(last).to_string()}));
                 let template = json!({"metadata": {"annotations": annotations}});
                 let spec = json!({"selector": {}, "template": template});

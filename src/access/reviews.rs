@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::api::annotations::ACCESS;
     use crate::api::names::ClusterRef;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
     use crate::watch::PodFacts;
 
     fn review(allowed: bool) -> Value {
@@ -259,7 +259,7 @@ mod tests {
     async fn an_access_has_few_questions_under_way_and_does_not_repeat_them() {
         let (under_way, most, all) = <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let counts = (Arc::clone(&under_way), Arc::clone(&most), Arc::clone(&all));
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             let (under_way, most, all) = counts.clone();
             async move {
                 all.fetch_add(1, Ordering::SeqCst);
@@ -290,7 +290,7 @@ mod tests {
     async fn where_one_question_hangs_the_others_are_not_waited_for() {
         let all = Arc::new(AtomicUsize::new(0));
         let counts = Arc::clone(&all);
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             counts.fetch_add(1, Ordering::SeqCst);
             async { (500, Value::Null) }
         });
@@ -305,7 +305,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_there_are_too_many_questions_the_look_goes_on() {
-        let client = answering(|_, _| async {
+        let client = answering(|_| async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             (201, review(true))
         });
@@ -331,7 +331,7 @@ mod tests {
             (false, None, untold(), Some(Verdict::Unknown("it is away".to_owned()))),
             (false, None, None, None),
         ] {
-            let client = answering(move |_, _| std::future::ready((201, review(allowed))));
+            let client = answering(move |_| std::future::ready((201, review(allowed))));
             let (verdicts, accounts) = (Verdicts::default(), account.map(str::to_owned).into_iter().collect());
             let reviewer = Reviewer::new(&client, &verdicts, "web", (&accounts, untold));
             let object = Object { resource: "topicclaims", namespace: "shop", name: "orders" };
@@ -343,10 +343,10 @@ mod tests {
     async fn what_is_learned_of_accounts_stays_known_where_one_cannot_be_looked_at() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counts = Arc::clone(&asked);
-        let client = answering(move |_, path: String| {
+        let client = answering(move |asked| {
             counts.fetch_add(1, Ordering::SeqCst);
             async move {
-                let name = path.rsplit('/').next().unwrap_or_default();
+                let name = asked.path.rsplit('/').next().unwrap_or_default();
                 if name == "web-3" {
                     tokio::time::sleep(Duration::from_secs(60)).await;
                 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::access;
-use crate::api::names::ClusterRef;
+use crate::api::names::{ClusterRef, check_object};
 use crate::operator::{self, LEASE, Settings, State};
 use crate::runtime::health::{self, Health};
 use crate::runtime::looks;
@@ -61,7 +61,7 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
     metrics::FAILED_LOOKS.register(&mut registry, looks::FAILED.clone());
     access::metrics::register(&mut registry);
     topics::metrics::register(&mut registry);
-    if let Some(bad) = args.namespaces.iter().find(|name| ClusterRef::parse("default", name).is_err()) {
+    if let Some(bad) = args.namespaces.iter().find(|name| check_object(name).is_err()) {
         anyhow::bail!("--namespaces: \"{bad}\" is no name of a namespace");
     }
     let reach = Reach::of(args.namespaces, &args.namespace);

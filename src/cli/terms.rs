@@ -61,7 +61,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     fn default() -> ClusterRef {
         ClusterRef { namespace: "admittance".to_owned(), name: "default".to_owned() }
@@ -70,7 +70,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_is_told_nothing_is_begun_anew() {
         let asked = Arc::new(AtomicUsize::new(0));
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             let call = asked.fetch_add(1, Ordering::Relaxed);
             async move {
                 // A list, and then a watch that is never told anything; between the first and the second, etcd is restored.

@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use crate::api::names::{ClusterRef, Scope};
     use crate::clusters::Clusters;
-    use crate::runtime::echo::{Sent, api_server_of};
     use crate::runtime::events::Events;
+    use crate::runtime::fake_api::{Sent, api_server_of};
     use crate::watch::World;
     use crate::watch::reach::Reach;
 

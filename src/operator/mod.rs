@@ -6,6 +6,8 @@ mod watches_2017;
 
 pub use state::State;
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
+use tokio::time::sleep;
 
 use crate::access;
 use crate::api::names::{ClusterRef, Scope};
@@ -22,7 +25,7 @@ use crate::clusters::{self, Clusters};
 use crate::configmaps;
 use crate::runtime::clock::Clock;
 use crate::runtime::events::Events;
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::call;
 use crate::runtime::lease::{Leadership, Lost};
 use crate::sweep;
 use crate::topics;
@@ -32,6 +35,8 @@ use crate::topics::deletion::departures::{Departure, Departures};
 /// The name of the Lease by which one replica leads, where none is given.
 pub const LEASE: &str = "admittance-operator";
 const CALL: Duration = Duration::from_secs(10);
+/// Between two tries to start.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What the operator is told at its start.
 #[derive(Debug, Clone)]
@@ -50,42 +55,44 @@ pub struct Settings {
     pub config_maps: Option<String>,
 }
 
-/// The operator ended although nobody asked it to.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// The API server could not be asked for what the start needs.
-    #[error(transparent)]
-    Start(#[from] CallError),
-    /// Another replica leads.
-    #[error(transparent)]
-    Lost(#[from] Lost),
-}
-
-/// Waits for the Lease, then works until the Lease is lost or `shutdown` completes.
+/// Waits for the API server and for the Lease, then works until the Lease is lost; ends well when `shutdown` completes.
 ///
 /// # Errors
-/// [`Stopped`]; the process should end and start anew.
+/// [`Lost`]; the process should end and start anew.
 pub async fn run(
     client: Client,
     settings: Settings,
     state: &State,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), Stopped> {
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let system = call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await?;
-    let system_uid = system.uid().unwrap_or_default();
+) -> Result<(), Lost> {
+    let mut shutdown = pin!(shutdown);
+    let system_uid = tokio::select! {
+        uid = system_uid(&client) => uid,
+        () = &mut shutdown => return Ok(()),
+    };
     let leases = Api::<Lease>::namespaced(client.clone(), &settings.namespace);
     let clock = Arc::new(Clock::default());
     let leadership = Leadership::new(leases, &settings.lease, &settings.identity, clock.clone());
-    let work = work(client, &settings, state, system_uid, clock);
-    let led = leadership.lead(async {
+    let work = async {
         state.leads.store(true, Ordering::Relaxed);
-        tokio::select! {
-            () = work => {}
-            () = shutdown => {}
+        // It watches, which has no end.
+        Box::pin(work(client, &settings, state, system_uid, clock)).await;
+        pending().await
+    };
+    leadership.lead(work, shutdown).await
+}
+
+/// The uid of `kube-system`, asked for until it is told: who ended for want of an answer would be started later and later, and come back
+/// minutes after the API server did.
+async fn system_uid(client: &Client) -> String {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    loop {
+        match call(CALL, "read the namespace kube-system", namespaces.get("kube-system")).await {
+            Ok(system) => return system.uid().unwrap_or_default(),
+            Err(error) => tracing::warn!(%error, "cannot start yet; trying again"),
         }
-    });
-    Ok(led.await?)
+        sleep(PAUSE).await;
+    }
 }
 
 async fn work(client: Client, settings: &Settings, state: &State, system_uid: String, clock: Arc<Clock>) {
@@ -182,4 +189,49 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
     };
     let of_2017 = watches_2017::watches(&client, settings, &world, &queues);
     tokio::join!(watches::watches(client.clone(), &world, &queues, deleted), of_2017, controllers);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::sync::atomic::AtomicU32;
+
+    use serde_json::{Value, json};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::runtime::fake_api::answering;
+    use crate::watch::reach::Reach;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_waits_for_the_api_server() {
+        let tries = Arc::new(AtomicU32::new(0));
+        let counted = tries.clone();
+        let client = answering(move |asked| {
+            assert_eq!(asked.path, "/api/v1/namespaces/kube-system");
+            let away = counted.fetch_add(1, Ordering::Relaxed) < 100;
+            ready(if away { (503, Value::Null) } else { (200, json!({"metadata": {"uid": "u-1"}})) })
+        });
+        let start = Instant::now();
+        assert_eq!(timeout(300 * PAUSE, system_uid(&client)).await.unwrap(), "u-1");
+        assert_eq!(tries.load(Ordering::Relaxed), 101);
+        assert!(start.elapsed() >= 100 * PAUSE, "it is let come back: {:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_api_server_ends_when_told() {
+        let client = answering(|_| ready((503, Value::Null)));
+        let default_cluster = ClusterRef { namespace: "ops".into(), name: "default".into() };
+        let state = State::new(default_cluster.clone(), Reach::default());
+        let settings = Settings {
+            namespace: "ops".into(),
+            lease: LEASE.to_owned(),
+            identity: "operator-1".into(),
+            default_cluster,
+            deployments_of_2017: false,
+            config_maps: None,
+        };
+        let end = 10 * PAUSE;
+        timeout(2 * end, run(client, settings, &state, sleep(end))).await.unwrap().unwrap();
+    }
 }

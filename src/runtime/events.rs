@@ -140,7 +140,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::runtime::echo::api_server;
+    use crate::runtime::fake_api::api_server;
 
     #[tokio::test]
     async fn other_words_with_the_same_reason_are_told_too() {

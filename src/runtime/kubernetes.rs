@@ -22,15 +22,27 @@ pub enum ClientError {
     Client(#[from] kube::Error),
 }
 
+/// For how long a connection may bring nothing. A node or a NAT that goes away closes no connection, and who awaits something of it would wait
+/// for ever. A living API server takes less: it ends what takes it a minute (`--request-timeout`), and watches are told to end earlier too.
+pub const SILENCE: Duration = Duration::from_secs(70);
+
 /// A client by the service account's token, or by the kubeconfig outside of a cluster.
 ///
-/// The client has no deadline of its own, and tries again for minutes when the API server is overloaded: callers set a limit on
-/// every call ([`call`]).
+/// It gives up a connection that is silent for [`SILENCE`]. It tries again for minutes when the API server is overloaded, and of that it has no
+/// limit: callers set one on every call ([`call`]).
 ///
 /// # Errors
 /// [`ClientError`] where there is no access, or one that cannot be used.
 pub async fn client() -> Result<Client, ClientError> {
-    Ok(Client::try_from(Config::infer().await?)?)
+    Ok(Client::try_from(impatient(Config::infer().await?))?)
+}
+
+/// A configuration by which no connection is waited for without end.
+pub(crate) fn impatient(mut config: Config) -> Config {
+    config.read_timeout = Some(SILENCE);
+    // It counts from the question, and not from the answer before on the same connection, which has one question at a time (HTTP/1.1).
+    config.reset_reader_on_write = true;
+    config
 }
 
 /// A call of the API server that failed.
@@ -121,36 +133,18 @@ pub fn merge(before: &Value, mut after: Value) -> Value {
     after
 }
 
-/// A client of an API server that answers so: by method and path, with a status and what stands in the body.
-#[cfg(test)]
-pub(crate) fn answering<A>(answer: impl Fn(String, String) -> A + Clone + Send + 'static) -> Client
-where
-    A: Future<Output = (u16, Value)> + Send + 'static,
-{
-    let service = tower::service_fn(move |request: hyper::Request<kube::client::Body>| {
-        let answer = answer(request.method().to_string(), request.uri().path().to_owned());
-        async move {
-            let (code, body) = answer.await;
-            // What is not found is known by the word, and not by the code.
-            let reason = if code == 404 { "NotFound" } else { "" };
-            let refusal = serde_json::json!({
-                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason,
-            });
-            let body = if code < 300 { body } else { refusal };
-            hyper::Response::builder().status(code).body(kube::client::Body::from(body.to_string().into_bytes()))
-        }
-    });
-    Client::new(service, "default")
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::ready;
 
     use futures::FutureExt;
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::api::{Api, ListParams};
     use serde_json::json;
+    use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
+    use crate::runtime::fake_api::{in_json, on_a_socket};
 
     #[tokio::test]
     async fn what_goes_beyond_the_calls_that_are_under_way_waits() {
@@ -159,6 +153,30 @@ mod tests {
         assert!(in_turn(&slots, ready(())).now_or_never().is_none());
         drop(held);
         assert!(in_turn(&slots, ready(())).now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_falls_silent_is_given_up() {
+        let (client, mut asked) = on_a_socket([]).await;
+        let began = Instant::now();
+        let listed = timeout(2 * SILENCE, Api::<Namespace>::all(client).list(&ListParams::default())).await.unwrap();
+        listed.unwrap_err();
+        assert!((SILENCE..SILENCE + Duration::from_secs(1)).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!(asked.try_recv().unwrap().starts_with("GET /api/v1/namespaces"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_rested_is_as_good_as_a_new_one() {
+        let late = SILENCE * 9 / 10;
+        let list = || in_json(&json!({"metadata": {}, "items": []}));
+        let (client, _asked) = on_a_socket([(Duration::ZERO, list()), (late, list()), (late, list())]).await;
+        let namespaces = Api::<Namespace>::all(client);
+        // The second question comes on the connection of the first; that of the third has had its time.
+        for rest in [Duration::ZERO, late, SILENCE * 2] {
+            sleep(rest).await;
+            let listed = timeout(SILENCE, namespaces.list(&ListParams::default())).await;
+            listed.unwrap().unwrap();
+        }
     }
 
     #[test]

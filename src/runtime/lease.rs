@@ -3,7 +3,9 @@
 //! A Lease does not fence: a leader that was paused may wake after another took over. So every write of ours is safe when it
 //! happens twice, and a leader that cannot renew in time stops.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,25 +55,39 @@ impl Leadership {
         Self { api, name: name.to_owned(), identity: identity.to_owned(), clock }
     }
 
-    /// Waits until this replica leads, then works until the work ends or the Lease is lost.
+    /// Waits until this replica leads, then works until `shutdown` completes or the Lease is lost. What has begun of the Lease is ended: one that
+    /// was taken is handed over.
     ///
     /// # Errors
     /// [`Lost`]; the process should end, so that nothing of its state outlives its leadership.
-    pub async fn lead<T>(&self, work: impl Future<Output = T>) -> Result<T, Lost> {
+    pub async fn lead(
+        &self,
+        work: impl Future<Output = Infallible>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Lost> {
+        let mut shutdown = pin!(shutdown);
         let mut observed = Observed::default();
+        let mut wait = Duration::ZERO;
         let taken = loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return Ok(()),
+                () = sleep(wait) => wait = RENEWAL,
+            }
             let began = Instant::now();
             match self.turn(&mut observed).await {
                 Ok(Turn::Ours) => break began,
                 Ok(Turn::Anothers | Turn::Past) => {}
                 Err(error) => tracing::warn!(lease = self.name, %error, "cannot look at the Lease"),
             }
-            sleep(RENEWAL).await;
         };
         tracing::info!(lease = self.name, identity = self.identity, "leading");
         let result = tokio::select! {
-            done = work => Ok(done),
+            // The end may have come while the Lease was taken: then no work begins.
+            biased;
+            () = &mut shutdown => Ok(()),
             lost = self.keep(&mut observed, taken) => Err(lost),
+            never = work => match never {},
         };
         if result.is_ok() {
             self.release().await;
@@ -224,31 +240,46 @@ impl Observed {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use k8s_openapi::jiff::SignedDuration;
-    use serde_json::json;
+    use kube::Client;
+    use serde_json::{Value, json};
+    use tokio::sync::Notify;
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::{answering, recording};
 
-    fn candidate(client: kube::Client, clock: Arc<Clock>) -> Leadership {
-        Leadership::new(Api::namespaced(client, "ops"), "it", "me", clock)
+    fn lease(version: usize, holder: Option<&str>) -> Value {
+        let (metadata, spec) =
+            (json!({"name": "it", "resourceVersion": version.to_string()}), json!({"holderIdentity": holder}));
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+    }
+
+    fn candidate(client: Client) -> Leadership {
+        Leadership::new(Api::namespaced(client, "ops"), "it", "me", Arc::default())
     }
 
     #[tokio::test]
     async fn who_leads_goes_by_the_api_servers_clock_however_wrong_the_nodes_is() {
         for skew in [-180, 0, 180] {
             let theirs = Timestamp::now() + SignedDuration::from_secs(skew);
-            let client = answering(move |_, _| {
+            let client = answering(move |_| {
                 let entry = |manager: &str, time: Timestamp| json!({"manager": manager, "operation": "Update", "time": time.to_string()});
                 let fields = [entry("kubectl", theirs + SignedDuration::from_hours(1)), entry(FIELD_MANAGER, theirs)];
                 let metadata = json!({"name": "it", "resourceVersion": "1", "managedFields": fields});
                 ready((200, json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata})))
             });
-            let clock = Arc::new(Clock::default());
-            let heard = candidate(client, clock.clone()).lead(async { clock.now() }).await.unwrap();
-            let off = heard.duration_since(theirs);
+            let replica = candidate(client);
+            let (heard, done) = (Mutex::new(None), Notify::new());
+            let work = async {
+                *heard.lock().unwrap() = Some(replica.clock.now());
+                done.notify_one();
+                pending().await
+            };
+            replica.lead(work, done.notified()).await.unwrap();
+            let off = heard.lock().unwrap().unwrap().duration_since(theirs);
             assert!((SignedDuration::ZERO..SignedDuration::from_secs(30)).contains(&off), "{skew}: {off}");
         }
     }
@@ -256,7 +287,7 @@ mod tests {
     /// How long a replica leads with an API server that takes so long for each answer, and gives none after so many turns.
     async fn led(slow: Duration, turns: usize) -> Duration {
         let asked = Arc::new(AtomicUsize::new(0));
-        let client = answering(move |_, _| {
+        let client = answering(move |_| {
             let call = asked.fetch_add(1, Ordering::Relaxed);
             async move {
                 // A turn is two calls: it reads, and it writes.
@@ -264,16 +295,11 @@ mod tests {
                     pending::<()>().await;
                 }
                 sleep(slow).await;
-                let metadata = json!({"name": "it", "resourceVersion": (call + 1).to_string()});
-                let spec = json!({"holderIdentity": "me"});
-                (
-                    200,
-                    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}),
-                )
+                (200, lease(call + 1, Some("me")))
             }
         });
         let start = Instant::now();
-        let lost = candidate(client, Arc::default()).lead(pending::<()>()).await.unwrap_err();
+        let lost = candidate(client).lead(pending(), pending()).await.unwrap_err();
         assert!(lost.to_string().contains("could not be renewed"), "{lost}");
         start.elapsed()
     }
@@ -291,6 +317,36 @@ mod tests {
             let led = led(slow, turns).await;
             assert!((end..end + second / 10).contains(&led), "{slow:?} an answer, {turns} turns: {led:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_waits_ends_when_it_is_told_and_takes_nothing_any_more() {
+        let (client, sent) = recording(|_| ready((200, lease(1, Some("other")))));
+        let end = RENEWAL * 5 / 2;
+        let start = Instant::now();
+        let led = timeout_at(start + 2 * DURATION, candidate(client).lead(pending(), sleep(end))).await;
+        led.unwrap().unwrap();
+        assert!(start.elapsed() < end + RENEWAL, "{:?}", start.elapsed());
+        let asked: Vec<_> = sent.lock().unwrap().iter().map(|(verb, _)| verb.clone()).collect();
+        assert_eq!(asked, ["GET"; 3]);
+        let (client, sent) = recording(|_| ready((200, lease(1, None))));
+        candidate(client).lead(pending(), ready(())).await.unwrap();
+        assert_eq!(sent.lock().unwrap().len(), 0, "whoever was told before it looked does not look");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_to_end_while_it_takes_the_lease_hands_it_over_and_does_no_work() {
+        let second = Duration::from_secs(1);
+        let (client, sent) = recording(move |asked| async move {
+            sleep(second).await;
+            (200, if asked.method == "PUT" { asked.body } else { lease(1, Some("me")) })
+        });
+        let work = async { panic!("the work began") };
+        candidate(client).lead(work, sleep(second * 3 / 2)).await.unwrap();
+        let sent = sent.lock().unwrap();
+        let put = sent.iter().filter(|(verb, _)| verb == "PUT");
+        let holders: Vec<_> = put.map(|(_, lease)| lease["spec"]["holderIdentity"].clone()).collect();
+        assert_eq!(holders, [json!("me"), Value::Null]);
     }
 
     fn held_by(holder: &str, renewed: i64) -> LeaseSpec {

@@ -4,9 +4,9 @@
 pub mod clock;
 pub mod controller;
 pub mod deadline;
-#[cfg(test)]
-pub(crate) mod echo;
 pub mod events;
+#[cfg(test)]
+pub(crate) mod fake_api;
 pub mod health;
 pub mod kubernetes;
 pub mod lease;

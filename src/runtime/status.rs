@@ -55,7 +55,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
-    use crate::runtime::echo::api_server;
+    use crate::runtime::fake_api::api_server;
 
     #[tokio::test]
     async fn a_status_carries_the_base_that_it_rests_on() {

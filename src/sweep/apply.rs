@@ -113,7 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
 
     #[tokio::test]
     async fn a_secret_went_with_its_namespace_and_the_right_to_read_it() {
@@ -126,9 +126,9 @@ mod tests {
             (404, 200, true),
             (200, 200, true),
         ] {
-            let client = answering(move |_, path| async move {
+            let client = answering(move |asked| async move {
                 let meta = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {}});
-                (if path.contains("/secrets/") { secrets } else { namespace }, meta)
+                (if asked.path.contains("/secrets/") { secrets } else { namespace }, meta)
             });
             let swept = secret(&client, ("shop", "app-kafka-credentials"), "app").await;
             assert_eq!(swept.is_ok(), done, "a Secret {secrets}, its namespace {namespace}: {swept:?}");

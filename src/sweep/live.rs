@@ -137,7 +137,7 @@ mod tests {
     use super::super::samples::{USER, claim, context, here, pod};
     use super::*;
     use crate::api::annotations::{CLUSTER, CONSUMES};
-    use crate::runtime::kubernetes::answering;
+    use crate::runtime::fake_api::answering;
     use crate::sweep::observe::{Holding, missing};
 
     /// What the API server lists: claims, Pods' metadata, names of opted-in namespaces; where it lists nothing, it fails.
@@ -145,8 +145,8 @@ mod tests {
 
     fn listing([claims, pods, namespaces]: Lists) -> Context {
         let clusters = json!([{"metadata": {"namespace": "ops", "name": "broken"}}]);
-        let client = answering(move |_, path| {
-            let list = match path.rsplit('/').next() {
+        let client = answering(move |asked| {
+            let list = match asked.path.rsplit('/').next() {
                 Some("accessclaims") => claims.clone(),
                 Some("pods") => pods.clone(),
                 Some("namespaces") => namespaces.clone(),

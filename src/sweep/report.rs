@@ -77,7 +77,7 @@ fn about(held: &Held) -> String {
 mod tests {
     use super::super::samples::context;
     use super::*;
-    use crate::runtime::echo::api_server_of;
+    use crate::runtime::fake_api::api_server_of;
 
     fn held(namespace: Option<&str>, count: usize, second: i64) -> Held {
         Held {

@@ -19,7 +19,7 @@ use super::metrics::Expiry;
 use super::resolver::Resolver;
 use crate::runtime::readiness::Gate;
 
-/// How often the files are read.
+/// For how long the files are not read.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// The folder.
@@ -64,12 +64,11 @@ impl Folder {
 
     /// Reads for ever: until the future is dropped. What cannot be served is said, and what was served before stays.
     pub async fn run(mut self) -> Infallible {
-        let mut tick = tokio::time::interval(PERIOD);
         loop {
-            tick.tick().await;
             if let Err(error) = self.turn().await {
                 tracing::warn!(%error, "the serving certificate cannot be read; the last good one stays");
             }
+            tokio::time::sleep(PERIOD).await;
         }
     }
 

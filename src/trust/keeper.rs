@@ -15,7 +15,7 @@ use super::store::{Kept, Store, Written};
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::readiness::Gate;
 
-/// How often the world is looked at. Renewals follow the wall clock, which goes on while a node is suspended and a timer does not.
+/// For how long the world is not looked at. Renewals follow the wall clock, which goes on while a node is suspended and a timer does not.
 const PERIOD: Duration = Duration::from_secs(10);
 /// Rounds of one turn: as many as a first start takes against a few replicas that start as well.
 const ROUNDS: usize = 8;
@@ -83,9 +83,7 @@ struct Seen {
 impl Keeper {
     /// Keeps for ever: until the future is dropped.
     pub async fn run(mut self) -> Infallible {
-        let mut tick = tokio::time::interval(PERIOD);
         loop {
-            tick.tick().await;
             let trouble = self.turn(SystemTime::now()).await.err().map(|error| error.to_string());
             // Said once, and again when it is over: the loop meets a lasting fault every few seconds.
             if trouble != self.remembered.trouble {
@@ -95,6 +93,8 @@ impl Keeper {
                 }
                 self.remembered.trouble = trouble;
             }
+            // Between turns, and not from start to start: turns that waited for the API server leave none to make up for when it is back.
+            tokio::time::sleep(PERIOD).await;
         }
     }
 

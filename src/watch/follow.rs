@@ -13,12 +13,19 @@ use serde::de::DeserializeOwned;
 use super::lean::Lean;
 use super::reach::{Scope, is_gone};
 use super::table::{Name, Table, name_of};
+use crate::runtime::kubernetes::SILENCE;
 use crate::runtime::pages::{PAGE, WHOLE};
+
+/// After so many seconds the API server ends a watch, which then goes on where it was. One that is not ended either has lost its connection, and
+/// is known by that: where nothing changes, nothing else tells the two apart.
+const WATCH: u32 = 60;
+// Else what is quiet would pass for what is lost.
+const _: () = assert!((WATCH as u64) < SILENCE.as_secs());
 
 /// A watch of metadata that lists in pages of the size of all others.
 #[must_use]
 pub fn paged() -> Config {
-    Config::default().page_size(PAGE)
+    Config::default().page_size(PAGE).timeout(WATCH)
 }
 
 /// A watch of all objects of a kind of ours, each of which may be unreadable. They come whole, and a few at a time.
@@ -26,7 +33,7 @@ pub fn events<K>(api: Api<Lean<K>>) -> impl Stream<Item = Result<Event<Lean<K>>,
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watcher(api, Config::default().page_size(WHOLE)).default_backoff()
+    watcher(api, Config::default().page_size(WHOLE).timeout(WATCH)).default_backoff()
 }
 
 /// Where a watch looks.
@@ -167,9 +174,48 @@ fn put<T: PartialEq, G: Clone + Eq + Hash>(
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
+    use std::time::Duration;
+
+    use futures::TryStreamExt;
+    use futures::future::{Either, ready, select};
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::core::{PartialObjectMeta, Status};
+    use serde_json::json;
+    use tokio::time::timeout;
 
     use super::*;
+    use crate::api::resources::BrokerCluster;
+    use crate::runtime::fake_api::{in_json, on_a_socket};
+
+    /// Follows a server that answers a list and the head of a watch, and falls silent then.
+    async fn meets_silence<S: Stream<Item = Result<(), Error>>>(watch: impl FnOnce(Client) -> S) {
+        let list = in_json(&json!({"metadata": {"resourceVersion": "7"}, "items": []}));
+        let watched = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+        let answers = [list, watched.to_owned()].map(|answer| (Duration::ZERO, answer));
+        let (client, mut asked) = on_a_socket(answers).await;
+        let asked = async {
+            let mut line = async || timeout(SILENCE + Duration::from_secs(5), asked.recv()).await.unwrap().unwrap();
+            assert!(line().await.contains("&limit="));
+            // The second is in place of the first, of which nothing came; the third in place of the second, which was never answered.
+            for _ in 0..3 {
+                let line = line().await;
+                let timeout = format!("timeoutSeconds={WATCH}");
+                assert!(["watch=true", "resourceVersion=7", &timeout].iter().all(|part| line.contains(part)), "{line}");
+            }
+        };
+        let events = watch(client).for_each(|_| ready(()));
+        assert!(matches!(select(Box::pin(asked), Box::pin(events)).await, Either::Left(_)), "a watch ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_of_which_nothing_is_heard_is_soon_begun_anew() {
+        meets_silence(|client| {
+            let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
+            watcher(namespaces, paged()).default_backoff().map_ok(|_| ())
+        })
+        .await;
+        meets_silence(|client| events(Api::<Lean<BrokerCluster>>::all(client)).map_ok(|_| ())).await;
+    }
 
     #[test]
     fn a_missing_right_is_told_by_what_it_is_about_and_how_it_is_mended() {

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -24,6 +25,10 @@ pub struct World {
     pub writes: Vec<String>,
     /// Answer everything with 500.
     pub broken: bool,
+    /// For how long it does not answer.
+    pub slow: Duration,
+    /// How often it was asked.
+    pub asked: usize,
     version: u64,
 }
 
@@ -102,6 +107,14 @@ pub fn client(world: &Arc<Mutex<World>>) -> Client {
         let world = world.clone();
         async move {
             tokio::task::yield_now().await;
+            let slow = {
+                let mut world = world.lock().unwrap();
+                world.asked += 1;
+                world.slow
+            };
+            if !slow.is_zero() {
+                tokio::time::sleep(slow).await;
+            }
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);

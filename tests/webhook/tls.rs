@@ -144,7 +144,7 @@ async fn small_answers_are_not_held_back() {
 #[tokio::test]
 async fn a_webhook_that_stops_answers_on_and_then_lets_go() {
     let ca = authority();
-    let webhook = start(&ca, Duration::from_millis(300));
+    let webhook = start(&ca, Duration::from_secs(2));
     let mut kept = http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await;
     ask!(kept, "before");
     webhook.stop.pull();

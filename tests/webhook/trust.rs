@@ -229,3 +229,25 @@ async fn pods_are_why_a_replica_is_ready() {
     other.turn(now).await.unwrap();
     assert!(readiness.missing().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_leaves_no_turns_to_make_up_for() {
+    // Longer than a call is waited for.
+    let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));
+    let world = World::installed();
+    {
+        let mut world = world.lock().unwrap();
+        (world.broken, world.slow) = (true, hour);
+    }
+    let keeper = tokio::spawn(replica(&world).0.run());
+    tokio::time::sleep(hour).await;
+    {
+        let mut world = world.lock().unwrap();
+        (world.slow, world.asked) = (Duration::ZERO, 0);
+    }
+    tokio::time::sleep(30 * second).await;
+    // A turn reads the Secret and the configuration.
+    let asked = world.lock().unwrap().asked;
+    assert!((4..=8).contains(&asked), "{asked} questions in half a minute");
+    keeper.abort();
+}

@@ -67,12 +67,12 @@ async fn a_server_that_does_not_know_the_password_is_not_believed() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_too_little_or_too_much_work_gets_none() {
+    let begun = Instant::now();
     for count in [0, 1, 4095, 65_537, u32::MAX] {
-        let begun = Instant::now();
         let error = against(Flaw::Iterations(count)).await;
         assert!(error.to_string().contains(&format!("asks for {count} iterations")), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(1));
     }
+    assert!(begun.elapsed() < Duration::from_secs(60), "the last is work for most of an hour");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use kafka_protocol::{
         CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse, DescribeAclsRequest,
         DescribeAclsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeUserScramCredentialsRequest,
         DescribeUserScramCredentialsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
-        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, TopicName,
         alter_user_scram_credentials_response::{AlterUserScramCredentialsResponse, AlterUserScramCredentialsResult},
         create_acls_response::AclCreationResult,
         create_topics_response::CreatableTopicResult,
@@ -263,13 +263,18 @@ fn answer(
         }
         ApiKey::Metadata => {
             let request = MetadataRequest::decode(&mut body, version).unwrap();
-            let names = request.topics.unwrap_or_default().into_iter().filter_map(|topic| topic.name);
+            let all = || script.topics.kept.keys().cloned().map(|name| StrBytes::from_string(name).into()).collect();
+            let asked = request.topics.map(|asked| asked.into_iter().filter_map(|topic| topic.name).collect());
+            members.extend(asked.iter().flatten().map(|name: &TopicName| name.to_string()));
+            let names: Vec<TopicName> = asked.unwrap_or_else(all);
             let mut topics: Vec<_> = names
+                .into_iter()
                 .map(|name| {
-                    members.push(name.to_string());
                     let code = script.refused.get(name.as_str()).copied().unwrap_or_default();
+                    let of_groups = group_broker::partitions(&script.groups, name.as_str());
+                    let kept = topic_broker::partitions(&script.topics, name.as_str());
                     MetadataResponseTopic::default()
-                        .with_partitions(group_broker::partitions(&script.groups, name.as_str()))
+                        .with_partitions([of_groups, kept].concat())
                         .with_name(Some(name))
                         .with_error_code(code)
                         .with_topic_authorized_operations(script.operations)

@@ -13,6 +13,7 @@ pub mod pace;
 #[cfg(test)]
 mod patience;
 pub mod plan;
+pub mod steady;
 pub mod sweep;
 pub mod throttle;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 use self::pace::Paces;
-use self::plan::{Plan, TOPICS};
+use self::plan::{Plan, TOPICS, is_uneven};
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaimStatus, condition};
 use crate::clusters::{Connection, Unusable};
@@ -128,7 +129,7 @@ impl Moves {
         topic: &Topic,
         wanted: Option<usize>,
     ) -> Result<Progress, Error> {
-        match self.look(connection, cluster, topic, wanted).await {
+        match Box::pin(self.look(connection, cluster, topic, wanted)).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
                 let waits = Unusable { reason: (&error).into(), message: error.to_string() };
                 Ok(Progress { waits: Some(waits), ..Progress::default() })
@@ -147,7 +148,7 @@ impl Moves {
         let key = (cluster.to_owned(), topic.name.clone());
         let queued = || {
             let (braked, others) = self.standing(&key);
-            let begins = !braked && is_uneven(topic, wanted);
+            let begins = !braked && is_uneven(topic, wanted, &[]);
             (begins && others >= TOPICS).then(|| {
                 let message = plan::queued(&topic.name, others);
                 Progress { waits: Some(Unusable { reason: Reason::ReplicasWait, message }), ..Progress::default() }
@@ -159,13 +160,14 @@ impl Moves {
         if let Some(queued) = queued() {
             return Ok(queued);
         }
+        let before = observe::before(&connection.admin, topic, wanted).await?;
         let turn = self.turn(cluster);
         let mut paces = turn.lock().await;
         // Others may have begun while we waited.
         if let Some(queued) = queued() {
             return Ok(queued);
         }
-        let Some(seen) = observe::observe(connection, topic, wanted, &mut paces).await? else {
+        let Some(seen) = observe::observe(connection, topic, wanted, before.as_deref(), &mut paces).await? else {
             // It was deleted, and its brake with it.
             self.forget(connection, vec![key]).await?;
             return Ok(Progress::default());
@@ -201,15 +203,10 @@ impl Moves {
     }
 }
 
-/// Whether any partition has another number of replicas than is wanted.
-fn is_uneven(topic: &Topic, wanted: Option<usize>) -> bool {
-    wanted.is_some_and(|wanted| topic.partitions.iter().any(|partition| partition.replicas.len() != wanted))
-}
-
 /// Whether nothing is to be done, and nobody has to wait for a turn to learn that. A replica that lags says nothing: with a broker that is
 /// down, one of nearly every topic does. What we had begun before a restart bears a brake, and the sweep finds that first of all.
 fn is_at_rest(braked: bool, topic: &Topic, wanted: Option<usize>) -> bool {
-    !braked && !is_uneven(topic, wanted)
+    !braked && !is_uneven(topic, wanted, &[])
 }
 
 #[cfg(test)]

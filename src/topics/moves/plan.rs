@@ -32,6 +32,8 @@ pub struct Situation {
     pub listed: Listed,
     /// What is under way on the topic.
     pub running: Vec<Reassignment>,
+    /// The partitions that are kept as is said, see [`super::steady`]: on others nothing is begun.
+    pub steady: BTreeSet<i32>,
     /// How it gets on, and how many others do.
     pub pace: Pace,
     /// The rates that brokers have now.
@@ -75,6 +77,14 @@ pub struct Plan {
     pub aside: Option<String>,
 }
 
+/// Whether any partition, but for those on which something is under way, has another number of replicas than is wanted.
+#[must_use]
+pub fn is_uneven(topic: &Topic, wanted: Option<usize>, running: &[Reassignment]) -> bool {
+    let is_running = |index| running.iter().any(|move_| move_.topic == topic.name && move_.index == index);
+    let differs = |wanted, one: &Partition| one.replicas.len() != wanted && !is_running(one.index);
+    wanted.is_some_and(|wanted| topic.partitions.iter().any(|partition| differs(wanted, partition)))
+}
+
 /// Decides about one topic.
 #[must_use]
 pub fn plan(seen: &Situation) -> Plan {
@@ -105,7 +115,7 @@ pub fn plan(seen: &Situation) -> Plan {
         waits = obstacle(seen, &needed, &foreign).map(|message| Unusable { reason: Reason::ReplicasWait, message });
     }
     let free = if waits.is_none() && cancelled.is_empty() { ROUND.saturating_sub(flying.len()) } else { 0 };
-    let begun: Vec<_> = needed.iter().take(free).collect();
+    let begun: Vec<_> = needed.iter().filter(|move_| seen.steady.contains(&move_.index)).take(free).collect();
     let mut moving = flying.len() + cancelled.len();
     if waits.is_none() {
         moving += needed.len();

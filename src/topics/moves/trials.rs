@@ -116,6 +116,24 @@ fn what_others_do_is_waited_for_and_left_alone() {
 }
 
 #[test]
+fn what_somebody_moved_is_not_undone_by_what_a_broker_shows_late() {
+    use crate::topics::moves::steady::steady;
+    // Somebody's move from 0 to 3 has ended: it is on the list no more, and this broker still shows it.
+    let mut kafka = Kafka::with(1, 2, 3);
+    kafka.partition("t0", 0).replicas = [1, 2, 3, 0].map(broker).to_vec();
+    kafka.partition("t0", 0).leader = Some(broker(1));
+    let seen = kafka.see("t0", Some(3));
+    let (replicas, adding, removing) = (seen.topic.partitions[0].replicas.clone(), vec![broker(3)], vec![broker(0)]);
+    let moved = Reassignment { topic: "t0".into(), index: 0, replicas, adding, removing };
+    let ended =
+        |before: &[Reassignment]| Situation { steady: steady(&seen.topic, before, &seen.topic), ..seen.clone() };
+    let late = plan(&ended(&[moved]));
+    assert_eq!((kinds(&late), late.moving, late.waits), (vec![], 1, None), "it is looked at again soon");
+    let own = plan(&ended(&[]));
+    assert_eq!(kinds(&own), ["begin"], "one too many, and nobody's move");
+}
+
+#[test]
 fn who_lags_may_go() {
     let mut kafka = Kafka::with(1, 1, 3);
     kafka.partition("t0", 0).in_sync = vec![broker(0), broker(2)];

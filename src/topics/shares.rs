@@ -39,7 +39,7 @@ pub async fn of(
     topic: &Topic,
 ) -> Result<Option<i64>, Halt> {
     let Some(share) = named(&claim.spec) else { return Ok(None) };
-    let disks = context.volumes.of(connection, &claim.spec.cluster).await?;
+    let disks = context.volumes.of(&connection.admin, &claim.spec.cluster).await?;
     Ok(divided(&connection.admin, share, disks, topic).await?)
 }
 
@@ -101,7 +101,7 @@ pub fn divides_anew(claim: &TopicClaim, steps: &[Step]) -> bool {
 pub async fn to_be(context: &Context, connection: &Connection, seen: &Observation) -> Result<Option<i64>, Halt> {
     let Some(share) = named(&seen.claim.spec) else { return Ok(None) };
     let Some(shape) = shape_of(seen, &connection.terms.topics) else { return Ok(None) };
-    let disks = context.volumes.of(connection, &seen.claim.spec.cluster).await?;
+    let disks = context.volumes.of(&connection.admin, &seen.claim.spec.cluster).await?;
     Ok(Some(retention(share, disks, shape, None)))
 }
 

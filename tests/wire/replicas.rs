@@ -21,7 +21,9 @@ use admittance::{
             plan::Situation,
             throttle::{Listed, Rates},
         },
+        roll::Rolls,
         shares::divided,
+        volumes::ask,
     },
 };
 use kafka_protocol::messages::ApiKey;
@@ -156,5 +158,32 @@ async fn a_share_is_not_cut_because_brokers_show_a_move_late_that_has_ended() {
         let admin = admin(&fake);
         let shown = shown(&admin).await;
         assert_eq!(divided(&admin, share, disks, &shown).await.unwrap(), Some(expected), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_keeps_nothing_and_is_down_makes_the_disks_no_smaller() {
+    let disks = |total, complete| Disks { total, complete };
+    for (version, away, case) in [
+        ((0, 1), disks(4000, false), "before 4.0 it is not listed while it is down"),
+        ((0, 2), disks(3000, true), "since 4.0 only who is gone for good is not listed"),
+    ] {
+        let fake = keeping(&[moved()], &[]).await;
+        let endpoint = fake.endpoint.clone();
+        let listed = |ids: &[i32]| {
+            let mut script = fake.script.lock().unwrap();
+            script.versions.insert(ApiKey::DescribeCluster, version);
+            script.moves.dirs = vec![("/a", 0, 1000, 400)];
+            script.cluster = ids.iter().map(|id| (*id, endpoint.clone())).collect();
+        };
+        listed(&[1, 2, 3, 4]);
+        let (admin, rolls) = (admin(&fake), Rolls::default());
+        assert_eq!(ask(&admin, &rolls, "a/b").await.unwrap(), disks(4000, true), "{case}");
+        // The first keeps nothing.
+        listed(&[2, 3, 4]);
+        assert_eq!(ask(&admin, &rolls, "a/b").await.unwrap(), away, "{case}");
+        assert_eq!(ask(&admin, &Rolls::default(), "a/b").await.unwrap(), disks(3000, true), "who never saw it");
+        listed(&[1, 2, 3, 4]);
+        assert_eq!(ask(&admin, &rolls, "a/b").await.unwrap(), disks(4000, true), "{case}");
     }
 }

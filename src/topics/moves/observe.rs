@@ -22,7 +22,7 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// Topics whose settings are asked for in one request.
 const TOPICS_A_REQUEST: usize = 500;
 
-/// What was under way on a topic [`LAG`] ago, for [`observe`]; `None` where nothing is to be begun on it. Nobody's turn has to wait for this.
+/// What was under way on a topic [`LAG`] ago, for [`observe`]; `None` where nothing is to be begun on it. No turn has to wait for this.
 ///
 /// # Errors
 /// Kafka did not answer.

@@ -187,3 +187,29 @@ async fn a_broker_that_keeps_nothing_and_is_down_makes_the_disks_no_smaller() {
         assert_eq!(ask(&admin, &rolls, "a/b").await.unwrap(), disks(4000, true), "{case}");
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_a_broker_takes_no_turn_and_asks_little() {
+    const LIST: &str = "leader.replication.throttled.replicas";
+    let all_topics = |fake: &Fake| fake.seen(ApiKey::Metadata).iter().filter(|names| names.is_empty()).count();
+    for (partition, wanted, says, case) in [
+        (kept(&[1, 2], &[1]), 3, "broker 2 lags", "a broker is down"),
+        (kept(&[1, 2], &[]), 3, "broker 1 lags", "all are"),
+        (kept(&[1, 2, 3, 4], &[1, 2, 3, 4]), 5, "4 can be used", "there are too few"),
+    ] {
+        let fake = keeping(&[partition], &[]).await;
+        let (progress, begun) = advance(&fake, wanted).await;
+        let waits = progress.waits.unwrap();
+        assert!(waits.message.contains(says) && begun.is_empty(), "{case}: {}", waits.message);
+        let asked = [ApiKey::ListPartitionReassignments, ApiKey::Metadata, ApiKey::DescribeConfigs];
+        assert_eq!(asked.map(|api| fake.seen(api).len()), [1, 1, 0], "{case}");
+    }
+    // Nor are all topics asked for where somebody else is in the way.
+    let fake = keeping(&[moved()], &[(LIST, "0:2")]).await;
+    let (progress, begun) = advance(&fake, 2).await;
+    assert!(progress.waits.unwrap().message.contains("somebody else throttles") && begun.is_empty());
+    assert_eq!(all_topics(&fake), 0);
+    let fake = keeping(&[moved()], &[]).await;
+    let (progress, begun) = advance(&fake, 2).await;
+    assert_eq!((progress.waits, begun, all_topics(&fake)), (None, vec!["orders:0".to_owned()], 1));
+}

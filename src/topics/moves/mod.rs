@@ -24,10 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use self::pace::Paces;
 use self::plan::{Plan, TOPICS, is_uneven};
+use self::steady::LAG;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaimStatus, condition};
 use crate::clusters::{Connection, Unusable};
@@ -160,7 +161,19 @@ impl Moves {
         if let Some(queued) = queued() {
             return Ok(queued);
         }
-        let before = observe::before(&connection.admin, topic, wanted).await?;
+        let mut before = None;
+        if is_uneven(topic, wanted, &[]) {
+            let glance = observe::glance(&connection.admin, &topic.name).await?;
+            if !self.standing(&key).0
+                && let Some(waits) = plan::hindrance(topic, wanted, &glance)
+            {
+                return Ok(Progress { waits: Some(waits), ..Progress::default() });
+            }
+            if is_uneven(topic, wanted, &glance.running) {
+                sleep(LAG).await;
+                before = Some(glance.running);
+            }
+        }
         let turn = self.turn(cluster);
         let mut paces = turn.lock().await;
         // Others may have begun while we waited.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::assign::Seat;
 use super::pace::Paces;
-use super::plan::{Situation, is_uneven};
-use super::steady::{LAG, steady};
+use super::plan::{Glance, Situation, Step, is_uneven, plan};
+use super::steady::steady;
 use super::throttle::{FOLLOWERS, LEADERS, RATES, Rates, rates_of, read, rounded};
 use crate::clusters::Connection;
 use crate::kafka::admin::cluster::Broker;
@@ -22,20 +22,13 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// Topics whose settings are asked for in one request.
 const TOPICS_A_REQUEST: usize = 500;
 
-/// What was under way on a topic [`LAG`] ago, for [`observe`]; `None` where nothing is to be begun on it. No turn has to wait for this.
+/// What is asked before it is a topic's turn.
 ///
 /// # Errors
 /// Kafka did not answer.
-pub async fn before(admin: &Admin, topic: &Topic, wanted: Option<usize>) -> Result<Option<Vec<Reassignment>>, Error> {
-    if !is_uneven(topic, wanted, &[]) {
-        return Ok(None);
-    }
-    let running = running(admin, &topic.name).await?;
-    if !is_uneven(topic, wanted, &running) {
-        return Ok(None);
-    }
-    sleep(LAG).await;
-    Ok(Some(running))
+pub async fn glance(admin: &Admin, topic: &str) -> Result<Glance, Error> {
+    let (running, live) = tokio::try_join!(running(admin, topic), live(admin))?;
+    Ok(Glance { running, seats: seats(live, &[]) })
 }
 
 async fn running(admin: &Admin, topic: &str) -> Result<Vec<Reassignment>, Error> {
@@ -44,8 +37,8 @@ async fn running(admin: &Admin, topic: &str) -> Result<Vec<Reassignment>, Error>
     Ok(running)
 }
 
-/// Observes one topic; `None` if it is gone, or another of its name is there. `before` is what was under way when it was seen like this.
-/// What is remembered of all that is under way, is brought up to date.
+/// Observes one topic; `None` if it is gone, or another of its name is there. `before` is what was under way when it was seen like this,
+/// [`super::steady::LAG`] ago. What is remembered of all that is under way, is brought up to date.
 ///
 /// # Errors
 /// Kafka did not answer.
@@ -72,27 +65,43 @@ pub async fn observe(
     let settings = one(settings)?.unwrap_or_default();
     let listed = read(&settings, &connection.claim.scope);
     let least = settings.get(MIN_IN_SYNC).and_then(Option::as_deref).and_then(|least| least.parse().ok()).unwrap_or(1);
-
-    let rates = rates(admin).await?;
     let uneven = is_uneven(&now, wanted, &running);
     let steady = before.map(|running| steady(topic, running, &now)).unwrap_or_default();
-    let known = |rate| listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
-    let heeds_rate = uneven || listed.ours().is_some();
-    let rate_in_doubt = heeds_rate && rates.set().any(|(_, rate)| running.is_empty() || !known(rate));
+    // Who is down, matters as long as anything is copied.
+    let live: Vec<_> = if uneven || !running.is_empty() { live(admin).await?.collect() } else { Vec::new() };
+    let idle = seats(live.iter().cloned(), &[]);
+    let pace = paces.note(&now.name, &all, &idle, Instant::now());
+    let mut seen = Situation {
+        topic: now,
+        wanted,
+        least,
+        listed,
+        running,
+        steady,
+        pace,
+        rates: Rates::default(),
+        other_rates: BTreeSet::new(),
+        policy_rate: rounded(connection.terms.topics.reassignment_throttle),
+        seats: idle,
+    };
+    // What brokers have, and how fast they copy, decides nothing about whether anything begins.
+    let begins = plan(&seen).steps.iter().any(|step| matches!(step, Step::Begin(_)));
+    if !begins && seen.listed.ours().is_none() {
+        return Ok(Some(seen));
+    }
+    seen.rates = rates(admin).await?;
+    let known = |rate| seen.listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
+    let rate_in_doubt = seen.rates.set().any(|(_, rate)| seen.running.is_empty() || !known(rate));
     // All topics: only where something begins or ends, for they may be many.
-    let topics = if uneven || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
-    let mut other_rates = BTreeSet::new();
+    let topics = if begins || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
     if rate_in_doubt {
         let others = topics.iter().map(|other| &other.name).filter(|other| **other != topic.name);
-        other_rates = rates_on(admin, others.cloned().collect()).await?;
+        seen.other_rates = rates_on(admin, others.cloned().collect()).await?;
     }
-    // Who is down, matters as long as anything is copied.
-    let seats = if uneven || !running.is_empty() { seats(live(admin).await?, &topics) } else { Vec::new() };
-    let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
-    let pace = paces.note(&now.name, &all, &seats, Instant::now());
-    let found =
-        Situation { topic: now, wanted, least, listed, running, steady, pace, rates, other_rates, policy_rate, seats };
-    Ok(Some(found))
+    if begins {
+        seen.seats = seats(live.into_iter(), &topics);
+    }
+    Ok(Some(seen))
 }
 
 /// The first of results that were asked for one thing.

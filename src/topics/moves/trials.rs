@@ -134,6 +134,38 @@ fn what_somebody_moved_is_not_undone_by_what_a_broker_shows_late() {
 }
 
 #[test]
+fn what_hinders_a_topic_is_known_before_its_turn() {
+    use crate::topics::moves::plan::{Glance, hindrance};
+    let mut hindered = 0;
+    for (lags, wanted, leads, down) in (0..8_i32)
+        .flat_map(|lags| (2..6_usize).flat_map(move |wanted| [(lags, wanted, true, 3), (lags, wanted, true, 9)]))
+        .chain([(0, 2, false, 9), (1, 4, false, 9), (0, 3, false, 9)])
+    {
+        let mut kafka = Kafka::with(1, 1, 3);
+        kafka.down.insert(down);
+        let partition = kafka.partition("t0", 0);
+        partition.in_sync.retain(|id| lags >> id.0 & 1 == 0);
+        partition.leader = partition.in_sync.first().copied().filter(|_| leads);
+        let mut seen = kafka.see("t0", Some(wanted));
+        let glance = Glance { running: Vec::new(), seats: seen.seats.clone() };
+        let told = hindrance(&seen.topic, seen.wanted, &glance);
+        assert_eq!(told, plan(&seen).waits, "{lags:b} {wanted} {leads} {down}");
+        hindered += usize::from(told.is_some());
+        // Of what is under way on it, it may be that brokers lag.
+        let moved = |id| Reassignment {
+            topic: "t0".into(),
+            index: 0,
+            replicas: seen.topic.partitions[0].replicas.clone(),
+            adding: vec![broker(id)],
+            removing: vec![],
+        };
+        seen.running = vec![moved(2)];
+        assert_eq!(hindrance(&seen.topic, seen.wanted, &Glance { running: seen.running, ..glance }), None);
+    }
+    assert!(hindered > 30, "{hindered}");
+}
+
+#[test]
 fn who_lags_may_go() {
     let mut kafka = Kafka::with(1, 1, 3);
     kafka.partition("t0", 0).in_sync = vec![broker(0), broker(2)];

@@ -21,6 +21,7 @@ use admittance::{
             plan::Situation,
             throttle::{Listed, Rates},
         },
+        observe::are_seen_alike,
         roll::Rolls,
         shares::divided,
         volumes::ask,
@@ -30,7 +31,7 @@ use kafka_protocol::messages::ApiKey;
 
 use crate::{
     admin, claims, config,
-    fake::{Fake, Script},
+    fake::{Fake, Fault, Script},
     topic_broker::{Kept, Topics},
 };
 
@@ -212,4 +213,39 @@ async fn what_waits_for_a_broker_takes_no_turn_and_asks_little() {
     let fake = keeping(&[moved()], &[]).await;
     let (progress, begun) = advance(&fake, 2).await;
     assert_eq!((progress.waits, begun, all_topics(&fake)), (None, vec!["orders:0".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn settings_are_what_others_say_as_well() {
+    let fakes = [keeping(&[], &[]).await, keeping(&[], &[]).await, keeping(&[], &[]).await];
+    let cluster: Vec<_> = (1..).zip(fakes.iter().map(|fake| fake.endpoint.clone())).collect();
+    let settings = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let (old, new) = (&[("flush.ms", "1")][..], &[("flush.ms", "2")][..]);
+    let moved = &[("flush.ms", "1"), ("leader.replication.throttled.replicas", "0:1")][..];
+    for (shown, fenced, alike, case) in [
+        ([old, old, new], &[][..], true, "two agree"),
+        ([old, new, old], &[], false, "the second says something else"),
+        ([new, old, old], &[], false, "so does the first, which is asked by its name as well"),
+        ([old, new, old], &[2], true, "whoever serves nobody is not asked"),
+        ([moved, moved, old], &[], true, "a brake is no setting of the topic's"),
+    ] {
+        for (fake, shown) in fakes.iter().zip(shown) {
+            let mut script = fake.script.lock().unwrap();
+            (script.cluster, script.fenced) = (cluster.clone(), fenced.to_vec());
+            script.topics.settings.insert("orders".to_owned(), settings(shown));
+        }
+        assert_eq!(are_seen_alike(&admin(&fakes[0]), "orders", &settings(old)).await.unwrap(), alike, "{case}");
+    }
+    // Who is silent says nothing, and neither does who does not know the topic.
+    for (fault, refused) in [(Some(Fault::Close), 0), (None, 3)] {
+        {
+            let mut script = fakes[1].script.lock().unwrap();
+            script.topics.settings.insert("orders".to_owned(), settings(new));
+            script.faults = fault.into_iter().map(|fault| (ApiKey::DescribeConfigs, (usize::MAX, fault))).collect();
+            script.refused.insert("orders".to_owned(), refused);
+        }
+        assert!(are_seen_alike(&admin(&fakes[0]), "orders", &settings(old)).await.unwrap());
+    }
 }

@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod replicas;
 pub mod report;
 pub mod rivals;
+pub mod roll;
 #[cfg(test)]
 mod samples;
 pub mod shares;

@@ -1,6 +1,10 @@
 //! Reads everything that a decision about one claim needs. I/O; decides nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::timeout;
 
 use super::holders::{Holders, borrows};
 use super::plan::wrong;
@@ -8,14 +12,20 @@ use super::users::Users;
 use super::{Context, create, not_shown, rivals, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
+use crate::intent::claim::settings::of_a_move;
 use crate::kafka::acl::{AclFilter, ResourceType};
-use crate::kafka::admin::At;
 use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
+use crate::kafka::admin::{Admin, At};
 use crate::kafka::error::Error;
 use crate::ownership::{OnRecord, owner};
 use crate::watch::World;
+
+/// How many brokers are asked at a second look: one of two is another than the first.
+const WITNESSES: usize = 2;
+/// For how long.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Everything that a decision needs.
 #[derive(Debug)]
@@ -62,7 +72,7 @@ pub struct Found {
 pub enum Look {
     /// What some broker says.
     First,
-    /// What is absent is absent only if every broker that answers says so.
+    /// What is absent is absent only if every broker that answers says so, and settings are what others say as well.
     Second,
 }
 
@@ -206,6 +216,25 @@ pub async fn observe(
     Ok((seen, Some(connection)))
 }
 
+/// Whether other brokers see the settings of a topic like this: the one that was asked may be cut off from the controller, and be quick to
+/// answer. Who does not answer, or does not know the topic, says nothing.
+///
+/// # Errors
+/// No broker said who there is.
+pub async fn are_seen_alike(admin: &Admin, topic: &str, settings: &Overrides) -> Result<bool, Error> {
+    let live = admin.describe_cluster().await?.brokers.into_iter().filter(|broker| !broker.fenced);
+    let topics = [topic.to_owned()];
+    let witnesses = live.take(WITNESSES).map(|broker| {
+        let asked = admin.describe_settings(&topics, At::Broker(broker.id));
+        async { timeout(PATIENCE, asked).await.ok()?.ok()?.into_iter().next()?.ok()? }
+    });
+    let own = |settings: &Overrides| -> Overrides {
+        let own = settings.iter().filter(|(key, _)| !of_a_move(key));
+        own.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    Ok(join_all(witnesses).await.iter().flatten().all(|seen| own(seen) == own(settings)))
+}
+
 async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<Found>, Halt> {
     let (topic, settings) = tokio::join!(
         connection.batcher.describe_topic(name.to_owned()),
@@ -217,6 +246,9 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
     };
     let Some(topic) = topic else { return Ok(None) };
     let settings = match settings {
+        Ok(Some(settings)) if look == Look::Second && !are_seen_alike(&connection.admin, name, &settings).await? => {
+            return Err(Halt::Failed(format!("brokers do not agree on the settings of topic {name} yet")));
+        }
         Ok(Some(settings)) => Ok(settings),
         // It is on its way to this broker.
         Ok(None) => return Err(not_shown()),

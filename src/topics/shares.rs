@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::time::sleep;
+
 use super::Context;
 use super::create::shape_of;
-use super::disk::{Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention};
+use super::disk::{Disks, Promise, SEGMENT, SEGMENT_BYTES, Shape, Share, fits, retention};
+use super::moves::steady::LAG;
 use super::observe::{Observation, is_admitted};
 use super::plan::holds_share;
 use super::step::Step;
@@ -12,10 +15,11 @@ use crate::api::reasons::Reason;
 use crate::api::resources::{TopicClaim, TopicClaimSpec, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::intent::claim::RETENTION_BYTES;
-use crate::kafka::admin::At;
 use crate::kafka::admin::reassignments::Reassignment;
 use crate::kafka::admin::settings::Configured;
 use crate::kafka::admin::topics::Topic;
+use crate::kafka::admin::{Admin, At};
+use crate::kafka::error::Error;
 use crate::ownership::owner;
 
 /// The share that a claim names.
@@ -35,9 +39,18 @@ pub async fn of(
     topic: &Topic,
 ) -> Result<Option<i64>, Halt> {
     let Some(share) = named(&claim.spec) else { return Ok(None) };
-    let disks = context.volumes.of(connection, &claim.spec.cluster).await?;
+    let disks = context.volumes.of(&connection.admin, &claim.spec.cluster).await?;
+    Ok(divided(&connection.admin, share, disks, topic).await?)
+}
+
+/// What a share of these disks comes to for a topic as it is; `None` where it has gone. A change costs records, so one by which fewer are
+/// kept is computed twice.
+///
+/// # Errors
+/// Kafka did not answer.
+pub async fn divided(admin: &Admin, share: Share, disks: Disks, topic: &Topic) -> Result<Option<i64>, Error> {
     let resource = [Configured::Topic(topic.name.clone())];
-    let settings = connection.admin.values(&resource, &[SEGMENT_BYTES, RETENTION_BYTES]).await?;
+    let settings = admin.values(&resource, &[SEGMENT_BYTES, RETENTION_BYTES]).await?;
     let settings = settings.into_iter().next().transpose()?.unwrap_or_default();
     let number = |key: &str| settings.get(key).and_then(Option::as_deref).and_then(|value| value.parse::<i64>().ok());
     let segment = number(SEGMENT_BYTES).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(SEGMENT);
@@ -48,12 +61,26 @@ pub async fn of(
     if Some(wanted) == current {
         return Ok(current);
     }
-    // A change costs records. Whatever moves replicas shows more of them than there will be; what has arrived since is not on this list,
-    // and the topic that is read after it shows that.
-    let running = connection.admin.list_reassignments().await?;
+    // Whatever moves replicas shows more of them than there will be, and a broker that lags does so when the move has left the list.
+    let mut running = admin.list_reassignments().await?;
+    let mut now = as_it_is(admin, topic).await?;
+    if now.as_ref().is_some_and(|now| is_less(comes_to(now, &running), current)) {
+        sleep(LAG).await;
+        running.extend(admin.list_reassignments().await?);
+        now = as_it_is(admin, topic).await?;
+    }
+    Ok(now.map(|now| comes_to(&now, &running)))
+}
+
+async fn as_it_is(admin: &Admin, topic: &Topic) -> Result<Option<Topic>, Error> {
     let names = std::slice::from_ref(&topic.name);
-    let now = connection.admin.describe_topics(names, At::Any).await?.into_iter().next().transpose()?.flatten();
-    Ok(now.filter(|now| now.id == topic.id).map(|now| comes_to(&now, &running)))
+    let now = admin.describe_topics(names, At::Any).await?.into_iter().next().transpose()?.flatten();
+    Ok(now.filter(|now| now.id == topic.id))
+}
+
+/// Whether a topic keeps fewer records with this many bytes than with what it has; without a limit it keeps all.
+fn is_less(bytes: i64, current: Option<i64>) -> bool {
+    current.is_none_or(|current| current < 0 || bytes < current)
 }
 
 /// Whether these steps give a topic another shape, by which its share comes to another number of bytes. Pure.
@@ -74,7 +101,7 @@ pub fn divides_anew(claim: &TopicClaim, steps: &[Step]) -> bool {
 pub async fn to_be(context: &Context, connection: &Connection, seen: &Observation) -> Result<Option<i64>, Halt> {
     let Some(share) = named(&seen.claim.spec) else { return Ok(None) };
     let Some(shape) = shape_of(seen, &connection.terms.topics) else { return Ok(None) };
-    let disks = context.volumes.of(connection, &seen.claim.spec.cluster).await?;
+    let disks = context.volumes.of(&connection.admin, &seen.claim.spec.cluster).await?;
     Ok(Some(retention(share, disks, shape, None)))
 }
 

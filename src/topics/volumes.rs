@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::answers::Answers;
 use super::disk::{Disks, Size};
-use crate::clusters::Connection;
+use super::roll::Rolls;
+use crate::kafka::admin::Admin;
 use crate::kafka::error::Error;
 
 /// For how long an answer is believed: disks grow seldom, and many claims ask at a time.
@@ -15,31 +18,39 @@ const BELIEVED_IN_PART: Duration = Duration::from_secs(5);
 
 /// What was told.
 #[derive(Debug, Default)]
-pub struct Volumes(Answers<Disks>);
+pub struct Volumes {
+    told: Answers<Disks>,
+    rolls: Rolls,
+}
 
 impl Volumes {
     /// The disks of a cluster. Needs Describe on Cluster.
     ///
     /// # Errors
     /// No broker told how large its disks are.
-    pub async fn of(&self, connection: &Connection, cluster: &str) -> Result<Disks, Error> {
+    pub async fn of(&self, admin: &Admin, cluster: &str) -> Result<Disks, Error> {
         let believed = |disks: &Disks| if disks.complete { BELIEVED } else { BELIEVED_IN_PART };
-        match self.0.recall(cluster, believed) {
+        match self.told.recall(cluster, believed) {
             Some(disks) => Ok(disks),
-            None => Ok(self.0.note(cluster, ask(connection).await?)),
+            None => Ok(self.told.note(cluster, ask(admin, &self.rolls, cluster).await?)),
         }
     }
 }
 
-async fn ask(connection: &Connection) -> Result<Disks, Error> {
-    let admin = &connection.admin;
-    let (brokers, topics) = tokio::try_join!(admin.describe_cluster(), admin.list_topics())?;
-    // Before 4.0 a broker that is down is left out of the list; what it keeps still bears its number.
+/// Asks each broker; those that are not listed, and were of late, count as well.
+///
+/// # Errors
+/// No broker told how large its disks are.
+pub async fn ask(admin: &Admin, rolls: &Rolls, name: &str) -> Result<Disks, Error> {
+    let (cluster, topics) = tokio::try_join!(admin.describe_cluster(), admin.list_topics())?;
+    // Before 4.0 a broker that is down is left out of the list; what it keeps still bears its number, and it may keep nothing yet.
+    let missed = rolls.call(name, cluster.brokers.iter().map(|broker| broker.id), Instant::now());
+    let missed = missed.into_iter().filter(|_| !cluster.shows_fenced);
     let partitions = topics.iter().flat_map(|topic| &topic.partitions);
-    let keepers = partitions.flat_map(|partition| &partition.replicas);
-    let mut told: BTreeMap<_, Option<Size>> = keepers.map(|broker| (*broker, None)).collect();
+    let keepers = partitions.flat_map(|partition| &partition.replicas).copied();
+    let mut told: BTreeMap<_, Option<Size>> = keepers.chain(missed).map(|broker| (broker, None)).collect();
     let mut last = None;
-    for broker in brokers.brokers {
+    for broker in cluster.brokers {
         let dirs = if broker.fenced { Ok(Vec::new()) } else { admin.log_dirs(broker.id).await };
         match dirs {
             Ok(dirs) => drop(told.insert(broker.id, Size::of(&dirs))),

@@ -39,7 +39,7 @@ async fn closed() -> Fake {
     keeping(Store::new()).await
 }
 
-fn claim(uid: &str) -> Claim {
+pub(crate) fn claim(uid: &str) -> Claim {
     Claim { scope: Scope::parse("shop").unwrap(), uid: uid.to_owned() }
 }
 
@@ -54,12 +54,12 @@ fn cluster(spec: &Value, status: &Value) -> BrokerCluster {
     .unwrap()
 }
 
-pub(crate) fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
-    let credential =
-        Credential { mechanism: Mechanism::Sha256, username: SUPER.into(), password: Secret::new(PASSWORD) };
-    let settings = ClientConfig { sasl: Some(credential.clone()), ..config(&[fake]) };
-    let admin = Admin::new(settings).unwrap();
-    let terms = Terms {
+pub(crate) fn credential() -> Credential {
+    Credential { mechanism: Mechanism::Sha256, username: SUPER.into(), password: Secret::new(PASSWORD) }
+}
+
+pub(crate) fn terms(fake: &Fake) -> Terms {
+    Terms {
         bootstrap_servers: fake.endpoint.to_string(),
         security_protocol: SecurityProtocol::SaslPlaintext,
         ca_pem: None,
@@ -73,7 +73,13 @@ pub(crate) fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
         drift: Default::default(),
         quotas: Default::default(),
         quotas_shown: false,
-    };
+    }
+}
+
+pub(crate) fn connect(fake: &Fake, uid: &str) -> Arc<Connection> {
+    let credential = credential();
+    let settings = ClientConfig { sasl: Some(credential.clone()), ..config(&[fake]) };
+    let (admin, terms) = (Admin::new(settings).unwrap(), terms(fake));
     Arc::new(Connection { batcher: Batcher::new(&admin), admin, credential, claim: claim(uid), terms })
 }
 

@@ -263,18 +263,22 @@ fn answer(
         }
         ApiKey::Metadata => {
             let request = MetadataRequest::decode(&mut body, version).unwrap();
-            let all = || script.moves.running.keys().map(|(topic, _)| StrBytes::from_string(topic.clone()).into());
-            let asked = request.topics.map(|topics| topics.into_iter().filter_map(|topic| topic.name).collect());
-            let mut topics: Vec<_> = asked
-                .unwrap_or_else(|| all().collect::<Vec<TopicName>>())
+            let (moved, kept) = (script.moves.running.keys().map(|(topic, _)| topic), script.topics.kept.keys());
+            let all = || moved.chain(kept).cloned().map(|name| StrBytes::from_string(name).into()).collect();
+            let asked = request.topics.map(|asked| asked.into_iter().filter_map(|topic| topic.name).collect());
+            members.extend(asked.iter().flatten().map(|name: &TopicName| name.to_string()));
+            let names: Vec<TopicName> = asked.unwrap_or_else(all);
+            let mut topics: Vec<_> = names
                 .into_iter()
                 .map(|name| {
-                    members.push(name.to_string());
                     let code = script.refused.get(name.as_str()).copied().unwrap_or_default();
-                    let partitions = group_broker::partitions(&script.groups, name.as_str()).into_iter();
-                    let moved = script.moves.partitions(name.as_str());
+                    let of_groups = group_broker::partitions(&script.groups, name.as_str());
+                    let mut own = topic_broker::partitions(&script.topics, name.as_str());
+                    if own.is_empty() {
+                        own = script.moves.partitions(name.as_str()).collect();
+                    }
                     MetadataResponseTopic::default()
-                        .with_partitions(partitions.chain(moved).collect())
+                        .with_partitions([of_groups, own].concat())
                         .with_name(Some(name))
                         .with_error_code(code)
                         .with_topic_authorized_operations(script.operations)

@@ -27,6 +27,7 @@ mod nouns;
 mod offers;
 #[cfg(feature = "probe")]
 mod probe;
+mod replicas;
 mod scram_server;
 mod settings;
 mod store;

@@ -44,7 +44,8 @@ async fn broker(refused: &[(&str, i16)], throttle: i32) -> Fake {
         ("bare".to_owned(), BTreeMap::new()),
     ]);
     let refused = refused.iter().map(|(name, code)| ((*name).to_owned(), *code)).collect::<HashMap<_, _>>();
-    Fake::start(Script { refused, topics: Topics { settings, throttle }, ..Script::default() }).await
+    Fake::start(Script { refused, topics: Topics { settings, throttle, ..Topics::default() }, ..Script::default() })
+        .await
 }
 
 #[tokio::test]
@@ -98,7 +99,7 @@ async fn what_topics_get_from_a_broker_is_read_in_the_unit_that_it_is_set_in() {
         (&[("default.replication.factor", "3"), ("log.segment.bytes", "7")], Some(3), Some(7), None),
     ] {
         let settings = BTreeMap::from([("1".to_owned(), map(own))]);
-        let fake = Fake::start(Script { topics: Topics { settings, throttle: 0 }, ..Script::default() }).await;
+        let fake = Fake::start(Script { topics: Topics { settings, ..Topics::default() }, ..Script::default() }).await;
         let found = admin(&fake).topic_defaults(BrokerId(1)).await.unwrap();
         assert_eq!(found, TopicDefaults { replicas, segment_bytes, retention_ms });
     }

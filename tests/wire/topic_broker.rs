@@ -6,24 +6,30 @@ use admittance::kafka::admin::topics::TopicId;
 use bytes::Bytes;
 use kafka_protocol::{
     messages::{
-        ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+        ApiKey, BrokerId, CreatePartitionsRequest, CreatePartitionsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
         DescribeConfigsRequest, DescribeConfigsResponse, IncrementalAlterConfigsRequest,
         IncrementalAlterConfigsResponse, RequestHeader,
         create_partitions_response::CreatePartitionsTopicResult,
         delete_topics_response::DeletableTopicResult,
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
+        metadata_response::MetadataResponsePartition,
     },
     protocol::{Decodable, StrBytes},
 };
 
 use crate::{fake::reply, offers::own};
 
+/// The replicas of a partition, and those in sync.
+pub(crate) type Kept = (Vec<i32>, Vec<i32>);
+
 /// What it keeps of topics.
 #[derive(Default)]
 pub(crate) struct Topics {
     /// The settings that topics have of their own.
     pub(crate) settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where the partitions of topics are kept, and who of those is in sync: the first of them leads.
+    pub(crate) kept: BTreeMap<String, Vec<Kept>>,
     /// The delay that answers ask for, in milliseconds.
     pub(crate) throttle: i32,
 }
@@ -34,6 +40,19 @@ pub(crate) fn versions() -> [(ApiKey, (i16, i16)); 3] {
         (ApiKey::CreatePartitions, own::<CreatePartitionsRequest>()),
         (ApiKey::IncrementalAlterConfigs, own::<IncrementalAlterConfigsRequest>()),
     ]
+}
+
+/// The partitions of a topic, as Metadata tells of them.
+pub(crate) fn partitions(topics: &Topics, name: &str) -> Vec<MetadataResponsePartition> {
+    let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+    let partition = |(index, (replicas, in_sync)): (i32, &Kept)| {
+        MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(in_sync.first().copied().unwrap_or(-1)))
+            .with_replica_nodes(ids(replicas))
+            .with_isr_nodes(ids(in_sync))
+    };
+    topics.kept.get(name).map_or_else(Vec::new, |kept| (0..).zip(kept).map(partition).collect())
 }
 
 fn text(text: &str) -> StrBytes {

@@ -28,8 +28,10 @@ impl fmt::Display for BrokerId {
 pub struct Cluster {
     /// The id that every node was formatted with.
     pub id: String,
-    /// In the order of their numbers. Older brokers than 4.0 leave out the fenced ones.
+    /// In the order of their numbers.
     pub brokers: Vec<Broker>,
+    /// Whether the fenced ones are among them: older brokers than 4.0 leave them out.
+    pub shows_fenced: bool,
     /// What we may do on the resource Cluster; empty where we may not even describe it. `None` where the broker does not say.
     pub operations: Option<Vec<Operation>>,
 }
@@ -84,6 +86,8 @@ impl Admin {
         let live = brokers.iter().filter(|broker| !broker.fenced);
         self.0.pool.learn(live.map(|broker| (broker.id, broker.endpoint.clone())).collect());
         let operations = Some(reply.cluster_authorized_operations).filter(|bits| *bits != NOT_TOLD);
-        Ok(Cluster { id: reply.cluster_id.to_string(), brokers, operations: operations.map(Operation::from_bits) })
+        let operations = operations.map(Operation::from_bits);
+        let shows_fenced = answer.version >= SHOWS_FENCED;
+        Ok(Cluster { id: reply.cluster_id.to_string(), brokers, shows_fenced, operations })
     }
 }

@@ -79,6 +79,8 @@ struct Inner {
 struct Answer<T> {
     reply: T,
     peer: String,
+    /// In which both spoke.
+    version: i16,
 }
 
 impl Admin {
@@ -167,7 +169,7 @@ impl Admin {
         let version = connection.version_of::<R>()?;
         let deadline = Instant::now() + self.0.config.request_timeout;
         let reply = connection.call(&request(version), version, deadline).await?;
-        Ok(Answer { reply, peer: connection.peer().to_owned() })
+        Ok(Answer { reply, peer: connection.peer().to_owned(), version })
     }
 
     /// How long a broker may take for a change, in milliseconds: less than we wait for its answer.

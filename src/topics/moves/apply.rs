@@ -31,8 +31,11 @@ pub async fn apply(connection: &Connection, seen: &Situation, step: &Step) -> Re
             writes::done("reassignment_cancel");
         }
         Step::Begin(assignments) => {
-            if !is_seen_alike(&connection.admin, seen).await? {
-                tracing::info!(topic = seen.topic.name, "brokers do not agree yet on where the topic is kept");
+            if !is_seen_alike(&connection.admin, seen, assignments).await? {
+                tracing::info!(
+                    topic = seen.topic.name,
+                    "the topic is not kept any more where it was, or not for all brokers"
+                );
                 return Ok(());
             }
             reassign(connection, seen, assignments).await?;

@@ -9,6 +9,7 @@ pub mod assign;
 pub mod observe;
 pub mod pace;
 pub mod plan;
+pub mod steady;
 pub mod sweep;
 pub mod throttle;
 #[cfg(test)]
@@ -19,10 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use self::pace::Paces;
-use self::plan::{Plan, TOPICS};
+use self::plan::{Plan, TOPICS, is_uneven};
+use self::steady::LAG;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaimStatus, condition};
 use crate::clusters::{Connection, Unusable};
@@ -124,7 +126,7 @@ impl Moves {
         topic: &Topic,
         wanted: Option<usize>,
     ) -> Result<Progress, Error> {
-        match self.look(connection, cluster, topic, wanted).await {
+        match Box::pin(self.look(connection, cluster, topic, wanted)).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
                 Ok(Progress { waits: Some(error.into()), ..Progress::default() })
             }
@@ -142,7 +144,7 @@ impl Moves {
         let key = (cluster.to_owned(), topic.name.clone());
         let queued = || {
             let (braked, others) = self.standing(&key);
-            let begins = !braked && is_uneven(topic, wanted);
+            let begins = !braked && is_uneven(topic, wanted, &[]);
             (begins && others >= TOPICS).then(|| {
                 let message = plan::queued(&topic.name, others);
                 Progress { waits: Some(Unusable { reason: Reason::ReplicasWait, message }), ..Progress::default() }
@@ -154,13 +156,26 @@ impl Moves {
         if let Some(queued) = queued() {
             return Ok(queued);
         }
+        let mut before = None;
+        if is_uneven(topic, wanted, &[]) {
+            let glance = observe::glance(&connection.admin, &topic.name).await?;
+            if !self.standing(&key).0
+                && let Some(waits) = plan::hindrance(topic, wanted, &glance)
+            {
+                return Ok(Progress { waits: Some(waits), ..Progress::default() });
+            }
+            if is_uneven(topic, wanted, &glance.running) {
+                sleep(LAG).await;
+                before = Some(glance.running);
+            }
+        }
         let turn = self.turn(cluster);
         let mut paces = turn.lock().await;
         // Others may have begun while we waited.
         if let Some(queued) = queued() {
             return Ok(queued);
         }
-        let Some(seen) = observe::observe(connection, topic, wanted, &mut paces).await? else {
+        let Some(seen) = observe::observe(connection, topic, wanted, before.as_deref(), &mut paces).await? else {
             // It was deleted, and its brake with it.
             self.forget(connection, vec![key]).await?;
             return Ok(Progress::default());
@@ -196,15 +211,10 @@ impl Moves {
     }
 }
 
-/// Whether any partition has another number of replicas than is wanted.
-fn is_uneven(topic: &Topic, wanted: Option<usize>) -> bool {
-    wanted.is_some_and(|wanted| topic.partitions.iter().any(|partition| partition.replicas.len() != wanted))
-}
-
 /// Whether nothing is to be done, and nobody has to wait for a turn to learn that. A replica that lags says nothing: with a broker that is
 /// down, one of nearly every topic does. What we had begun before a restart bears a brake, and the sweep finds that first of all.
 fn is_at_rest(braked: bool, topic: &Topic, wanted: Option<usize>) -> bool {
-    !braked && !is_uneven(topic, wanted)
+    !braked && !is_uneven(topic, wanted, &[])
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ use tokio::time::Instant;
 
 use super::assign::seats;
 use super::pace::Paces;
-use super::plan::Situation;
+use super::plan::{Glance, Situation, Step, is_uneven, plan};
+use super::steady::steady;
 use super::throttle::{FOLLOWERS, LEADERS, RATES, Rates, rates_of, read, rounded};
 use crate::clusters::Connection;
 use crate::kafka::admin::cluster::Broker;
+use crate::kafka::admin::reassignments::{Assignment, Reassignment};
 use crate::kafka::admin::settings::{Configured, Values};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At, BrokerId};
@@ -20,8 +22,23 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 /// Topics whose settings are asked for in one request.
 const TOPICS_A_REQUEST: usize = 500;
 
-/// Observes one topic; `None` if it is gone, or another of its name is there. What is remembered of all that is under way, is brought up to
-/// date.
+/// What is asked before it is a topic's turn.
+///
+/// # Errors
+/// Kafka did not answer.
+pub async fn glance(admin: &Admin, topic: &str) -> Result<Glance, Error> {
+    let (running, live) = tokio::try_join!(running(admin, topic), live(admin))?;
+    Ok(Glance { running, seats: seats(live, &[]) })
+}
+
+async fn running(admin: &Admin, topic: &str) -> Result<Vec<Reassignment>, Error> {
+    let mut running = admin.list_reassignments().await?;
+    running.retain(|move_| move_.topic == topic);
+    Ok(running)
+}
+
+/// Observes one topic; `None` if it is gone, or another of its name is there. `before` is what was under way when it was seen like this,
+/// [`super::steady::LAG`] ago. What is remembered of all that is under way, is brought up to date.
 ///
 /// # Errors
 /// Kafka did not answer.
@@ -29,10 +46,12 @@ pub async fn observe(
     connection: &Connection,
     topic: &Topic,
     wanted: Option<usize>,
+    before: Option<&[Reassignment]>,
     paces: &mut Paces,
 ) -> Result<Option<Situation>, Error> {
     let admin = &connection.admin;
-    // What is under way first: who is not among it has arrived, and the topic read afterwards shows it.
+    // What is under way first, for what ends in between is on the list then. Not the other way round: what is not on it may still show in
+    // the topic, so nothing is begun but on what is steady.
     let all = admin.list_reassignments().await?;
     let running: Vec<_> = all.iter().filter(|running| running.topic == topic.name).cloned().collect();
     let Some(now) = one(admin.describe_topics(std::slice::from_ref(&topic.name), At::Any).await?)?.flatten() else {
@@ -46,27 +65,43 @@ pub async fn observe(
     let settings = one(settings)?.unwrap_or_default();
     let listed = read(&settings, &connection.claim.scope);
     let least = settings.get(MIN_IN_SYNC).and_then(Option::as_deref).and_then(|least| least.parse().ok()).unwrap_or(1);
-
-    let rates = rates(admin).await?;
-    let is_running = |index: i32| running.iter().any(|running| running.index == index);
-    let uneven = wanted.is_some_and(|wanted| {
-        now.partitions.iter().any(|partition| partition.replicas.len() != wanted && !is_running(partition.index))
-    });
-    let known = |rate| listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
-    let heeds_rate = uneven || listed.ours().is_some();
-    let rate_in_doubt = heeds_rate && rates.set().any(|(_, rate)| running.is_empty() || !known(rate));
+    let uneven = is_uneven(&now, wanted, &running);
+    let steady = before.map(|running| steady(topic, running, &now)).unwrap_or_default();
+    // Who is down, matters as long as anything is copied.
+    let live: Vec<_> = if uneven || !running.is_empty() { live(admin).await?.collect() } else { Vec::new() };
+    let idle = seats(live.iter().cloned(), &[]);
+    let pace = paces.note(&now.name, &all, &idle, Instant::now());
+    let mut seen = Situation {
+        topic: now,
+        wanted,
+        least,
+        listed,
+        running,
+        steady,
+        pace,
+        rates: Rates::default(),
+        other_rates: BTreeSet::new(),
+        policy_rate: rounded(connection.terms.topics.reassignment_throttle),
+        seats: idle,
+    };
+    // What brokers have, and how fast they copy, decides nothing about whether anything begins.
+    let begins = plan(&seen).steps.iter().any(|step| matches!(step, Step::Begin(_)));
+    if !begins && seen.listed.ours().is_none() {
+        return Ok(Some(seen));
+    }
+    seen.rates = rates(admin).await?;
+    let known = |rate| seen.listed.ours().is_some_and(|brake| brake.rates.contains(&rate));
+    let rate_in_doubt = seen.rates.set().any(|(_, rate)| seen.running.is_empty() || !known(rate));
     // All topics: only where something begins or ends, for they may be many.
-    let topics = if uneven || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
-    let mut other_rates = BTreeSet::new();
+    let topics = if begins || rate_in_doubt { admin.list_topics().await? } else { Vec::new() };
     if rate_in_doubt {
         let others = topics.iter().map(|other| &other.name).filter(|other| **other != topic.name);
-        other_rates = rates_on(admin, others.cloned().collect()).await?;
+        seen.other_rates = rates_on(admin, others.cloned().collect()).await?;
     }
-    // Who is down, matters as long as anything is copied.
-    let seats = if uneven || !running.is_empty() { seats(live(admin).await?, &topics) } else { Vec::new() };
-    let policy_rate = rounded(connection.terms.topics.reassignment_throttle);
-    let pace = paces.note(&now.name, &all, &seats, Instant::now());
-    Ok(Some(Situation { topic: now, wanted, least, listed, running, pace, rates, other_rates, policy_rate, seats }))
+    if begins {
+        seen.seats = seats(live.into_iter(), &topics);
+    }
+    Ok(Some(seen))
 }
 
 /// The first of results that were asked for one thing.
@@ -123,11 +158,20 @@ fn is_set(settings: &Values) -> bool {
     settings.values().flatten().any(|value| !value.trim().is_empty())
 }
 
-/// Whether every broker that answers sees the topic like this: one that lags would have us move what has been moved.
+/// Whether nothing is under way on these partitions, and every broker that answers sees them like this: one that lags would have us move
+/// what has been moved.
 ///
 /// # Errors
-/// No broker answered.
-pub async fn is_seen_alike(admin: &Admin, seen: &Situation) -> Result<bool, Error> {
+/// No broker answered, or the controller did not.
+pub async fn is_seen_alike(admin: &Admin, seen: &Situation, moves: &[Assignment]) -> Result<bool, Error> {
+    let is_begun = |index| moves.iter().any(|begun| begun.index == index);
+    if running(admin, &seen.topic.name).await?.iter().any(|running| is_begun(running.index)) {
+        return Ok(false);
+    }
+    let kept = |topic: &Topic| -> Vec<(i32, Vec<BrokerId>, Vec<BrokerId>)> {
+        let begun = topic.partitions.iter().filter(|partition| is_begun(partition.index));
+        begun.map(|one| (one.index, one.replicas.clone(), one.in_sync.clone())).collect()
+    };
     let name = std::slice::from_ref(&seen.topic.name);
     let mut last = None;
     let mut answered = false;
@@ -135,10 +179,7 @@ pub async fn is_seen_alike(admin: &Admin, seen: &Situation) -> Result<bool, Erro
         match admin.describe_topics(name, At::Broker(seat.id)).await.and_then(one) {
             Ok(Some(Some(topic))) => {
                 answered = true;
-                let replicas = |topic: &Topic| -> Vec<Vec<BrokerId>> {
-                    topic.partitions.iter().map(|partition| partition.replicas.clone()).collect()
-                };
-                if topic.id != seen.topic.id || replicas(&topic) != replicas(&seen.topic) {
+                if topic.id != seen.topic.id || kept(&topic) != kept(&seen.topic) {
                     return Ok(false);
                 }
             }

@@ -32,6 +32,8 @@ pub struct Situation {
     pub listed: Listed,
     /// What is under way on the topic.
     pub running: Vec<Reassignment>,
+    /// The partitions that are kept as is said, see [`super::steady`]: on others nothing is begun.
+    pub steady: BTreeSet<i32>,
     /// How it gets on, and how many others do.
     pub pace: Pace,
     /// The rates that brokers have now.
@@ -75,6 +77,35 @@ pub struct Plan {
     pub aside: Option<String>,
 }
 
+/// Whether any partition, but for those on which something is under way, has another number of replicas than is wanted.
+#[must_use]
+pub fn is_uneven(topic: &Topic, wanted: Option<usize>, running: &[Reassignment]) -> bool {
+    let is_running = |index| running.iter().any(|move_| move_.topic == topic.name && move_.index == index);
+    let differs = |wanted, one: &Partition| one.replicas.len() != wanted && !is_running(one.index);
+    wanted.is_some_and(|wanted| topic.partitions.iter().any(|partition| differs(wanted, partition)))
+}
+
+/// What is asked of Kafka before it is a topic's turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// What is under way on the topic.
+    pub running: Vec<Reassignment>,
+    /// Who can be given replicas, whatever each has.
+    pub seats: Vec<Seat>,
+}
+
+/// Why nothing could be begun on a topic if it had its turn, as far as that needs few questions: there are too few brokers, or it is not in
+/// order. While a broker is down that may be so of very many topics. `None` where something is under way on it, whoever's that is.
+#[must_use]
+pub fn hindrance(topic: &Topic, wanted: Option<usize>, glance: &Glance) -> Option<Unusable> {
+    let wanted = wanted.filter(|_| glance.running.is_empty())?;
+    match assign(&topic.partitions, wanted, 0, &glance.seats) {
+        Ok(needed) if needed.is_empty() => None,
+        Ok(needed) => disorder(topic, &needed, &[]).map(|message| Unusable { reason: Reason::ReplicasWait, message }),
+        Err(impossible) => Some(refused(topic, &impossible)),
+    }
+}
+
 /// Decides about one topic.
 #[must_use]
 pub fn plan(seen: &Situation) -> Plan {
@@ -93,19 +124,13 @@ pub fn plan(seen: &Situation) -> Plan {
     let (needed, mut waits) = match seen.wanted.map(|wanted| assign(&settled, wanted, seen.least, &seen.seats)) {
         None => (Vec::new(), None),
         Some(Ok(moves)) => (moves, None),
-        Some(Err(impossible)) => {
-            let reason = match impossible {
-                Impossible::TooFewBrokers { .. } => Reason::TooManyReplicas,
-                Impossible::BelowMinimum { .. } => Reason::TooFewReplicas,
-            };
-            (Vec::new(), Some(Unusable { reason, message: format!("topic {}: {impossible}", seen.topic.name) }))
-        }
+        Some(Err(impossible)) => (Vec::new(), Some(refused(&seen.topic, &impossible))),
     };
     if !needed.is_empty() {
         waits = obstacle(seen, &needed, &foreign).map(|message| Unusable { reason: Reason::ReplicasWait, message });
     }
     let free = if waits.is_none() && cancelled.is_empty() { ROUND.saturating_sub(flying.len()) } else { 0 };
-    let begun: Vec<_> = needed.iter().take(free).collect();
+    let begun: Vec<_> = needed.iter().filter(|move_| seen.steady.contains(&move_.index)).take(free).collect();
     let mut moving = flying.len() + cancelled.len();
     if waits.is_none() {
         moving += needed.len();
@@ -152,6 +177,15 @@ pub fn plan(seen: &Situation) -> Plan {
     Plan { steps, moving, waits, aside }
 }
 
+/// What is said where a number of replicas cannot be had.
+fn refused(topic: &Topic, impossible: &Impossible) -> Unusable {
+    let reason = match impossible {
+        Impossible::TooFewBrokers { .. } => Reason::TooManyReplicas,
+        Impossible::BelowMinimum { .. } => Reason::TooFewReplicas,
+    };
+    Unusable { reason, message: format!("topic {}: {impossible}", topic.name) }
+}
+
 /// Why nothing new may be begun now.
 fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Option<String> {
     let name = &seen.topic.name;
@@ -167,10 +201,21 @@ fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Opt
             "somebody else throttles the replication of topic {name} ({list}); ours is moved when leader.replication.throttled.replicas and follower.replication.throttled.replicas are removed from it"
         ));
     }
-    for partition in &seen.topic.partitions {
+    if let Some(disorder) = disorder(&seen.topic, needed, &seen.running) {
+        return Some(disorder);
+    }
+    let begun = seen.listed != Listed::Nothing || !seen.running.is_empty();
+    let busy = seen.pace.busy;
+    (busy >= TOPICS && !begun).then(|| queued(name, busy))
+}
+
+/// What of a topic has to come right before anything is begun on it.
+fn disorder(topic: &Topic, needed: &[Move], running: &[Reassignment]) -> Option<String> {
+    let name = &topic.name;
+    for partition in &topic.partitions {
         let index = partition.index;
         let own = needed.iter().find(|move_| move_.index == index);
-        let coming = seen.running.iter().find(|move_| move_.index == index).map_or(&[][..], |move_| &move_.adding);
+        let coming = running.iter().find(|move_| move_.index == index).map_or(&[][..], |move_| &move_.adding);
         // Who goes may lag, and who is on its way.
         let stays = |id: &&BrokerId| !coming.contains(id) && own.is_none_or(|own| own.after.contains(id));
         if let Some(lags) = partition.replicas.iter().filter(stays).find(|id| !partition.in_sync.contains(id)) {
@@ -184,9 +229,7 @@ fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Opt
             ));
         }
     }
-    let begun = seen.listed != Listed::Nothing || !seen.running.is_empty();
-    let busy = seen.pace.busy;
-    (busy >= TOPICS && !begun).then(|| queued(name, busy))
+    None
 }
 
 /// Why what was begun does not come to its end: it is copied to a broker that is down.

@@ -119,6 +119,56 @@ fn what_others_do_is_waited_for_and_left_alone() {
 }
 
 #[test]
+fn what_somebody_moved_is_not_undone_by_what_a_broker_shows_late() {
+    use crate::topics::moves::steady::steady;
+    // Somebody's move from 0 to 3 has ended: it is on the list no more, and this broker still shows it.
+    let mut kafka = Kafka::with(1, 2, 3);
+    kafka.partition("t0", 0).replicas = [1, 2, 3, 0].map(broker).to_vec();
+    kafka.partition("t0", 0).leader = Some(broker(1));
+    let seen = kafka.see("t0", Some(3));
+    let (replicas, adding, removing) = (seen.topic.partitions[0].replicas.clone(), vec![broker(3)], vec![broker(0)]);
+    let moved = Reassignment { topic: "t0".into(), index: 0, replicas, adding, removing };
+    let ended =
+        |before: &[Reassignment]| Situation { steady: steady(&seen.topic, before, &seen.topic), ..seen.clone() };
+    let late = plan(&ended(&[moved]));
+    assert_eq!((kinds(&late), late.moving, late.waits), (vec![], 1, None), "it is looked at again soon");
+    let own = plan(&ended(&[]));
+    assert_eq!(kinds(&own), ["begin"], "one too many, and nobody's move");
+}
+
+#[test]
+fn what_hinders_a_topic_is_known_before_its_turn() {
+    use crate::topics::moves::plan::{Glance, hindrance};
+    let mut hindered = 0;
+    for (lags, wanted, leads, down) in (0..8_i32)
+        .flat_map(|lags| (2..6_usize).flat_map(move |wanted| [(lags, wanted, true, 3), (lags, wanted, true, 9)]))
+        .chain([(0, 2, false, 9), (1, 4, false, 9), (0, 3, false, 9)])
+    {
+        let mut kafka = Kafka::with(1, 1, 3);
+        kafka.down.insert(down);
+        let partition = kafka.partition("t0", 0);
+        partition.in_sync.retain(|id| lags >> id.0 & 1 == 0);
+        partition.leader = partition.in_sync.first().copied().filter(|_| leads);
+        let mut seen = kafka.see("t0", Some(wanted));
+        let glance = Glance { running: Vec::new(), seats: seen.seats.clone() };
+        let told = hindrance(&seen.topic, seen.wanted, &glance);
+        assert_eq!(told, plan(&seen).waits, "{lags:b} {wanted} {leads} {down}");
+        hindered += usize::from(told.is_some());
+        // Of what is under way on it, it may be that brokers lag.
+        let moved = |id| Reassignment {
+            topic: "t0".into(),
+            index: 0,
+            replicas: seen.topic.partitions[0].replicas.clone(),
+            adding: vec![broker(id)],
+            removing: vec![],
+        };
+        seen.running = vec![moved(2)];
+        assert_eq!(hindrance(&seen.topic, seen.wanted, &Glance { running: seen.running, ..glance }), None);
+    }
+    assert!(hindered > 30, "{hindered}");
+}
+
+#[test]
 fn who_lags_may_go() {
     let mut kafka = Kafka::with(1, 1, 3);
     kafka.partition("t0", 0).in_sync = vec![broker(0), broker(2)];

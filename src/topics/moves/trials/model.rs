@@ -79,6 +79,7 @@ impl Kafka {
             least: LEAST,
             listed: read(self.brakes.get(name).unwrap_or(&none), &scope()),
             running,
+            steady: self.topics[name].iter().map(|partition| partition.index).collect(),
             pace,
             rates: Rates::read(&self.rates),
             other_rates: others.collect(),

@@ -146,6 +146,9 @@ async fn groups_that_nobody_can_tell_of_for_now_make_the_answer_none() {
     let fake = coordinating(&[("a", offsets(HEADLESS))], &[]).await;
     let error = admin(&fake).activity(&asked()).await.unwrap_err();
     assert!(error.is_retriable() && error.to_string().contains("__consumer_offsets has no leader"), "{error}");
+    // Whoever may not see that topic knows what it is told.
+    fake.script.lock().unwrap().refused.insert("__consumer_offsets".into(), 29);
+    assert!(admin(&fake).activity(&asked()).await.unwrap().groups_of.is_empty());
     // One that has just become the coordinator: tags, throttle time, COORDINATOR_LOAD_IN_PROGRESS, and no groups.
     let loading = (1, Fault::Body(vec![0, 0, 0, 0, 0, 0, 14, 1, 0]));
     let fake = coordinating(&[("a", group("payments"))], &[]).await;

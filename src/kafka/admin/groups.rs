@@ -21,6 +21,8 @@ pub(super) const DEAD: &str = "Dead";
 /// Every state that Kafka has for a group with members, in its own spelling (`GroupState` in its clients, of all protocols up to 4.3).
 const WITH_MEMBERS: [&str; 6] =
     ["PreparingRebalance", "CompletingRebalance", "Stable", "Assigning", "Reconciling", "NotReady"];
+/// How often groups with members are listed before it is believed that there is no other.
+const LISTS: usize = 2;
 /// Since this version a list of groups can be limited to some states, and tells them (KIP-518, Kafka 2.6).
 const FILTERS_STATES: i16 = 4;
 
@@ -56,29 +58,34 @@ impl Admin {
     /// # Errors
     /// See [`Error`]; a broker that does not answer is an error, for a list must be complete or not be used.
     pub async fn list_groups(&self) -> Result<Vec<Group>, Error> {
-        self.listed(&[]).await
+        self.listed(&[], 1).await
     }
 
     /// Lists the groups that have members: see [`Admin::list_groups`]. The rest is left out by the brokers, for it costs nobody anything to
-    /// have a group without members, and there may be so many that no answer holds them; those from before 2.6 list all.
+    /// have a group without members, and there may be so many that no answer holds them; those from before 2.6 list all. Brokers are asked one
+    /// after another: a group whose coordinator changes meanwhile, from one that is asked later to one that was asked before, is in no answer.
+    /// So all are asked twice, and what either list has counts.
     ///
     /// # Errors
     /// As [`Admin::list_groups`].
     pub async fn groups_with_members(&self) -> Result<Vec<Group>, Error> {
-        self.listed(&WITH_MEMBERS).await
+        self.listed(&WITH_MEMBERS, LISTS).await
     }
 
-    /// Those in these states, or all.
-    async fn listed(&self, states: &[&str]) -> Result<Vec<Group>, Error> {
-        let cluster = self.describe_cluster().await?;
-        let mut groups = Vec::new();
-        for broker in cluster.brokers.iter().filter(|broker| !broker.fenced) {
-            groups.extend(self.groups_of(broker.id, states).await?);
+    /// Those in these states, or all, listed so often.
+    async fn listed(&self, states: &[&str], times: usize) -> Result<Vec<Group>, Error> {
+        // Ids may be long, and many: each is kept once.
+        let mut found = BTreeMap::new();
+        for _ in 0..times {
+            let cluster = self.describe_cluster().await?;
+            for broker in cluster.brokers.iter().filter(|broker| !broker.fenced) {
+                for mut group in self.groups_of(broker.id, states).await? {
+                    // The later word counts: where a group is now, it can be asked about.
+                    found.insert(std::mem::take(&mut group.id), group);
+                }
+            }
         }
-        groups.sort_by(|one, other| one.id.cmp(&other.id));
-        // One that moves between two answers is told twice.
-        groups.dedup_by(|one, other| one.id == other.id);
-        Ok(groups)
+        Ok(found.into_iter().map(|(id, group)| Group { id, ..group }).collect())
     }
 
     /// Describes groups of the classic protocol at the broker that coordinates them, in the order given; `None` for one that

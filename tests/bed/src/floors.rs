@@ -35,7 +35,7 @@ pub enum Floor {
 /// What the names of tests begin with that take many minutes.
 const SIEGE: &str = "siege::";
 
-/// A cluster, and others beside it.
+/// A cluster, and others beside it: three together leave little of two cores.
 fn side_by_side(bed: &Bed) -> Result<[Bed; 3]> {
     let other = |number: u8| Bed::open(&format!("{}-{number}", bed.name()));
     Ok([bed.clone(), other(2)?, other(3)?])
@@ -97,15 +97,17 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
     // The clusters start while there is something to compile.
-    let program = thread::scope(|scope| {
+    let tests = ["test", "--no-run", "--test", "live"];
+    thread::scope(|scope| {
         let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
-        let program = build(&["test", "--no-run", "--test", "live"], progress, first);
-        started.join().map_err(|_| anyhow!("the start of the clusters broke off"))??;
-        program
+        build(&tests, progress, first)?;
+        started.join().map_err(|_| anyhow!("the start of the clusters broke off"))?
     })?;
     for bed in beds {
         install(bed, Optimised::Little, progress)?;
     }
+    // Nothing is compiled: where the image's program was put, tests look for theirs.
+    let program = build(&tests, progress, first)?;
     if let Err(error) = live::run(&program, beds, wanted) {
         bail!("{error}. The clusters are kept: cargo bed --name {} status", first.name());
     }

@@ -1,19 +1,15 @@
 //! Asks about everything that an access wants and others have: other namespaces, and other Kubernetes clusters. I/O; decides nothing.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
-
-use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
 
 use super::Context;
 use super::asks::{Ask, Asker};
 use super::held::Whose;
 use super::observe::{Held, Subject};
 use super::prefix::{self, Names};
-use super::reviews::{Object, Reviewer};
-use super::rights::principal;
+use super::questions::{self, Question};
+use super::reviews::Reviewer;
+use super::rights::{principal, rule};
 use super::wishes::Wishes;
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
@@ -28,53 +24,49 @@ const SPEAK: usize = 100;
 pub async fn review(
     context: &Context,
     (key, claim, asks): Whose<'_>,
-    wishes: &Wishes,
+    (subject, wishes): (&Subject, &Wishes),
     held: &mut Held,
 ) -> BTreeSet<String> {
-    let topics = held.topics.iter_mut().filter_map(|(topic, view)| {
-        let claim = Arc::clone(view.owner()?);
-        (claim.metadata.namespace.as_deref() != Some(&key.0)).then_some((topic, view, claim))
-    });
-    let topics: Vec<_> = topics.collect();
-    let groups = held.groups.iter_mut().filter_map(|(group, view)| {
-        let (namespace, access) = view.owner(group, (&key.0, &key.1))?;
-        let owner = (namespace.to_owned(), access.to_owned());
-        Some((view, owner))
-    });
-    let groups: Vec<_> = groups.collect();
-    if topics.is_empty() && groups.is_empty() {
+    let foreign = foreign(key, (subject, wishes), held);
+    if foreign.is_empty() {
         context.accounts.forget(key);
         return BTreeSet::new();
     }
     let (accounts, untold) = accounts(context, key, claim, asks).await;
     let reviewer = Reviewer::new(&context.client, &context.verdicts, &key.0, (&accounts, untold));
-    let topics = topics.into_iter().map(|(topic, view, claim)| {
-        let reviewer = &reviewer;
-        async move {
+    for (Question { name, right, .. }, verdict) in questions::ask(&reviewer, foreign).await {
+        if right == Right::Join {
+            held.groups.entry(name).or_default().verdict = Some(verdict);
+        } else {
+            held.topics.entry(name).or_default().verdicts.insert(right, verdict);
+        }
+    }
+    accounts
+}
+
+/// What is asked for and is another namespace's.
+fn foreign(key: &AccessKey, (subject, wishes): (&Subject, &Wishes), held: &Held) -> Vec<Question> {
+    let question = |name: &str, right, namespace: &str, object: &str| Question {
+        held: held.rules.contains(&rule(&subject.username, right, name)),
+        name: name.to_owned(),
+        right,
+        namespace: namespace.to_owned(),
+        object: object.to_owned(),
+    };
+    let mut all = Vec::new();
+    for (topic, view) in &held.topics {
+        let Some(claim) = view.owner() else { continue };
+        if claim.metadata.namespace.as_deref() != Some(&key.0) {
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
             let name = claim.metadata.name.as_deref().unwrap_or_default();
-            for right in wishes.on_topic(topic) {
-                let object = Object { resource: "topicclaims", namespace, name };
-                let said = reviewer.review(right, object).await;
-                view.verdicts.extend(said.map(|verdict| (right, verdict)));
-            }
+            all.extend(wishes.on_topic(topic).into_iter().map(|right| question(topic, right, namespace, name)));
         }
-        .boxed()
-    });
-    let groups = groups.into_iter().map(|(view, (namespace, name))| {
-        let reviewer = &reviewer;
-        async move {
-            let object = Object { resource: "accessclaims", namespace: &namespace, name: &name };
-            view.verdict = reviewer.review(Right::Join, object).await;
-        }
-        .boxed()
-    });
-    let mut all: Vec<BoxFuture<'_, ()>> = topics.chain(groups).collect();
-    // Who asks for more than there is time for must not choose what is never asked about: each look begins elsewhere.
-    let from = RandomState::new().build_hasher().finish() % all.len().max(1) as u64;
-    all.rotate_left(usize::try_from(from).unwrap_or_default());
-    join_all(all).await;
-    accounts
+    }
+    for (group, view) in &held.groups {
+        let owner = view.owner(group, (&key.0, &key.1));
+        all.extend(owner.map(|(namespace, access)| question(group, Right::Join, namespace, access)));
+    }
+    all
 }
 
 /// Whom the access stands for: the service accounts of its Pods, or the one that a manual claim names; and why some of them are not known.

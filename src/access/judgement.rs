@@ -7,6 +7,7 @@ use super::rights::rule;
 use super::standing::{Question, Standing, standing};
 use super::step::Step;
 use super::topic_view::TopicView;
+use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Refusal, Right, TopicClaim, TopicClaimSpec, TopicSource};
@@ -38,6 +39,7 @@ pub(super) fn judge(
     let terms = &connection.terms;
     let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
     let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
+    let told = before.map_or(&[][..], |status| &status.refused);
     let before = before.map_or(&[][..], |status| &status.grants);
     let mut judgement = Judgement::default();
     for (name, right) in asked.rights() {
@@ -60,6 +62,9 @@ pub(super) fn judge(
                 _ if !seen.opted_in && !has => {
                     let message = format!("namespace {} is not opted in", seen.key.0);
                     Standing::Pending(Reason::NotOptedIn, message)
+                }
+                Standing::Pending(Reason::ReviewFailed, message) if !has && is_unasked(held, name, right) => {
+                    unasked((name, right), told, message)
                 }
                 stands => stands,
             },
@@ -168,6 +173,28 @@ fn standing_of(
     let undeclared = terms.topics.undeclared;
     let said = standing(&Question { namespace: &seen.key.0, topic: name, right, view, held: has, before, undeclared });
     untold(said, name, view, has)
+}
+
+fn is_unasked(held: &Held, name: &str, right: Right) -> bool {
+    let verdict = match right {
+        Right::Join => held.groups.get(name).and_then(|view| view.verdict.as_ref()),
+        Right::Consume | Right::Produce => held.topics.get(name).and_then(|view| view.verdicts.get(&right)),
+    };
+    verdict == Some(&Verdict::Unasked)
+}
+
+/// What its owner was heard to deny counts as denied until there is time to ask again: a look that gets as far says so, and the next, which
+/// does not, must not take it back each time.
+fn unasked((name, right): (&str, Right), told: &[Refusal], message: String) -> Standing {
+    let denied = match right {
+        Right::Join => Reason::GroupOwnedElsewhere,
+        Right::Consume | Right::Produce => Reason::TopicOwnedElsewhere,
+    };
+    let same = |said: &&Refusal| said.right == right && said.name == name && said.reason == denied.code();
+    match told.iter().find(same) {
+        Some(said) => Standing::Pending(denied, said.message.clone()),
+        None => Standing::Pending(Reason::ReviewFailed, message),
+    }
 }
 
 /// The same where Kafka may not have told of the topic: nothing is added, and what is held stays, unless whoever has the topic denies it.

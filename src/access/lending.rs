@@ -6,6 +6,9 @@ use crate::api::names::{MAX_LABEL, MAX_OBJECT, joined_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Right};
 
+/// Why something is not known that there was no time to ask about: the same words at every look, for new ones would be written.
+const UNASKED: &str = "there are too many questions for one look";
+
 /// What is asked for, and what the API server says of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Lending<'l> {
@@ -66,11 +69,12 @@ pub fn judge(lending: &Lending<'_>) -> Standing {
         Some(Verdict::Granted { via }) => {
             Standing::Lent(Grant { right, name: name.to_owned(), namespace: owner.to_owned(), via: via.clone() })
         }
-        Some(Verdict::Unknown(error)) => {
+        Some(untold @ (Verdict::Unknown(_) | Verdict::Unasked)) => {
             let same = |grant: &&Grant| (grant.right, &*grant.name, &*grant.namespace) == (right, name, owner);
             before.iter().find(same).cloned().map_or_else(
                 || {
-                    let message = format!("whether {kind} {name} of namespace {owner} may be used: {error}");
+                    let why = if let Verdict::Unknown(error) = untold { error } else { UNASKED };
+                    let message = format!("whether {kind} {name} of namespace {owner} may be used: {why}");
                     Standing::Pending(Reason::ReviewFailed, message)
                 },
                 Standing::Lent,

@@ -37,6 +37,7 @@ pub mod owners;
 pub mod plan;
 pub mod prefix;
 mod provision;
+mod questions;
 pub mod quotas;
 pub mod readers;
 pub mod report;

@@ -156,7 +156,7 @@ pub async fn observe(context: &Context, key: &AccessKey, credential_doubted: boo
         let (Some(subject), Ok(connection)) = (&subject, &connection) else { return Ok(Default::default()) };
         let wishes = wanted(claim.as_deref(), &asks);
         let mut held = held(context, connection, whose, subject, &wishes).await?;
-        let accounts = foreign::review(context, whose, &wishes, &mut held).await;
+        let accounts = foreign::review(context, whose, (subject, &wishes), &mut held).await;
         Ok::<_, Halt>((held, accounts))
     });
     let (held, accounts) = seen?;

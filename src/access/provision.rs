@@ -269,7 +269,9 @@ fn rotate(
     if held.unread && decision.renew.is_none() && decision.overlap.is_none() {
         let by = "Pods that could not be looked at".to_owned();
         decision.overlap = Some(Overlap { by, works: false, overdue: false, settled: false });
-        decision.next = Some(decision.next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN)));
+        // A list that was too long will be so again: it is tried as seldom as it would have been looked at.
+        let next = rotation::patience(&facts, false);
+        decision.next = Some(decision.next.map_or(next, |due| due.min(next)));
     }
     decision
 }

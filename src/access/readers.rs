@@ -20,8 +20,10 @@ use crate::runtime::pages;
 const CALL: Duration = Duration::from_secs(10);
 /// Pods on a page, which may be of a megabyte each.
 const PAGE: u32 = 20;
-/// Pages that are read at the same time, for the same reason.
-static PAGES: Semaphore = Semaphore::const_new(4);
+/// Pages that are read at the same time, for the same reason: two of lists that have all the time that they need, so that not all that begin
+/// together end without an answer, and two in turn, so that a list of one page waits for no endless one.
+static LISTS: Semaphore = Semaphore::const_new(2);
+static PAGES: Semaphore = Semaphore::const_new(2);
 /// The namespaces whose Pods are listed.
 static LANES: LazyLock<Mutex<HashMap<String, Weak<Semaphore>>>> = LazyLock::new(Mutex::default);
 /// For how long they are, the wait for others included.
@@ -56,7 +58,9 @@ async fn all(client: &Client, namespace: &str, secrets: &[&str]) -> Result<Vec<F
     let _alone = lane.acquire().await;
     let mut found = Vec::new();
     let take = |pod: Listed| found.extend(reader(pod, secrets));
-    pages::each_in_turn(&api, CALL, READ, params, Some(&PAGES), take).await?;
+    let whole = LISTS.try_acquire().ok();
+    let turns = if whole.is_some() { None } else { Some(&PAGES) };
+    pages::each_in_turn(&api, CALL, READ, params, turns, take).await?;
     Ok(found)
 }
 
@@ -233,6 +237,9 @@ mod tests {
     use super::*;
     use crate::runtime::fake_api::answering;
 
+    /// The turns are everybody's.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     fn spec(yaml: &str) -> Spec {
         serde_saphyr::from_str(yaml).unwrap()
     }
@@ -302,8 +309,26 @@ mod tests {
         assert_eq!((found.name.as_str(), found.started, reads), ("web", false, ["s".to_owned()].into()));
         assert!(reader(listed, &["other"]).is_none());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_lists_that_begin_together_and_are_too_much_for_all_some_are_read() {
+        let _alone = ALONE.lock().await;
+        // Forty pages of 100 ms: four seconds where it is alone.
+        let client = answering(|asked| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let page = asked.query.split("continue=").nth(1).and_then(|token| token.split('&').next()?.parse().ok());
+            let next = page.unwrap_or(0) + 1;
+            let metadata = json!({"continue": if next < 40 { next.to_string() } else { String::new() }});
+            (200, json!({"metadata": metadata, "items": []}))
+        });
+        let names: Vec<String> = (0..20).map(|number| format!("together-{number}")).collect();
+        let lists = join_all(names.iter().map(|name| of(&client, name, &["s"]))).await;
+        assert!(lists.iter().any(Result::is_ok), "{lists:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_list_without_an_end_is_waited_for_a_while_and_keeps_no_other_namespace_waiting() {
+        let _alone = ALONE.lock().await;
         let client = answering(|asked| async move {
             let endless = asked.path.contains("crowded");
             if endless {

@@ -66,7 +66,8 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         let now = Time(context.clock.now());
         let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
         ready(&mut conditions, &before, plan, proof);
-        overlap(&mut conditions, looked(seen), plan);
+        let unread = seen.held.as_ref().is_ok_and(|(_, held)| held.unread);
+        overlap(&mut conditions, (looked(seen), condition(&before.conditions, CURRENT).filter(|_| unread)), plan);
         told = [
             own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
             own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
@@ -150,8 +151,9 @@ fn looked(seen: &Observation) -> bool {
     seen.claim.is_some() && rotated && held.readers.is_some()
 }
 
-/// Says whether somebody has an old password: nothing before the first rotation.
-fn overlap(conditions: &mut Conditions<'_>, looked: bool, plan: &Plan) {
+/// Says whether somebody has an old password: nothing before the first rotation. `unread` is what was said before, where the Pods could not be
+/// looked at: whom it names is a better word than none, and it would be written in turn with that.
+fn overlap(conditions: &mut Conditions<'_>, (looked, unread): (bool, Option<&Condition>), plan: &Plan) {
     match &plan.overlap {
         Some(overlap) => {
             let (reason, state) = if overlap.works {
@@ -160,7 +162,12 @@ fn overlap(conditions: &mut Conditions<'_>, looked: bool, plan: &Plan) {
                 (Reason::RotatedInPlace, "works no more; it may be held by")
             };
             let reason = if overlap.overdue { Reason::RotationOverdue } else { reason };
-            let message = format!("the password from before the last rotation {state} {}", overlap.by);
+            let state = format!("the password from before the last rotation {state} ");
+            let same = |said: &&Condition| said.reason == reason.code() && said.message.starts_with(&state);
+            let message = match unread.filter(same) {
+                Some(said) => said.message.clone(),
+                None => state + &overlap.by,
+            };
             conditions.say(CURRENT, false, reason, &message);
         }
         // Nothing was decided about passwords: what was said holds.
@@ -295,7 +302,7 @@ mod tests {
             if before {
                 conditions.say(CURRENT, false, Reason::OldPasswordInUse, "before");
             }
-            overlap(&mut conditions, looked, plan);
+            overlap(&mut conditions, (looked, None), plan);
             all.pop().map(|said| (said.status, said.reason, said.message))
         };
         let decided = || Plan { rules: Some(String::new()), ..Plan::default() };
@@ -319,6 +326,24 @@ mod tests {
         assert_eq!(said(false, false, &decided()), None, "before the first rotation");
         let undecided = said(true, false, &Plan::default());
         assert_eq!(undecided.unwrap().2, "before", "nothing was decided about passwords");
+    }
+
+    #[test]
+    fn who_had_an_old_password_is_said_while_pods_cannot_be_looked_at() {
+        let overlap_of = |by: &str, works| Overlap { by: by.to_owned(), works, overdue: false, settled: false };
+        let mut all = Vec::new();
+        let mut look = |by: &str, works: bool, unread: bool| {
+            let before = condition(&all, CURRENT).cloned();
+            let plan = Plan { overlap: Some(overlap_of(by, works)), rules: Some(String::new()), ..Plan::default() };
+            let mut conditions = Conditions::new(&mut all, None, Time(Timestamp::UNIX_EPOCH));
+            overlap(&mut conditions, (!unread, before.as_ref().filter(|_| unread)), &plan);
+            all[0].message.rsplit_once(' ').map(|(_, by)| by.to_owned()).unwrap()
+        };
+        assert_eq!(look("Pods that are unread", false, true), "unread", "nothing was said before");
+        assert_eq!(look("Pods a", false, false), "a");
+        assert_eq!(look("Pods that are unread", false, true), "a");
+        assert_eq!(look("Pods b", false, false), "b");
+        assert_eq!(look("Pods that are unread", true, true), "unread", "another password is meant");
     }
 
     #[test]

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
+use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::asks::Asker;
-use super::verdicts::{Asked, Verdict, Verdicts};
+use super::verdicts::{Asked, Verdict, Verdicts, binding};
 use crate::api::annotations::GROUP;
 use crate::api::resources::Right;
 use crate::runtime::kubernetes::{CallError, call};
@@ -22,10 +23,12 @@ use crate::watch::AccessKey;
 
 const CALL: Duration = Duration::from_secs(5);
 /// How many questions of one access are under way at once. Whoever asks for a hundred topics of others must not have all calls.
-const AT_ONCE: usize = 4;
-/// For how long service accounts are looked at, and then questions asked. What is not known by then changes nothing, and the look goes on.
+pub(super) const AT_ONCE: usize = 4;
+/// For how long service accounts are looked at, and then objects asked about. What is not known by then changes nothing, and the look goes on.
 const ACCOUNTS: Duration = Duration::from_secs(4);
 const QUESTIONS: Duration = Duration::from_secs(4);
+/// How long after that the last object, with all its accounts, may take.
+const REST: Duration = Duration::from_secs(5);
 /// The account of Pods that name none.
 const DEFAULT_ACCOUNT: &str = "default";
 
@@ -142,47 +145,65 @@ impl<'r> Reviewer<'r> {
         Self { client, verdicts, namespace, accounts, untold, until, turns, hangs }
     }
 
-    /// Whether any of the accounts may do something with an object of another namespace.
+    /// Whether any of the accounts may do something with an object of another namespace. An object that has begun is asked about to its end:
+    /// who has a hundred accounts must not have a hundred objects of which each lacks its last answer.
     pub async fn review(&self, right: Right, object: Object<'_>) -> Option<Verdict> {
-        let mut said = None;
-        for account in self.accounts {
-            match self.one(account, right, object).await {
-                granted @ Verdict::Granted { .. } => return Some(granted),
-                unknown @ Verdict::Unknown(_) => said = Some(unknown),
-                denied @ Verdict::Denied { .. } => said = said.or(Some(denied)),
-            }
+        let known = |account: &String| self.verdicts.known(&self.asked(account, right, object));
+        if let Some(known) = self.accounts.iter().find_map(known) {
+            return Some(known);
         }
+        let turns = self.accounts.len().min(AT_ONCE);
+        // The semaphore is never closed, and a few turns are a number that it takes.
+        let _turns = self.turns.acquire_many(u32::try_from(turns).unwrap_or(1)).await.ok();
+        let said = if Instant::now() < self.until {
+            timeout_at(self.until + REST, self.of_all(right, object)).await.unwrap_or(Some(Verdict::Unasked))
+        } else {
+            Some(Verdict::Unasked).filter(|_| !self.accounts.is_empty())
+        };
         match (&self.untold, said) {
             (Some(why), None | Some(Verdict::Denied { .. })) => Some(Verdict::Unknown(why.clone())),
             (_, said) => said,
         }
     }
 
-    async fn one(&self, account: &str, right: Right, object: Object<'_>) -> Verdict {
-        let asked = Asked {
+    /// Asks for one account, which most often is granted what the others are, and then for the others.
+    async fn of_all(&self, right: Right, object: Object<'_>) -> Option<Verdict> {
+        let mut accounts = self.accounts.iter();
+        let mut said = self.one(accounts.next()?, right, object).await;
+        let others: Vec<BoxFuture<'_, Verdict>> =
+            accounts.map(|account| self.one(account, right, object).boxed()).collect();
+        let mut others = stream::iter(others).buffer_unordered(AT_ONCE);
+        while !matches!(said, Verdict::Granted { .. })
+            && let Some(more) = others.next().await
+        {
+            // What is not known outweighs a denial.
+            if !matches!(more, Verdict::Denied { .. }) {
+                said = more;
+            }
+        }
+        Some(said)
+    }
+
+    fn asked(&self, account: &str, right: Right, object: Object<'_>) -> Asked {
+        Asked {
             namespace: self.namespace.to_owned(),
             account: account.to_owned(),
             verb: right.verb(),
             resource: object.resource,
             object: (object.namespace.to_owned(), object.name.to_owned()),
-        };
-        if let Some(known) = self.verdicts.known(&asked) {
-            return known;
         }
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await.ok();
+    }
+
+    async fn one(&self, account: &str, right: Right, object: Object<'_>) -> Verdict {
         if let Some(why) = self.hangs.get() {
             return Verdict::Unknown(why.clone());
-        }
-        if Instant::now() >= self.until {
-            return Verdict::Unknown(format!("there are too many questions for {QUESTIONS:?}"));
         }
         let said = one(self.client, self.namespace, account, right, object).await;
         if let Verdict::Unknown(why) = &said {
             // The first one stays.
             let _ = self.hangs.set(why.clone());
         }
-        self.verdicts.note(asked, &said);
+        self.verdicts.note(self.asked(account, right, object), &said);
         said
     }
 }
@@ -221,18 +242,6 @@ async fn one(client: &Client, namespace: &str, account: &str, right: Right, obje
             None => Verdict::Denied { account: account.to_owned() },
         },
         Err(error) => Verdict::Unknown(error.to_string()),
-    }
-}
-
-/// The binding that Kubernetes' RBAC authorizer names: `RBAC: allowed by RoleBinding "readers/shop" of Role …`, name before namespace.
-fn binding(reason: &str) -> String {
-    let Some((kind, rest)) = reason.strip_prefix("RBAC: allowed by ").and_then(|rest| rest.split_once(" \"")) else {
-        return if reason.is_empty() { "another authorizer than RBAC".to_owned() } else { reason.to_owned() };
-    };
-    let name = rest.split('"').next().unwrap_or_default();
-    match name.split_once('/') {
-        Some((name, namespace)) => format!("{kind} {namespace}/{name}"),
-        None => format!("{kind} {name}"),
     }
 }
 
@@ -280,7 +289,8 @@ mod tests {
         };
         look().await;
         look().await;
-        assert_eq!((all.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (20, AT_ONCE));
+        let objects = AT_ONCE / accounts.len();
+        assert_eq!((all.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (20, objects));
         tokio::time::sleep(Duration::from_secs(20)).await;
         look().await;
         assert_eq!(all.load(Ordering::SeqCst), 40, "a grant that is lost shows at the next look");
@@ -316,8 +326,8 @@ mod tests {
         let began = Instant::now();
         let said = join_all(names.iter().map(|name| reviewer.review(Right::Consume, object(name.as_str())))).await;
         let granted = said.iter().filter(|said| matches!(said, Some(Verdict::Granted { .. }))).count();
-        let unknown = said.iter().filter(|said| matches!(said, Some(Verdict::Unknown(_)))).count();
-        assert_eq!((granted, unknown), (160, 840), "four at once, for four seconds");
+        let unasked = said.iter().filter(|said| matches!(said, Some(Verdict::Unasked))).count();
+        assert_eq!((granted, unasked), (160, 840), "four at once, for four seconds");
         assert!(began.elapsed() < QUESTIONS + Duration::from_secs(1), "{:?}", began.elapsed());
     }
 
@@ -376,15 +386,5 @@ mod tests {
         }
         let (found, failed) = accounts.of(&client, &key, &askers[..1]).await;
         assert_eq!((found, failed.is_none()), (["of-web-0".to_owned()].into(), true), "who is gone counts no more");
-    }
-
-    #[test]
-    fn the_binding_is_read_from_kubernetes_words() {
-        let said = "RBAC: allowed by RoleBinding \"readers/shop\" of Role \"consume-orders\" to ServiceAccount \"default/web\"";
-        assert_eq!(binding(said), "RoleBinding shop/readers");
-        let cluster = "RBAC: allowed by ClusterRoleBinding \"all\" of ClusterRole \"x\" to Group \"y\"";
-        assert_eq!(binding(cluster), "ClusterRoleBinding all");
-        assert_eq!(binding(""), "another authorizer than RBAC");
-        assert_eq!(binding("webhook said so"), "webhook said so");
     }
 }

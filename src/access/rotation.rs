@@ -155,7 +155,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
 
 /// When to look again whether an old password is still in use: less often than at first, for some Pods live for months. Of Pods that
 /// read the Secret without asking for it nobody tells when they go. Where the old one works no more, nothing waits for them but words.
-fn patience(facts: &Facts<'_>, works: bool) -> Duration {
+pub(super) fn patience(facts: &Facts<'_>, works: bool) -> Duration {
     let age = Duration::try_from(facts.now.duration_since(facts.published)).unwrap_or_default();
     let pause = (age / 10).clamp(LOOK_AGAIN, if works { LOOK_LEAST } else { LOOK_SELDOM });
     match facts.lifetimes.max_overlap.checked_sub(age) {

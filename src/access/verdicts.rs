@@ -26,6 +26,8 @@ pub enum Verdict {
     },
     /// It cannot be told now.
     Unknown(String),
+    /// There was no time to ask.
+    Unasked,
 }
 
 /// What was asked. The groups of a service account follow from its namespace.
@@ -77,6 +79,18 @@ impl Verdicts {
     }
 }
 
+/// The binding that Kubernetes' RBAC authorizer names: `RBAC: allowed by RoleBinding "readers/shop" of Role …`, name before namespace.
+pub(super) fn binding(reason: &str) -> String {
+    let Some((kind, rest)) = reason.strip_prefix("RBAC: allowed by ").and_then(|rest| rest.split_once(" \"")) else {
+        return if reason.is_empty() { "another authorizer than RBAC".to_owned() } else { reason.to_owned() };
+    };
+    let name = rest.split('"').next().unwrap_or_default();
+    match name.split_once('/') {
+        Some((name, namespace)) => format!("{kind} {namespace}/{name}"),
+        None => format!("{kind} {name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +114,15 @@ mod tests {
         assert_eq!(verdicts.known(&asked("a")), None);
         verdicts.note(asked("c"), &granted);
         assert_eq!(verdicts.0.lock().unwrap().said.len(), 1);
+    }
+
+    #[test]
+    fn the_binding_is_read_from_kubernetes_words() {
+        let said = "RBAC: allowed by RoleBinding \"readers/shop\" of Role \"consume-orders\" to ServiceAccount \"default/web\"";
+        assert_eq!(binding(said), "RoleBinding shop/readers");
+        let cluster = "RBAC: allowed by ClusterRoleBinding \"all\" of ClusterRole \"x\" to Group \"y\"";
+        assert_eq!(binding(cluster), "ClusterRoleBinding all");
+        assert_eq!(binding(""), "another authorizer than RBAC");
+        assert_eq!(binding("webhook said so"), "webhook said so");
     }
 }

@@ -213,7 +213,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
     };
     let seen = observed.ok();
     // Whose things are is asked of all that lead to one Kafka, and before anybody is served through this one.
-    seen.iter().for_each(|seen| context.world.kafkas.note(&id, &seen.kafka.id));
+    seen.iter().for_each(|seen| context.world.kafkas.note(&id, &cluster.spec.external, &seen.kafka.id));
     let again = match &verdict {
         Ok(()) => LOOK_AGAIN,
         Err(unusable) if unusable.reason == Reason::KafkaUnreachable => TRY_AGAIN,

@@ -116,7 +116,9 @@ mod tests {
                 "spec": {"external": {"bootstrapServers": "k:9092", "adminSecret": {"name": "admin"}}},
             });
             world.clusters.put(("a".to_owned(), name.to_owned()), serde_json::from_value(cluster).unwrap());
-            world.kafkas.note(&format!("a/{name}"), if name == "other" { "two" } else { "one" });
+            let (id, kafka) = (format!("a/{name}"), if name == "other" { "two" } else { "one" });
+            let external = world.cluster(&id).unwrap().spec.external.clone();
+            world.kafkas.note(&id, &external, kafka);
         }
         world.topics.put(("shop".to_owned(), "orders".to_owned()), claim(json!({}), json!({})));
         for (cluster, owner, expected) in [

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{TopicKey, World, cluster_id};
-use crate::api::resources::{AccessClaim, TopicClaim};
+use crate::api::resources::{AccessClaim, External, TopicClaim};
 
-/// The ids of the Kafkas that BrokerClusters lead to, as they were seen: a status that says so comes later.
+/// The ids of the Kafkas that BrokerClusters lead to, as they were seen, and by which way: a status that says so comes later, and one that is
+/// led elsewhere may lead anywhere until it is seen again.
 #[derive(Debug, Default)]
-pub struct Kafkas(Mutex<HashMap<String, String>>);
+pub struct Kafkas(Mutex<HashMap<String, (External, String)>>);
 
 impl Kafkas {
     /// Notes where a BrokerCluster leads, before anybody is served through it.
-    pub fn note(&self, cluster: &str, kafka: &str) {
+    pub fn note(&self, cluster: &str, external: &External, kafka: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.get(cluster).is_none_or(|before| before != kafka) {
-            known.insert(cluster.to_owned(), kafka.to_owned());
+        if known.get(cluster).is_none_or(|(by, before)| before != kafka || by != external) {
+            known.insert(cluster.to_owned(), (external.clone(), kafka.to_owned()));
         }
     }
 
@@ -24,7 +25,7 @@ impl Kafkas {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
     }
 
-    fn of(&self, cluster: &str) -> Option<String> {
+    fn of(&self, cluster: &str) -> Option<(External, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
     }
 }
@@ -57,10 +58,13 @@ impl World {
         twins.into_iter().map(|id| (id, key.1.clone())).collect()
     }
 
-    /// The id of the Kafka that a BrokerCluster leads to, once that is known.
+    /// The id of the Kafka that a BrokerCluster leads to, once that is known of what its spec says now.
     pub(super) fn kafka_of(&self, cluster: &str) -> Option<String> {
         let found = self.cluster(cluster)?;
-        self.kafkas.of(cluster).or_else(|| found.status.as_ref()?.kafka_cluster_id.clone())
+        match self.kafkas.of(cluster) {
+            Some((external, kafka)) => (external == found.spec.external).then_some(kafka),
+            None => found.status.as_ref()?.kafka_cluster_id.clone(),
+        }
     }
 }
 
@@ -110,15 +114,23 @@ mod tests {
         {
             assert_eq!(found(&world, cluster), expected, "{cluster}");
         }
-        world.kafkas.note("a/new", "one");
+        let by = world.cluster("a/new").unwrap().spec.external.clone();
+        world.kafkas.note("a/new", &by, "one");
         assert_eq!(
             found(&world, "a/new"),
             ["new", "b", "twin"],
             "it is seen where it leads, and its status lags behind"
         );
         assert_eq!(found(&world, "a/b"), ["b", "new", "twin"]);
-        world.kafkas.note("a/twin", "two");
+        world.kafkas.note("a/twin", &by, "two");
         assert_eq!(found(&world, "a/b"), ["b", "new"], "it leads elsewhere by now");
+        world.kafkas.note("a/twin", &by, "one");
+        assert_eq!(found(&world, "a/b"), ["b", "new", "twin"]);
+        let mut elsewhere = (*world.cluster("a/twin").unwrap()).clone();
+        elsewhere.spec.external.bootstrap_servers = "other:9092".to_owned();
+        world.clusters.put(("a".to_owned(), "twin".to_owned()), elsewhere);
+        assert_eq!(found(&world, "a/b"), ["b", "new"], "it is pointed elsewhere, and nobody has seen where that is");
+        assert!(world.may_be_one_kafka("a/b", "a/twin"));
         world.kafkas.forget("a/new");
         assert_eq!(found(&world, "a/b"), ["b"]);
     }

@@ -33,8 +33,8 @@ async fn a_new_access_is_looked_at_once_more_where_anything_moved_meanwhile() {
     for name in ["b", "twin"] {
         let mut cluster = BrokerCluster::new(name, serde_json::from_value(external()).unwrap());
         cluster.metadata.namespace = Some("a".to_owned());
+        world.kafkas.note(&format!("a/{name}"), &cluster.spec.external, "one");
         world.clusters.put(("a".to_owned(), name.to_owned()), cluster);
-        world.kafkas.note(&format!("a/{name}"), "one");
     }
     assert!(all(&world), "nobody claims anything through the other way to this Kafka");
     let mut rival = TopicClaim::clone(&topic("orders", None).claims[0]);

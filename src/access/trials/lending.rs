@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::access::verdicts::Verdict;
-use crate::api::resources::{Grant, TopicIntent};
+use crate::api::resources::{Grant, Refusal, TopicIntent};
 
 /// A claim of another namespace on `orders`.
 fn of_shop(status: Option<TopicClaimStatus>) -> Arc<TopicClaim> {
@@ -147,4 +147,24 @@ async fn a_name_that_policy_forbids_gives_no_right_while_its_claim_is_judged() {
     }
     let claims = day("strange", false).steps.iter().any(|step| matches!(step, Step::ClaimTopic { .. }));
     assert!(claims, "the claim says why");
+}
+
+#[tokio::test]
+async fn what_there_was_no_time_to_ask_about_stands_as_it_was_said() {
+    let look = |verdict: Verdict, told: &[Refusal]| {
+        let mut day = lent(status(true, false, None), true);
+        day.held.rules.remove(&rule(USER, Right::Consume, "orders"));
+        day.held.topics.get_mut("orders").unwrap().verdicts = [(Right::Consume, verdict)].into();
+        day.claim.status.as_mut().unwrap().refused = told.to_vec();
+        let plan = day.plan();
+        (plan.refused, plan.obstacle)
+    };
+    let (untold, _) = look(Verdict::Unasked, &[]);
+    assert_eq!((untold.len(), &*untold[0].reason), (1, Reason::ReviewFailed.code()), "nothing was said before");
+    let denied = look(Verdict::Denied { account: "default".to_owned() }, &untold);
+    assert_eq!(&*denied.0[0].reason, Reason::TopicOwnedElsewhere.code());
+    assert_eq!(look(Verdict::Unasked, &denied.0), denied);
+    // An API server that does not answer is told of.
+    let away = look(Verdict::Unknown("away".to_owned()), &denied.0);
+    assert_eq!(&*away.0[0].reason, Reason::ReviewFailed.code());
 }

@@ -1,5 +1,7 @@
 //! What is done where something cannot be seen: whoever could make it so must not keep what was lent to them.
 
+use k8s_openapi::jiff::SignedDuration;
+
 use super::*;
 use crate::access::verdicts::Verdict;
 
@@ -121,13 +123,15 @@ async fn a_topic_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_
 
 #[tokio::test]
 async fn that_nobody_has_an_old_password_is_not_said_where_pods_could_not_be_looked_at() {
-    let mut day = Day::new();
-    let SecretView::Ours { rotation, .. } = &mut day.held.secret else { panic!() };
-    *rotation = 1;
-    day.claim.status.as_mut().unwrap().rotations = 1;
-    (day.held.readers, day.held.unread) = (None, true);
-    let plan = day.plan();
-    let overlap = plan.overlap.unwrap();
-    assert_eq!((overlap.by.as_str(), overlap.works), ("Pods that could not be looked at", false));
-    assert_eq!(plan.next, Some(Duration::from_secs(15)));
+    for (hours, seconds) in [(0, 15), (1000, 600)] {
+        let mut day = Day::new();
+        let SecretView::Ours { rotation, published, .. } = &mut day.held.secret else { panic!() };
+        (*rotation, *published) = (1, day.seen.now - SignedDuration::from_hours(hours));
+        day.claim.status.as_mut().unwrap().rotations = 1;
+        (day.held.readers, day.held.unread) = (None, true);
+        let plan = day.plan();
+        let overlap = plan.overlap.unwrap();
+        assert_eq!((overlap.by.as_str(), overlap.works), ("Pods that could not be looked at", false));
+        assert_eq!(plan.next, Some(Duration::from_secs(seconds)), "as often as where they can be looked at");
+    }
 }

@@ -190,7 +190,9 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
         let advanced = match (&connection, &seen.kafka) {
             // Another's topic is left alone.
             (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) && seen.is_owner() => {
-                context.moves.advance(connection, &work.claim.spec.cluster, topic, plan.replicas).await
+                let cluster = &work.claim.spec.cluster;
+                let kafka = context.world.kafka_behind(cluster);
+                context.moves.advance(connection, (cluster, &kafka), topic, plan.replicas).await
             }
             _ => Ok(Progress::default()),
         };

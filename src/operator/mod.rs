@@ -116,6 +116,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         clusters: clusters.clone(),
         events: events.clone(),
         refused: Arc::default(),
+        disputes: Arc::default(),
         moves: Arc::default(),
         volumes: Arc::default(),
         defaults: Arc::default(),

@@ -43,6 +43,25 @@ impl Refused {
     }
 }
 
+/// How long brokers may disagree before it is told: most that are behind catch up at once.
+const LASTS: Duration = Duration::from_secs(60);
+
+/// Since when brokers have not agreed on the settings of claims' topics.
+#[derive(Debug, Default)]
+pub struct Disputes(Mutex<HashMap<Name, Instant>>);
+
+impl Disputes {
+    /// Notes whether they disagree; whether they have for so long that it is told.
+    pub fn note(&self, name: &Name, disputed: bool) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if disputed {
+            return all.entry(name.clone()).or_insert_with(Instant::now).elapsed() >= LASTS;
+        }
+        all.remove(name);
+        false
+    }
+}
+
 /// What Kafka is asked: a record is the API server's.
 fn asked(steps: &[Step]) -> Vec<Step> {
     steps.iter().filter(|step| !matches!(step, Step::Record { .. })).cloned().collect()
@@ -51,6 +70,17 @@ fn asked(steps: &[Step]) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn brokers_that_disagree_for_long_are_told_of() {
+        let (disputes, name) = (Disputes::default(), ("shop".to_owned(), "orders".to_owned()));
+        for (seconds, disputed, told) in
+            [(0, true, false), (59, true, false), (1, true, true), (9, false, false), (60, true, false)]
+        {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            assert_eq!(disputes.note(&name, disputed), told, "{seconds}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_same_is_not_tried_again_before_its_time_and_other_things_are() {

@@ -6,7 +6,7 @@
 //! - [`apply`] takes each [`step`]; [`placement`] says where replicas go while a broker is away, [`memory`] what was refused of late.
 //! - [`report`] tells, with the words of [`refusal`], who uses it ([`users`]), and the numbers of [`metrics`].
 //! - [`moves`]: replicas as many as are claimed. [`deletion`]: what becomes of a topic whose claim goes.
-//! - [`comparison`] finds what somebody changed in Kafka.
+//! - [`comparison`] finds what somebody changed in Kafka, and [`dispute`] says what is done while brokers do not agree on it.
 
 pub mod answers;
 pub mod apply;
@@ -17,6 +17,7 @@ pub mod defaults;
 pub mod deletion;
 pub mod difference;
 pub mod disk;
+pub mod dispute;
 pub mod holders;
 pub mod keep;
 pub mod memory;
@@ -66,6 +67,8 @@ const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// How long a broker that is behind is given to catch up: before a change is believed that nobody asked for, and after one of our own by
 /// which a share of the disks comes to something else.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How soon a topic is looked at again on whose settings brokers do not agree.
+const AGREED: Duration = Duration::from_secs(15);
 /// How often one reconciliation looks: twice where there is doubt, and once more each time that somebody was faster.
 const LOOKS: usize = 4;
 /// For how long changes of who uses a topic are gathered.
@@ -86,6 +89,8 @@ pub struct Context {
     pub events: Events,
     /// What Kafka has lately refused.
     pub refused: Arc<memory::Refused>,
+    /// On which topics' settings brokers do not agree.
+    pub disputes: Arc<memory::Disputes>,
     /// Moves of replicas.
     pub moves: Arc<moves::Moves>,
     /// How large the brokers' disks are.
@@ -136,6 +141,7 @@ impl Work {
 async fn reconcile(context: &Context, name: &Name) -> Result<Next, Halt> {
     let Some(claim) = context.world.topics.get(&(&name.0, &name.1)) else {
         context.refused.forget(name);
+        context.disputes.note(name, false);
         return Ok(Next::Idle);
     };
     let mut work = Work { claim, progress: None, asked: false, reached: None };
@@ -156,8 +162,26 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
             look = Look::Second;
             continue;
         }
+        let lasts = context.disputes.note(name, seen.disputed);
+        let plan = match &work.claim.status {
+            _ if !seen.disputed => plan,
+            Some(status) if plan::settled(&work.claim) => {
+                dispute::hold(plan, &work.claim.spec.topic_name, status, lasts)
+            }
+            // Nothing stands yet that could be said of it.
+            _ => {
+                let name = &work.claim.spec.topic_name;
+                return Err(Halt::Failed(format!("brokers do not agree on the settings of topic {name} yet")));
+            }
+        };
         let uid = work.claim.metadata.uid.clone();
-        let resync = if shares::divides_anew(&work.claim, &plan.steps) { SECOND_LOOK } else { RESYNC };
+        let resync = if seen.disputed {
+            AGREED
+        } else if shares::divides_anew(&work.claim, &plan.steps) {
+            SECOND_LOOK
+        } else {
+            RESYNC
+        };
         let paused = context.refused.pause(name, uid.as_deref(), &plan.steps);
         let applied = match &connection {
             Some(connection) if paused.is_none() => {
@@ -190,7 +214,9 @@ async fn bring(context: &Context, name: &Name, work: &mut Work) -> Result<Next, 
         let advanced = match (&connection, &seen.kafka) {
             // Another's topic is left alone.
             (Some(connection), Ok((_, Some(Found { topic, .. })))) if verdict.is_of(topic) && seen.is_owner() => {
-                context.moves.advance(connection, &work.claim.spec.cluster, topic, plan.replicas).await
+                let cluster = &work.claim.spec.cluster;
+                let kafka = context.world.kafka_behind(cluster);
+                context.moves.advance(connection, (cluster, &kafka), topic, plan.replicas).await
             }
             _ => Ok(Progress::default()),
         };

@@ -54,6 +54,8 @@ pub struct Observation {
     pub share: Option<i64>,
     /// Why there is no room on the disks for what the claim promises itself, where that was asked.
     pub no_room: Option<Unusable>,
+    /// Whether brokers do not agree on the settings of the topic. Looked at only at a second look.
+    pub disputed: bool,
     /// What the cluster says of topics, and the topic as Kafka has it; or why Kafka cannot be asked.
     pub kafka: Result<(TopicPolicy, Option<Found>), Unusable>,
 }
@@ -122,6 +124,7 @@ pub fn among(
         defaults: TopicDefaults::default(),
         share: None,
         no_room: None,
+        disputed: false,
         kafka,
     }
 }
@@ -180,8 +183,9 @@ pub async fn observe(
         Err(unusable) => return Ok((with(&context.world, claim, Err(unusable), look), None)),
         Ok(connection) => connection,
     };
-    let found = find(&connection, &claim.spec.topic_name, look).await?;
+    let (found, disputed) = find(&connection, &claim.spec.topic_name, look).await?;
     let mut seen = with(&context.world, claim, Ok((connection.terms.topics.clone(), found)), look);
+    seen.disputed = disputed;
     seen.admitted = is_admitted(context, &connection, &seen.claim);
     let on_record = seen.claim.status.as_ref().is_some_and(|status| status.creating.is_some());
     let known = |found: &Found| seen.known_ids.contains(&found.topic.id.to_string());
@@ -235,7 +239,8 @@ pub async fn are_seen_alike(admin: &Admin, topic: &str, settings: &Overrides) ->
     Ok(join_all(witnesses).await.iter().flatten().all(|seen| own(seen) == own(settings)))
 }
 
-async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<Found>, Halt> {
+/// The topic, and whether brokers do not agree on its settings.
+async fn find(connection: &Connection, name: &str, look: Look) -> Result<(Option<Found>, bool), Halt> {
     let (topic, settings) = tokio::join!(
         connection.batcher.describe_topic(name.to_owned()),
         connection.batcher.describe_settings(name.to_owned()),
@@ -244,18 +249,19 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<Option<
         (None, Look::Second) => connection.admin.describe_topic_anywhere(name).await?,
         (topic, _) => topic,
     };
-    let Some(topic) = topic else { return Ok(None) };
+    let Some(topic) = topic else { return Ok((None, false)) };
+    let mut disputed = false;
     let settings = match settings {
-        Ok(Some(settings)) if look == Look::Second && !are_seen_alike(&connection.admin, name, &settings).await? => {
-            return Err(Halt::Failed(format!("brokers do not agree on the settings of topic {name} yet")));
+        Ok(Some(settings)) => {
+            disputed = look == Look::Second && !are_seen_alike(&connection.admin, name, &settings).await?;
+            Ok(settings)
         }
-        Ok(Some(settings)) => Ok(settings),
         // It is on its way to this broker.
         Ok(None) => return Err(not_shown()),
         Err(error @ Error::Denied(_)) => Err(error),
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(Found { topic, settings }))
+    Ok((Some(Found { topic, settings }), disputed))
 }
 
 /// The scopes that other Kubernetes clusters claim in the Kafka of a claim.

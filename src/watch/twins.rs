@@ -39,6 +39,12 @@ impl World {
         all
     }
 
+    /// Whether a topic is claimed, but only through other BrokerClusters that lead to the same Kafka.
+    #[must_use]
+    pub fn is_only_twins(&self, key: &TopicKey) -> bool {
+        self.topics.of(key).is_empty() && !self.claims_on(key).is_empty()
+    }
+
     /// The accesses that name a topic or a group, through whichever BrokerCluster leads to the same Kafka.
     #[must_use]
     pub fn users_of(&self, key: &TopicKey) -> Vec<Arc<AccessClaim>> {
@@ -56,6 +62,12 @@ impl World {
         let mut twins: Vec<_> = ids.filter(|id| *id != key.0 && self.kafka_of(id).as_ref() == Some(&kafka)).collect();
         twins.sort_unstable();
         twins.into_iter().map(|id| (id, key.1.clone())).collect()
+    }
+
+    /// The Kafka that a BrokerCluster leads to: its id, or the BrokerCluster's own name until that is known.
+    #[must_use]
+    pub fn kafka_behind(&self, cluster: &str) -> String {
+        self.kafka_of(cluster).unwrap_or_else(|| cluster.to_owned())
     }
 
     /// The id of the Kafka that a BrokerCluster leads to, once that is known of what its spec says now.
@@ -104,6 +116,25 @@ mod tests {
         let users = world.users_of(&group_key(cluster, "legacy"));
         assert_eq!(users.iter().map(|claim| claim.metadata.name.clone().unwrap()).collect::<Vec<_>>(), claims);
         claims
+    }
+
+    #[test]
+    fn twins_lead_to_one_kafka_and_who_has_not_told_to_its_own() {
+        let world = world();
+        let found = ["a/b", "a/twin", "a/other", "a/new", "a/none"].map(|cluster| world.kafka_behind(cluster));
+        assert_eq!(found, ["one", "one", "two", "a/new", "a/none"]);
+        let claim = json!({"metadata": {"name": "payments", "namespace": "shop"},
+            "spec": {"topicName": "payments", "cluster": "a/twin"}});
+        world.topics.put(("shop".to_owned(), "payments".to_owned()), serde_json::from_value(claim).unwrap());
+        for (cluster, topic, expected) in [
+            ("a/b", "payments", true),
+            ("a/twin", "payments", false),
+            ("a/other", "payments", false),
+            ("a/b", "orders", false),
+            ("a/b", "none", false),
+        ] {
+            assert_eq!(world.is_only_twins(&(cluster.to_owned(), topic.to_owned())), expected, "{cluster} {topic}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ async fn shown(admin: &Admin) -> Topic {
 async fn advance(fake: &Fake, wanted: usize) -> (Progress, Vec<String>) {
     let connection = connection(fake);
     let topic = shown(&connection.admin).await;
-    let progress = Moves::default().advance(&connection, "a/b", &topic, Some(wanted)).await.unwrap();
+    let progress = Moves::default().advance(&connection, ("a/b", "kafka"), &topic, Some(wanted)).await.unwrap();
     (progress, fake.seen(ApiKey::AlterPartitionReassignments).concat())
 }
 
@@ -105,6 +105,41 @@ async fn a_move_that_has_ended_is_not_undone_because_brokers_show_it_late() {
 }
 
 #[tokio::test]
+async fn a_move_that_has_ended_holds_up_nothing_because_brokers_show_it_late() {
+    let small = || kept(&[1, 2], &[1, 2]);
+    let fake = keeping(&[kept(&[2, 4, 1], &[1, 2]), small()], &[]).await;
+    follows(&fake, vec![kept(&[2, 4], &[2, 4]), small()]);
+    let (progress, begun) = advance(&fake, 3).await;
+    assert_eq!((progress.moving, progress.waits), (Some(2), None));
+    assert_eq!(begun, ["orders:0", "orders:1"]);
+}
+
+#[tokio::test]
+async fn a_broker_that_stays_behind_is_named_and_leaves_no_brake() {
+    let [one, two] = [keeping(&[moved()], &[]).await, keeping(&[kept(&[2, 3, 4], &[2, 3])], &[]).await];
+    one.script.lock().unwrap().cluster = vec![(1, one.endpoint.clone()), (2, two.endpoint.clone())];
+    let (connection, moves) = (connection(&one), Moves::default());
+    let topic = shown(&connection.admin).await;
+    let look = async || moves.advance(&connection, ("a/b", "kafka"), &topic, Some(2)).await.unwrap();
+    let first = look().await;
+    assert_eq!((first.moving, first.waits), (Some(1), None), "most are a moment behind");
+    for _ in 0..2 {
+        let later = look().await;
+        let message = later.waits.unwrap().message;
+        assert!(message.starts_with("broker 2 does not show topic orders as the others do"), "{message}");
+        assert_eq!(later.moving, None);
+    }
+    let written = |fake: &Fake| {
+        [ApiKey::IncrementalAlterConfigs, ApiKey::AlterPartitionReassignments].map(|api| fake.seen(api).len())
+    };
+    assert_eq!((written(&one), written(&two)), ([0; 2], [0; 2]));
+    two.script.lock().unwrap().topics.kept.insert("orders".to_owned(), vec![moved()]);
+    let begun = look().await;
+    assert_eq!((begun.moving, begun.waits), (Some(1), None));
+    assert_eq!([&one, &two].map(|fake| fake.seen(ApiKey::AlterPartitionReassignments).len()).iter().sum::<usize>(), 1);
+}
+
+#[tokio::test]
 async fn a_move_is_begun_only_where_all_brokers_show_the_partition_alike_and_nobody_moves_it() {
     let [one, two] = [keeping(&[moved(), moved()], &[]).await, keeping(&[moved(), moved()], &[]).await];
     one.script.lock().unwrap().cluster = vec![(1, one.endpoint.clone()), (2, two.endpoint.clone())];
@@ -117,6 +152,7 @@ async fn a_move_is_begun_only_where_all_brokers_show_the_partition_alike_and_nob
         listed: Listed::Nothing,
         running: vec![],
         steady: BTreeSet::from([0, 1]),
+        behind: None,
         pace: Pace::default(),
         rates: Rates::default(),
         other_rates: BTreeSet::new(),
@@ -203,7 +239,7 @@ async fn what_waits_for_a_broker_takes_no_turn_and_asks_little() {
         let waits = progress.waits.unwrap();
         assert!(waits.message.contains(says) && begun.is_empty(), "{case}: {}", waits.message);
         let asked = [ApiKey::ListPartitionReassignments, ApiKey::Metadata, ApiKey::DescribeConfigs];
-        assert_eq!(asked.map(|api| fake.seen(api).len()), [1, 1, 0], "{case}");
+        assert_eq!(asked.map(|api| fake.seen(api).len()), [2, 2, 0], "{case}");
     }
     // Nor are all topics asked for where somebody else is in the way.
     let fake = keeping(&[moved()], &[(LIST, "0:2")]).await;

@@ -96,9 +96,10 @@ impl Progress {
 }
 
 impl Moves {
-    fn turn(&self, cluster: &str) -> Arc<AsyncMutex<Paces>> {
+    /// By [`crate::watch::World::kafka_behind`]: whoever leads to the same Kafka waits for the same turn.
+    fn turn(&self, kafka: &str) -> Arc<AsyncMutex<Paces>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(cluster.to_owned()).or_default())
+        Arc::clone(turns.entry(kafka.to_owned()).or_default())
     }
 
     /// Changes or reads what is known of brakes.
@@ -115,18 +116,18 @@ impl Moves {
     }
 
     /// Brings a topic nearer to as many replicas as are wanted, by one look and what follows from it; `None` where nothing new is to be
-    /// begun, and what was begun comes to its end. Asks Kafka nothing where nothing is to be done. What Kafka refuses is waited for.
+    /// begun, and what was begun comes to its end. `kafka` is what the cluster leads to, as the world knows it. Asks Kafka nothing where nothing is to be done. What Kafka refuses is waited for.
     ///
     /// # Errors
     /// Kafka did not answer; the next look goes on from what is there.
     pub async fn advance(
         &self,
         connection: &Connection,
-        cluster: &str,
+        (cluster, kafka): (&str, &str),
         topic: &Topic,
         wanted: Option<usize>,
     ) -> Result<Progress, Error> {
-        match Box::pin(self.look(connection, cluster, topic, wanted)).await {
+        match Box::pin(self.look(connection, (cluster, kafka), topic, wanted)).await {
             Err(error @ (Error::Denied(_) | Error::Invalid(_))) => {
                 Ok(Progress { waits: Some(error.into()), ..Progress::default() })
             }
@@ -137,7 +138,7 @@ impl Moves {
     async fn look(
         &self,
         connection: &Connection,
-        cluster: &str,
+        (cluster, kafka): (&str, &str),
         topic: &Topic,
         wanted: Option<usize>,
     ) -> Result<Progress, Error> {
@@ -157,25 +158,36 @@ impl Moves {
             return Ok(queued);
         }
         let mut before = None;
+        let (mut then, renewed);
+        then = topic;
         if is_uneven(topic, wanted, &[]) {
-            let glance = observe::glance(&connection.admin, &topic.name).await?;
+            let mut glance = observe::glance(&connection.admin, &topic.name).await?;
             if !self.standing(&key).0
                 && let Some(waits) = plan::hindrance(topic, wanted, &glance)
             {
-                return Ok(Progress { waits: Some(waits), ..Progress::default() });
+                // What had ended before the list was made may still have shown in the topic; by then it does not.
+                sleep(LAG).await;
+                glance = observe::glance(&connection.admin, &topic.name).await?;
+                let now = observe::shown(&connection.admin, topic).await?;
+                let Some(now) = now else { return Ok(Progress::default()) };
+                if plan::hindrance(&now, wanted, &glance).as_ref() == Some(&waits) {
+                    return Ok(Progress { waits: Some(waits), ..Progress::default() });
+                }
+                renewed = now;
+                then = &renewed;
             }
-            if is_uneven(topic, wanted, &glance.running) {
+            if is_uneven(then, wanted, &glance.running) {
                 sleep(LAG).await;
                 before = Some(glance.running);
             }
         }
-        let turn = self.turn(cluster);
+        let turn = self.turn(kafka);
         let mut paces = turn.lock().await;
         // Others may have begun while we waited.
         if let Some(queued) = queued() {
             return Ok(queued);
         }
-        let Some(seen) = observe::observe(connection, topic, wanted, before.as_deref(), &mut paces).await? else {
+        let Some(seen) = observe::observe(connection, then, wanted, before.as_deref(), &mut paces).await? else {
             // It was deleted, and its brake with it.
             self.forget(connection, vec![key]).await?;
             return Ok(Progress::default());

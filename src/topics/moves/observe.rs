@@ -31,6 +31,15 @@ pub async fn glance(admin: &Admin, topic: &str) -> Result<Glance, Error> {
     Ok(Glance { running, seats: seats(live, &[]) })
 }
 
+/// The topic as it is shown now; `None` if it is gone, or another of its name is there.
+///
+/// # Errors
+/// Kafka did not answer.
+pub async fn shown(admin: &Admin, topic: &Topic) -> Result<Option<Topic>, Error> {
+    let now = one(admin.describe_topics(std::slice::from_ref(&topic.name), At::Any).await?)?.flatten();
+    Ok(now.filter(|now| now.id == topic.id))
+}
+
 async fn running(admin: &Admin, topic: &str) -> Result<Vec<Reassignment>, Error> {
     let mut running = admin.list_reassignments().await?;
     running.retain(|move_| move_.topic == topic);
@@ -51,15 +60,10 @@ pub async fn observe(
 ) -> Result<Option<Situation>, Error> {
     let admin = &connection.admin;
     // What is under way first, for what ends in between is on the list then. Not the other way round: what is not on it may still show in
-    // the topic, so nothing is begun but on what is steady.
+    // the topic, so nothing is begun, and nothing called out of order, but what is steady.
     let all = admin.list_reassignments().await?;
     let running: Vec<_> = all.iter().filter(|running| running.topic == topic.name).cloned().collect();
-    let Some(now) = one(admin.describe_topics(std::slice::from_ref(&topic.name), At::Any).await?)?.flatten() else {
-        return Ok(None);
-    };
-    if now.id != topic.id {
-        return Ok(None);
-    }
+    let Some(now) = shown(admin, topic).await? else { return Ok(None) };
     let resource = [Configured::Topic(topic.name.clone())];
     let settings = admin.values(&resource, &[LEADERS, FOLLOWERS, MIN_IN_SYNC]).await?;
     let settings = one(settings)?.unwrap_or_default();
@@ -78,6 +82,7 @@ pub async fn observe(
         listed,
         running,
         steady,
+        behind: None,
         pace,
         rates: Rates::default(),
         other_rates: BTreeSet::new(),
@@ -85,7 +90,18 @@ pub async fn observe(
         seats: idle,
     };
     // What brokers have, and how fast they copy, decides nothing about whether anything begins.
-    let begins = plan(&seen).steps.iter().any(|step| matches!(step, Step::Begin(_)));
+    let begun = |step| if let Step::Begin(begun) = step { Some(begun) } else { None };
+    let begun = plan(&seen).steps.into_iter().find_map(begun);
+    // Before the brake: who stays behind would keep it on.
+    let unlike = match &begun {
+        Some(begun) => behind(admin, &seen, begun).await?,
+        None => None,
+    };
+    seen.behind = paces.behind(&seen.topic.name, unlike);
+    if unlike.is_some() {
+        seen.steady.clear();
+    }
+    let begins = begun.is_some() && unlike.is_none();
     if !begins && seen.listed.ours().is_none() {
         return Ok(Some(seen));
     }
@@ -168,6 +184,12 @@ pub async fn is_seen_alike(admin: &Admin, seen: &Situation, moves: &[Assignment]
     if running(admin, &seen.topic.name).await?.iter().any(|running| is_begun(running.index)) {
         return Ok(false);
     }
+    Ok(behind(admin, seen, moves).await?.is_none())
+}
+
+/// The first broker that answers, and sees these partitions otherwise.
+async fn behind(admin: &Admin, seen: &Situation, moves: &[Assignment]) -> Result<Option<BrokerId>, Error> {
+    let is_begun = |index| moves.iter().any(|begun| begun.index == index);
     let kept = |topic: &Topic| -> Vec<(i32, Vec<BrokerId>, Vec<BrokerId>)> {
         let begun = topic.partitions.iter().filter(|partition| is_begun(partition.index));
         begun.map(|one| (one.index, one.replicas.clone(), one.in_sync.clone())).collect()
@@ -177,18 +199,13 @@ pub async fn is_seen_alike(admin: &Admin, seen: &Situation, moves: &[Assignment]
     let mut answered = false;
     for seat in &seen.seats {
         match admin.describe_topics(name, At::Broker(seat.id)).await.and_then(one) {
-            Ok(Some(Some(topic))) => {
-                answered = true;
-                if topic.id != seen.topic.id || kept(&topic) != kept(&seen.topic) {
-                    return Ok(false);
-                }
-            }
-            Ok(_) => return Ok(false),
+            Ok(Some(Some(topic))) if topic.id == seen.topic.id && kept(&topic) == kept(&seen.topic) => answered = true,
+            Ok(_) => return Ok(Some(seat.id)),
             Err(error) => last = Some(error),
         }
     }
     match last {
         Some(error) if !answered => Err(error),
-        _ => Ok(true),
+        _ => Ok(None),
     }
 }

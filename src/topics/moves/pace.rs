@@ -14,9 +14,9 @@ use crate::kafka::admin::reassignments::Reassignment;
 /// A move of which no partition arrives for so long keeps no other topic waiting, and a broker that is away for so long gets no copy.
 pub const LONG: Duration = Duration::from_secs(3600);
 
-/// What is under way in one Kafka, by topic.
+/// What is under way in one Kafka, by topic; and the brokers that showed a topic unlike the others when something was to begin on it.
 #[derive(Debug, Clone, Default)]
-pub struct Paces(BTreeMap<String, Course>);
+pub struct Paces(BTreeMap<String, Course>, BTreeMap<String, BrokerId>);
 
 /// What is under way on one topic.
 #[derive(Debug, Clone)]
@@ -61,6 +61,15 @@ impl Pace {
 }
 
 impl Paces {
+    /// Takes note of who shows a topic unlike the others; told only if it did so the last time as well, for most are a moment behind.
+    pub fn behind(&mut self, topic: &str, broker: Option<BrokerId>) -> Option<BrokerId> {
+        let before = match broker {
+            Some(id) => self.1.insert(topic.to_owned(), id),
+            None => self.1.remove(topic),
+        };
+        broker.filter(|_| before == broker)
+    }
+
     /// Takes note of all that is under way, and of the brokers that live; how things go on one topic.
     pub fn note(&mut self, topic: &str, all: &[Reassignment], seats: &[Seat], now: Instant) -> Pace {
         let mut running: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
@@ -129,6 +138,16 @@ mod tests {
             assert_eq!(pace.is_stalled(), idle >= 60);
         }
         assert_eq!(paces.0.len(), 1);
+    }
+
+    #[test]
+    fn a_broker_is_behind_that_was_so_the_last_time() {
+        let mut paces = Paces::default();
+        let (one, two) = (Some(BrokerId(1)), Some(BrokerId(2)));
+        for (shows, told) in [(one, None), (one, one), (one, one), (two, None), (two, two), (None, None), (two, None)] {
+            assert_eq!(paces.behind("t", shows), told, "{shows:?}");
+        }
+        assert_eq!(paces.behind("other", two), None);
     }
 
     #[test]

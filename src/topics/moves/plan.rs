@@ -34,6 +34,8 @@ pub struct Situation {
     pub running: Vec<Reassignment>,
     /// The partitions that are kept as is said, see [`super::steady`]: on others nothing is begun.
     pub steady: BTreeSet<i32>,
+    /// A broker that goes on showing what would be begun unlike the others: while there is one, nothing is steady.
+    pub behind: Option<BrokerId>,
     /// How it gets on, and how many others do.
     pub pace: Pace,
     /// The rates that brokers have now.
@@ -101,7 +103,9 @@ pub fn hindrance(topic: &Topic, wanted: Option<usize>, glance: &Glance) -> Optio
     let wanted = wanted.filter(|_| glance.running.is_empty())?;
     match assign(&topic.partitions, wanted, 0, &glance.seats) {
         Ok(needed) if needed.is_empty() => None,
-        Ok(needed) => disorder(topic, &needed, &[]).map(|message| Unusable { reason: Reason::ReplicasWait, message }),
+        Ok(needed) => {
+            disorder(topic, &needed, &[]).map(|(_, message)| Unusable { reason: Reason::ReplicasWait, message })
+        }
         Err(impossible) => Some(refused(topic, &impossible)),
     }
 }
@@ -129,7 +133,9 @@ pub fn plan(seen: &Situation) -> Plan {
     if !needed.is_empty() {
         waits = obstacle(seen, &needed, &foreign).map(|message| Unusable { reason: Reason::ReplicasWait, message });
     }
-    let free = if waits.is_none() && cancelled.is_empty() { ROUND.saturating_sub(flying.len()) } else { 0 };
+    // What is out of order by what a broker shows late is no reason to wait for long, and none to begin.
+    let orderly = needed.is_empty() || disorder(&seen.topic, &needed, &seen.running).is_none();
+    let free = if waits.is_none() && orderly && cancelled.is_empty() { ROUND.saturating_sub(flying.len()) } else { 0 };
     let begun: Vec<_> = needed.iter().filter(|move_| seen.steady.contains(&move_.index)).take(free).collect();
     let mut moving = flying.len() + cancelled.len();
     if waits.is_none() {
@@ -201,16 +207,23 @@ fn obstacle(seen: &Situation, needed: &[Move], foreign: &[&Reassignment]) -> Opt
             "somebody else throttles the replication of topic {name} ({list}); ours is moved when leader.replication.throttled.replicas and follower.replication.throttled.replicas are removed from it"
         ));
     }
-    if let Some(disorder) = disorder(&seen.topic, needed, &seen.running) {
+    if let Some((index, disorder)) = disorder(&seen.topic, needed, &seen.running)
+        && seen.steady.contains(&index)
+    {
         return Some(disorder);
+    }
+    if let Some(behind) = seen.behind {
+        return Some(format!(
+            "broker {behind} does not show topic {name} as the others do, so it lags behind the controller; replicas are moved when it has caught up, or is stopped"
+        ));
     }
     let begun = seen.listed != Listed::Nothing || !seen.running.is_empty();
     let busy = seen.pace.busy;
     (busy >= TOPICS && !begun).then(|| queued(name, busy))
 }
 
-/// What of a topic has to come right before anything is begun on it.
-fn disorder(topic: &Topic, needed: &[Move], running: &[Reassignment]) -> Option<String> {
+/// What of a topic has to come right before anything is begun on it, and on which partition.
+fn disorder(topic: &Topic, needed: &[Move], running: &[Reassignment]) -> Option<(i32, String)> {
     let name = &topic.name;
     for partition in &topic.partitions {
         let index = partition.index;
@@ -219,14 +232,15 @@ fn disorder(topic: &Topic, needed: &[Move], running: &[Reassignment]) -> Option<
         // Who goes may lag, and who is on its way.
         let stays = |id: &&BrokerId| !coming.contains(id) && own.is_none_or(|own| own.after.contains(id));
         if let Some(lags) = partition.replicas.iter().filter(stays).find(|id| !partition.in_sync.contains(id)) {
-            return Some(format!(
+            let message = format!(
                 "partition {index} of topic {name} is under-replicated: broker {lags} lags; replicas are moved when it has caught up"
-            ));
+            );
+            return Some((index, message));
         }
         if partition.leader.is_none() {
-            return Some(format!(
-                "partition {index} of topic {name} has no leader; replicas are moved when it has one"
-            ));
+            let message =
+                format!("partition {index} of topic {name} has no leader; replicas are moved when it has one");
+            return Some((index, message));
         }
     }
     None

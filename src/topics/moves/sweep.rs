@@ -50,7 +50,7 @@ pub async fn run(context: Context, queue: Queue<Name>) {
 /// Looks at one cluster; how many brakes of ours there are.
 async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection: &Connection) -> Result<usize, Error> {
     let found = {
-        let turn = context.moves.turn(cluster);
+        let turn = context.moves.turn(&context.world.kafka_behind(cluster));
         let _turn = turn.lock().await;
         let names = connection.admin.list_topics().await?.into_iter().map(|topic| topic.name).collect();
         let lists = throttled(&connection.admin, names).await?;
@@ -68,6 +68,10 @@ async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection
     for (topic, rates) in &found {
         let key = (cluster.to_owned(), topic.clone());
         let claims = context.world.topics.of(&key);
+        if context.world.is_only_twins(&key) {
+            // It is claimed through another BrokerCluster that leads to the same Kafka, whose sweep looks after it.
+            continue;
+        }
         let last = context.moves.braked(|braked| braked.entry(key).or_insert_with(|| Seen::now(rates, false)).looked);
         if !claims.is_empty() && last.elapsed() < FORGOTTEN {
             claims.iter().for_each(|claim| queue.push(name_of(&**claim)));
@@ -75,7 +79,8 @@ async fn sweep(context: &Context, queue: &Queue<Name>, cluster: &str, connection
         }
         let described = connection.admin.describe_topics(std::slice::from_ref(topic), At::Any).await?;
         if let Some(Ok(Some(topic))) = described.into_iter().next() {
-            context.moves.advance(connection, cluster, &topic, None).await?;
+            let kafka = context.world.kafka_behind(cluster);
+            context.moves.advance(connection, (cluster, &kafka), &topic, None).await?;
         }
     }
     Ok(found.len())

@@ -134,6 +134,14 @@ fn what_somebody_moved_is_not_undone_by_what_a_broker_shows_late() {
     assert_eq!((kinds(&late), late.moving, late.waits), (vec![], 1, None), "it is looked at again soon");
     let own = plan(&ended(&[]));
     assert_eq!(kinds(&own), ["begin"], "one too many, and nobody's move");
+
+    // The newcomer of a move that has ended does not lag, whatever this broker shows.
+    let mut kafka = Kafka::with(1, 2, 2);
+    kafka.partition("t0", 0).replicas.push(broker(2));
+    let shown = kafka.see("t0", Some(3));
+    let late = plan(&Situation { steady: [1].into(), ..shown.clone() });
+    assert_eq!((kinds(&late), late.moving, late.waits), (vec![], 1, None), "it is looked at again soon");
+    assert!(plan(&shown).waits.unwrap().message.contains("broker 2 lags"), "it does, if that lasts");
 }
 
 #[test]

@@ -80,6 +80,7 @@ impl Kafka {
             listed: read(self.brakes.get(name).unwrap_or(&none), &scope()),
             running,
             steady: self.topics[name].iter().map(|partition| partition.index).collect(),
+            behind: None,
             pace,
             rates: Rates::read(&self.rates),
             other_rates: others.collect(),

@@ -8,6 +8,8 @@ ticks() {
         echo "tick $HOSTNAME $n"
     done
 }
-ticks | kafka-console-producer.sh --bootstrap-server "$servers" --command-config $mounted/client.properties --topic "$1" &
+# As long as applications wait: the tool itself gives up after 1.5 s, which a busy broker may take.
+ticks | kafka-console-producer.sh --bootstrap-server "$servers" --command-config $mounted/client.properties --topic "$1" \
+    --request-timeout-ms 30000 &
 exec kafka-console-consumer.sh --bootstrap-server "$servers" --command-config $mounted/client.properties --topic "$1" \
     --from-beginning

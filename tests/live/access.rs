@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bed::{Namespace, apply, exec, get, idle_pod, kafka_tool, kubectl, pod, wait_for, wait_ready};
+use crate::bed::{Namespace, apply, exec, get, idle_pod, kafka_tool, kubectl, pod, try_get, wait_for, wait_ready};
 
 const JAVA: &str = "localhost/kafka:4.3.1";
 const PYTHON: &str = "localhost/clients-python:2.12.2";
@@ -123,7 +123,7 @@ fn rights_follow_the_pods_both_ways() {
     apply(&idle_pod(&space.0, "two", &format!("{workload}, kafka.admittance.dev/produces: follow-b")));
     let produces = |wanted: &[&str]| {
         wait_for(&format!("the access produces {wanted:?} and is ready for it"), || {
-            let claim = get(&["accessclaim", "shared", "--namespace", &space.0]);
+            let claim = try_get(&["accessclaim", "shared", "--namespace", &space.0])?;
             let generation = &claim["metadata"]["generation"];
             let seen = &claim["status"]["conditions"][0]["observedGeneration"];
             let stands = claim["spec"]["produces"] == serde_json::json!(wanted) && generation == seen;

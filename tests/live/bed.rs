@@ -40,7 +40,16 @@ pub(crate) fn apply(manifests: &str) {
 }
 
 pub(crate) fn get(arguments: &[&str]) -> Value {
-    serde_json::from_str(&kubectl(&[&["get", "--output=json"], arguments].concat())).unwrap()
+    try_get(arguments).unwrap_or_else(|said| panic!("kubectl get {}: {said}", arguments.join(" ")))
+}
+
+/// The same of what may not be there yet; what kubectl says where it is not.
+pub(crate) fn try_get(arguments: &[&str]) -> Result<Value, String> {
+    let done = try_kubectl(&[&["get", "--output=json"], arguments].concat());
+    if done.status.success() {
+        return Ok(serde_json::from_slice(&done.stdout).unwrap());
+    }
+    Err(String::from_utf8_lossy(&done.stderr).into_owned())
 }
 
 /// Asks until the answer is there; a panic that names what was waited for, and the last state, if it does not come.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_about, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_kubectl,
-    unique, user_of, wait_for, wait_ready,
+    HOME, Namespace, apply, event_about, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_get,
+    try_kubectl, unique, user_of, wait_for, wait_ready,
 };
 
 /// A second way to the Kafka of the first, for accesses that end soon, with a policy of its own for topics; gone with the guard.
@@ -34,7 +34,7 @@ impl Drop for Second {
 
 fn wait_field(kind: &str, namespace: &str, name: &str, pointer: &str, value: &str) {
     wait_for(&format!("{kind} {name} has {pointer} {value}"), || {
-        let object = get(&[kind, name, "--namespace", namespace]);
+        let object = try_get(&[kind, name, "--namespace", namespace])?;
         if object.pointer(pointer) == Some(&Value::from(value)) { Ok(()) } else { Err(object.to_string()) }
     });
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_kubectl, unique,
-    user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
+    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_get, try_kubectl,
+    unique, user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
 use crate::operator::{Lifetime, Operator, without_operator};
 
@@ -319,7 +319,7 @@ fn a_deployment_s_own_secret_is_kept_in_step_and_goes_with_its_name() {
     wait_gone("secret", &space.0, "mine");
     assert_eq!(data("other"), after["data"]);
     wait_for("the claim forgets it", || {
-        let secrets = get(&["accessclaim", "app", "--namespace", &space.0])["spec"]["secrets"].clone();
+        let secrets = try_get(&["accessclaim", "app", "--namespace", &space.0])?["spec"]["secrets"].clone();
         if secrets == json!(["other"]) { Ok(()) } else { Err(secrets.to_string()) }
     });
 

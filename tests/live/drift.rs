@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, event_of, get, idle_pod, kafka_tool, kubectl, rules_of, slots_of, unique, user_of, wait_for,
+    Namespace, apply, event_of, idle_pod, kafka_tool, kubectl, rules_of, slots_of, try_get, unique, user_of, wait_for,
     wait_ready,
 };
 use crate::operator::Lifetime;
@@ -67,7 +67,7 @@ fn what_is_only_to_be_told_is_left_until_something_else_is_wanted() {
     };
     // Two commands change it, and the operator may look between them.
     let said = wait_for("the claim says what was changed", || {
-        let claim = get(&["accessclaim", "app", "--namespace", ns]);
+        let claim = try_get(&["accessclaim", "app", "--namespace", ns])?;
         let said = drifted(&claim).filter(|said| {
             let message = said["message"].as_str().unwrap();
             message.contains(&format!("Write on Topic {other} was added"))

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, kafka_tool, kubectl, try_kubectl, unique, wait_for, wait_ready,
-    wait_reason,
+    HOME, Namespace, apply, event_of, exec, get, kafka_tool, kubectl, try_get, try_kubectl, unique, wait_for,
+    wait_ready, wait_reason,
 };
 
 /// A declared topic with more of a specification.
@@ -88,7 +88,7 @@ pub(crate) fn wait_moved(namespace: &str, claim: &str, topic: &str, replicas: us
         }
     });
     wait_for(&format!("nothing of topic {topic} is moved any more"), || {
-        let status = get(&["topicclaim", claim, "--namespace", namespace])["status"].clone();
+        let status = try_get(&["topicclaim", claim, "--namespace", namespace])?["status"].clone();
         let throttles = throttles_of(topic);
         let done = status["moving"].is_null() && status["replicas"] == replicas && throttles.is_empty();
         if done { Ok(()) } else { Err(format!("{throttles:?} {status}")) }

@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_kubectl, unique, user_of,
-    wait_for, wait_ready, wait_reason, with_input,
+    HOME, Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_get, try_kubectl, unique,
+    user_of, wait_for, wait_ready, wait_reason, with_input,
 };
 use crate::moves::Policy;
 use crate::operator::{Lifetime, Operator, without_operator};
@@ -113,7 +113,7 @@ fn a_policy_that_comes_later_holds_claims_as_they_were_and_makes_nothing_new() {
     let edit = json!({"spec": {"config": {"retention.ms": "200000"}}}).to_string();
     kubectl(&["patch", "topicclaim", &large, "--namespace", &space.0, "--type=merge", "--patch", &edit]);
     wait_for("the edit was looked at", || {
-        let claim = get(&["topicclaim", &large, "--namespace", &space.0]);
+        let claim = try_get(&["topicclaim", &large, "--namespace", &space.0])?;
         let conditions = claim["status"]["conditions"].as_array().unwrap();
         let said = conditions.iter().find(|said| said["type"] == "Ready").unwrap();
         let seen = said["observedGeneration"] == claim["metadata"]["generation"];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kafka_tool, kubectl, nothing_is_left, slots_of, try_kubectl, unique,
+    HOME, Namespace, apply, idle_pod, kafka_tool, kubectl, nothing_is_left, slots_of, try_get, try_kubectl, unique,
     user_of, wait_for, wait_ready,
 };
 
@@ -77,7 +77,7 @@ spec:
     drop(quotas);
     limits(&user, &["controller_mutation_rate=9"], &["producer_byte_rate", "request_percentage"]);
     wait_for("the status says nothing of quotas", || {
-        let status = get(&["accessclaim", "before", "--namespace", ns])["status"].clone();
+        let status = try_get(&["accessclaim", "before", "--namespace", ns])?["status"].clone();
         if status["quotas"].is_null() { Ok(()) } else { Err(status.to_string()) }
     });
 }

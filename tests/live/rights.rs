@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique,
-    wait_for, wait_ready, wait_reason,
+    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_get, try_kubectl,
+    unique, wait_for, wait_ready, wait_reason,
 };
 
 const PYTHON: &str = "localhost/clients-python:2.12.2";
@@ -167,7 +167,7 @@ fn a_cluster_is_for_the_namespaces_that_it_selects() {
     wait_reason("accessclaim", &space.0, "app", "ClusterNotAllowed");
     kubectl(&["label", "namespace", &space.0, "may-use-kafka=yes"]);
     wait_for("the access becomes ready by itself", || {
-        let claim = get(&["accessclaim", "app", "--namespace", &space.0]);
+        let claim = try_get(&["accessclaim", "app", "--namespace", &space.0])?;
         crate::bed::ready(&claim)
     });
 }

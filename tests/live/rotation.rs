@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bed::{
     HOME, Namespace, apply, event_about, failed_logins, get, idle_pod, kubectl, no_login_failed_since, pod, secret_of,
-    slots_of, unique, user_of, wait_for, wait_new_password, wait_ready,
+    slots_of, try_get, unique, user_of, wait_for, wait_new_password, wait_ready,
 };
 use crate::life::deployment;
 use crate::operator::{LEASE, Lifetime};
@@ -14,7 +14,7 @@ use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_
 /// Waits until the claim says who has the old password, in words that end so.
 fn wait_old_password(namespace: &str, who: &str) {
     wait_for(&format!("the claim says that {who} have the old password"), || {
-        let claim = get(&["accessclaim", "app", "--namespace", namespace]);
+        let claim = try_get(&["accessclaim", "app", "--namespace", namespace])?;
         let conditions = claim["status"]["conditions"].as_array().unwrap();
         let current = conditions.iter().find(|condition| condition["type"] == "CredentialCurrent");
         match current {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, try_kubectl, unique, user_of, wait_for,
+    Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, try_get, try_kubectl, unique, user_of, wait_for,
     wait_ready, wait_reason, with_input,
 };
 use crate::policy::metrics;
@@ -50,7 +50,7 @@ fn condition(object: &Value, kind: &str) -> Option<Value> {
 
 fn wait_claim(namespace: &str, what: &str, right: impl Fn(&Value) -> bool) -> Value {
     wait_for(&format!("the claim in {namespace}: {what}"), || {
-        let object = get(&["topicclaim", "orders", "--namespace", namespace]);
+        let object = try_get(&["topicclaim", "orders", "--namespace", namespace])?;
         if right(&object) { Ok(object) } else { Err(object["status"].to_string()) }
     })
 }

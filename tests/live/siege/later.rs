@@ -1,6 +1,6 @@
 //! The operator stopped right after each write of what comes after the creation of an access: nothing is left, every time.
 
-use crate::bed::{Namespace, apply, get, idle_pod, kubectl, left_of, rules_of, unique, wait_for, wait_ready};
+use crate::bed::{Namespace, apply, get, idle_pod, kubectl, left_of, rules_of, try_get, unique, wait_for, wait_ready};
 use crate::crash::ours;
 use crate::operator::{Lifetime, Operator, without_operator};
 
@@ -75,7 +75,7 @@ fn later_life(stop_after: usize) -> bool {
         if rules.contains(&first) && rules.contains(&second) { Ok(()) } else { Err(rules) }
     });
     mortal.wait_for("the Secret tells of both topics", || {
-        let secret = get(&["secret", "app-kafka-credentials", "--namespace", &space.0]);
+        let secret = try_get(&["secret", "app-kafka-credentials", "--namespace", &space.0])?;
         let produces = secret["data"]["produces"].as_str().unwrap().len();
         // Two names and a comma, in base64.
         if produces > 4 * (first.len() + second.len()) / 3 {
@@ -87,9 +87,9 @@ fn later_life(stop_after: usize) -> bool {
     let before = get(&["secret", "app-kafka-credentials", "--namespace", &space.0])["data"]["password"].clone();
     kubectl(&["annotate", "accessclaim", "app", "kafka.admittance.dev/rotate=now", "--namespace", &space.0]);
     mortal.wait_for("there is one new password", || {
-        let secret = get(&["secret", "app-kafka-credentials", "--namespace", &space.0]);
+        let secret = try_get(&["secret", "app-kafka-credentials", "--namespace", &space.0])?;
         let rotations = &secret["metadata"]["annotations"]["kafka.admittance.dev/rotation"];
-        let claim = get(&["accessclaim", "app", "--namespace", &space.0]);
+        let claim = try_get(&["accessclaim", "app", "--namespace", &space.0])?;
         let done = secret["data"]["password"] != before
             && rotations == "1"
             && claim["status"]["rotations"] == 1

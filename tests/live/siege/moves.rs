@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bed::{HOME, Namespace, apply, exec, get, unique, wait_for, wait_ready};
+use crate::bed::{HOME, Namespace, apply, exec, try_get, unique, wait_for, wait_ready};
 use crate::moves::{Policy, claim_replicas, replicas_of, throttles_of, topic_claim, wait_moved};
 use crate::operator::{Operator, without_operator};
 use crate::steady::{Family, goes_on, log_of, no_complaint, steady_pod};
@@ -37,7 +37,7 @@ fn ticks(log: &str, producer: &str) -> BTreeSet<u64> {
 
 fn wait_moving(namespace: &str, claim: &str) {
     wait_for("replicas are on the move", || {
-        let status = get(&["topicclaim", claim, "--namespace", namespace])["status"].clone();
+        let status = try_get(&["topicclaim", claim, "--namespace", namespace])?["status"].clone();
         if status["moving"].is_null() { Err(status.to_string()) } else { Ok(()) }
     });
 }
@@ -133,7 +133,7 @@ fn wait_stopped_or_moved(operator: &mut Operator, namespace: &str, topic: &str, 
         if operator.has_stopped() {
             return Ok(true);
         }
-        let status = get(&["topicclaim", "moved", "--namespace", namespace])["status"].clone();
+        let status = try_get(&["topicclaim", "moved", "--namespace", namespace])?["status"].clone();
         let over = replicas_of(topic).iter().all(|counts| *counts == (wanted, wanted))
             && status["moving"].is_null()
             && status["replicas"] == wanted

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::later::Mortal;
-use crate::bed::{HOME, Namespace, apply, get, kafka_tool, kubectl, ready, unique, wait_ready};
+use crate::bed::{HOME, Namespace, apply, get, kafka_tool, kubectl, ready, try_get, unique, wait_ready};
 use crate::deletion::{Terms, Topic, delete, record};
 use crate::operator::without_operator;
 
@@ -43,7 +43,7 @@ fn claim(namespace: &str, topic: &str, retention: &str) -> String {
 /// Waits until Kafka has a setting, and the claim says so.
 fn has_retention(mortal: &mut Mortal, namespace: &str, topic: &str, retention: &str) {
     mortal.wait_for("the topic has its settings", || {
-        let claim = get(&["topicclaim", "it", "--namespace", namespace]);
+        let claim = try_get(&["topicclaim", "it", "--namespace", namespace])?;
         ready(&claim)?;
         let told = &claim["status"]["config"]["retention.ms"];
         let of = ["--describe", "--entity-type", "topics", "--entity-name", topic];

@@ -108,3 +108,45 @@ pub async fn rival(
     let filter = AclFilter::Affecting(rule.resource_type, prefix.clone());
     Ok(prefix::rival(&connection.admin.describe_acls(&filter, At::Any).await?, &prefix, neighbours))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::access::topic_view::TopicView;
+
+    #[test]
+    fn what_the_user_has_in_kafka_is_asked_about_as_what_can_be_lost() {
+        let subject = Subject {
+            workload: "web".to_owned(),
+            cluster: "ops/default".to_owned(),
+            username: "k1.borrower.web".to_owned(),
+            secret_name: "web-kafka-credentials".to_owned(),
+        };
+        let topics = ["lent", "wished"].map(|topic| {
+            let claim = json!({"metadata": {"namespace": "shop", "name": topic}, "spec": {"topicName": topic}});
+            let claims = vec![Arc::new(serde_json::from_value(claim).unwrap())];
+            (topic.to_owned(), TopicView { claims, exists: true, ..TopicView::default() })
+        });
+        let held = Held {
+            rules: [rule(&subject.username, Right::Consume, "lent")].into(),
+            topics: topics.into(),
+            ..Held::default()
+        };
+        let wishes = Wishes {
+            consumes: ["lent".to_owned(), "wished".to_owned()].into(),
+            produces: ["lent".to_owned()].into(),
+            ..Wishes::default()
+        };
+        let key = ("borrower".to_owned(), "web".to_owned());
+        let asked = foreign(&key, (&subject, &wishes), &held);
+        let mut asked: Vec<_> =
+            asked.iter().map(|question| (question.name.as_str(), question.right, question.held)).collect();
+        asked.sort_unstable_by_key(|(name, right, _)| (*name, *right != Right::Consume));
+        let all = [("lent", Right::Consume, true), ("lent", Right::Produce, false), ("wished", Right::Consume, false)];
+        assert_eq!(asked, all);
+    }
+}

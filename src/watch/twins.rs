@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{TopicKey, World, cluster_id};
+use super::{Table, TopicKey, World, cluster_id};
 use crate::api::resources::{AccessClaim, External, TopicClaim};
 
 /// The ids of the Kafkas that BrokerClusters lead to, as they were seen, and by which way: a status that says so comes later, and one that is
@@ -34,9 +34,7 @@ impl World {
     /// The claims on a topic, through whichever BrokerCluster leads to the same Kafka.
     #[must_use]
     pub fn claims_on(&self, key: &TopicKey) -> Vec<Arc<TopicClaim>> {
-        let mut all = self.topics.of(key);
-        all.extend(self.twins_of(key).iter().flat_map(|twin| self.topics.of(twin)));
-        all
+        self.through_all(&self.topics, key)
     }
 
     /// Whether a topic is claimed, but only through other BrokerClusters that lead to the same Kafka.
@@ -48,8 +46,12 @@ impl World {
     /// The accesses that name a topic or a group, through whichever BrokerCluster leads to the same Kafka.
     #[must_use]
     pub fn users_of(&self, key: &TopicKey) -> Vec<Arc<AccessClaim>> {
-        let mut all = self.accesses.of(key);
-        all.extend(self.twins_of(key).iter().flat_map(|twin| self.accesses.of(twin)));
+        self.through_all(&self.accesses, key)
+    }
+
+    fn through_all<T: PartialEq>(&self, table: &Table<T, TopicKey>, key: &TopicKey) -> Vec<Arc<T>> {
+        let mut all = table.of(key);
+        all.extend(self.twins_of(key).iter().flat_map(|twin| table.of(twin)));
         all
     }
 

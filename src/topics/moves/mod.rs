@@ -189,6 +189,7 @@ impl Moves {
         }
         let Some(seen) = observe::observe(connection, then, wanted, before.as_deref(), &mut paces).await? else {
             // It was deleted, and its brake with it.
+            paces.behind(&topic.name, None);
             self.forget(connection, vec![key]).await?;
             return Ok(Progress::default());
         };

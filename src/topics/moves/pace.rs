@@ -14,9 +14,14 @@ use crate::kafka::admin::reassignments::Reassignment;
 /// A move of which no partition arrives for so long keeps no other topic waiting, and a broker that is away for so long gets no copy.
 pub const LONG: Duration = Duration::from_secs(3600);
 
-/// What is under way in one Kafka, by topic; and the brokers that showed a topic unlike the others when something was to begin on it.
+/// What is remembered of the moves in one Kafka, by topic.
 #[derive(Debug, Clone, Default)]
-pub struct Paces(BTreeMap<String, Course>, BTreeMap<String, BrokerId>);
+pub struct Paces {
+    /// What is under way.
+    courses: BTreeMap<String, Course>,
+    /// The broker that showed a topic unlike the others when something was to begin on it.
+    behind: BTreeMap<String, BrokerId>,
+}
 
 /// What is under way on one topic.
 #[derive(Debug, Clone)]
@@ -64,8 +69,8 @@ impl Paces {
     /// Takes note of who shows a topic unlike the others; told only if it did so the last time as well, for most are a moment behind.
     pub fn behind(&mut self, topic: &str, broker: Option<BrokerId>) -> Option<BrokerId> {
         let before = match broker {
-            Some(id) => self.1.insert(topic.to_owned(), id),
-            None => self.1.remove(topic),
+            Some(id) => self.behind.insert(topic.to_owned(), id),
+            None => self.behind.remove(topic),
         };
         broker.filter(|_| before == broker)
     }
@@ -76,17 +81,17 @@ impl Paces {
         for move_ in all {
             running.entry(&move_.topic).or_default().insert(move_.index);
         }
-        self.0.retain(|topic, _| running.contains_key(topic.as_str()));
+        self.courses.retain(|topic, _| running.contains_key(topic.as_str()));
         for (topic, left) in running {
             let begun = Course { left: BTreeSet::new(), since: now, away: BTreeMap::new() };
-            let course = self.0.entry(topic.to_owned()).or_insert(begun);
+            let course = self.courses.entry(topic.to_owned()).or_insert(begun);
             if !course.left.is_subset(&left) {
                 course.since = now;
             }
             course.left = left;
         }
-        let busy = self.0.iter().filter(|(other, course)| *other != topic && course.idle(now) < LONG).count();
-        let Some(course) = self.0.get_mut(topic) else { return Pace { busy, ..Pace::default() } };
+        let busy = self.courses.iter().filter(|(other, course)| *other != topic && course.idle(now) < LONG).count();
+        let Some(course) = self.courses.get_mut(topic) else { return Pace { busy, ..Pace::default() } };
         let down = |id: &BrokerId| seats.iter().all(|seat| seat.id != *id);
         let of_topic = all.iter().filter(|move_| move_.topic == topic);
         let away: BTreeSet<_> = of_topic.flat_map(|move_| &move_.adding).copied().filter(down).collect();
@@ -137,7 +142,7 @@ mod tests {
             assert_eq!(pace, Pace { idle: Duration::from_secs(idle * 60), ..Pace::default() }, "minute {minutes}");
             assert_eq!(pace.is_stalled(), idle >= 60);
         }
-        assert_eq!(paces.0.len(), 1);
+        assert_eq!(paces.courses.len(), 1);
     }
 
     #[test]

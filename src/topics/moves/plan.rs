@@ -147,9 +147,7 @@ pub fn plan(seen: &Situation) -> Plan {
     let copied: Vec<_> = begun.iter().copied().filter(|move_| move_.adding().next().is_some()).collect();
     if !copied.is_empty() || flying.iter().any(|move_| !move_.adding.is_empty()) {
         let mut wanted = brake.cloned().unwrap_or_default();
-        if !copied.is_empty() {
-            extend(&mut wanted, &flying, &copied);
-        }
+        follow(&mut wanted, &seen.running, &copied);
         let set = rate(seen, &mut wanted);
         aside = foreign_rate(seen, &wanted);
         if brake != Some(&wanted) {
@@ -312,9 +310,9 @@ pub fn queued(topic: &str, busy: usize) -> String {
     format!("replicas of {busy} other topics are being moved, {TOPICS} at a time; topic {topic} follows")
 }
 
-/// Adds what is begun to a brake; what has arrived leaves it.
-fn extend(brake: &mut Throttle, flying: &[&Reassignment], begun: &[&Move]) {
-    let under_way = |partition: i32| flying.iter().any(|move_| move_.index == partition);
+/// Adds what is begun to a brake; what has arrived leaves it, for who is in sync and slowed down keeps `acks=all` waiting.
+fn follow(brake: &mut Throttle, running: &[Reassignment], begun: &[&Move]) {
+    let under_way = |partition: i32| running.iter().any(|move_| move_.index == partition);
     brake.leaders.retain(|(partition, _)| under_way(*partition));
     brake.followers.retain(|(partition, _)| under_way(*partition));
     for move_ in begun {

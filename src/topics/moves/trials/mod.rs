@@ -30,7 +30,10 @@ fn the_brake_comes_first_and_goes_last() {
     assert_eq!((kinds(&begun), begun.moving), (vec!["brake", "rate", "begin"], 2));
     kafka.arrive(0);
     let between = kafka.look("t0", Some(3), usize::MAX);
-    assert_eq!((kinds(&between), between.moving), (vec![], 1));
+    assert_eq!((kinds(&between), between.moving), (vec!["brake"], 1));
+    let left = kafka.see("t0", None).listed.ours().cloned().unwrap();
+    assert_eq!((left.leaders.len(), left.followers.len()), (2, 1), "what has arrived is slowed down no more");
+    assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), [""; 0]);
     kafka.arrive(0);
     let done = kafka.look("t0", Some(3), usize::MAX);
     assert_eq!((kinds(&done), done.moving), (vec!["no rate", "release"], 0));

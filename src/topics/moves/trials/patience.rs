@@ -11,6 +11,7 @@ fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back()
     let mut kafka = Kafka::with(1, 3, 2);
     kafka.look("t0", Some(3), usize::MAX);
     kafka.arrive(0);
+    assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["brake"], "what has arrived leaves the list");
     let to: Vec<i32> = kafka.running.iter().map(|move_| move_.adding[0].0).collect();
     for (down, says) in [
         (vec![], None),

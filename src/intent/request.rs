@@ -33,7 +33,7 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
     if pod.labels.get(INJECTION) == Some(&"disabled") || pod.annotations.contains_key(MIRROR) {
         return Ok(None);
     }
-    let mut reader = Reader { pod, problems: Vec::new() };
+    let mut reader = Reader { pod, problems: Vec::new(), fullest: (CONSUMES, 0) };
     reader.refuse_unknown_keys();
     if !asks(pod) {
         return if reader.problems.is_empty() { Ok(None) } else { Err(reader.problems) };
@@ -42,8 +42,8 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
     let produces = reader.topics(PRODUCES, produced);
     let total = consumes.union(&produces).count();
     if total > limits::MAX_TOPICS {
-        let rule = format!("topics are too many: {} at most", limits::MAX_TOPICS);
-        reader.fault(Reason::TooManyTopics, CONSUMES, &total.to_string(), rule);
+        let rule = format!("topics are too many: {} at most, consumed and produced together", limits::MAX_TOPICS);
+        reader.fault(Reason::TooManyTopics, reader.fullest.0, &total.to_string(), rule);
     }
     let cluster = reader.cluster(default_cluster);
     let groups = reader.groups();
@@ -98,6 +98,8 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 struct Reader<'r, 'a> {
     pod: &'r PodMeta<'a>,
     problems: Vec<Problem>,
+    /// The key that names the most topics, and how many.
+    fullest: (&'static str, usize),
 }
 
 impl<'a> Reader<'_, 'a> {
@@ -127,13 +129,14 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The topics of a key and of its other spellings.
-    fn topics(&mut self, key: &str, others: &[&str]) -> BTreeSet<TopicName> {
+    fn topics(&mut self, key: &'static str, others: &[&'static str]) -> BTreeSet<TopicName> {
         let mut names = BTreeSet::new();
         for key in [key].iter().chain(others) {
+            let mut of_key = BTreeSet::new();
             for item in self.list(key) {
                 match TopicName::parse(item) {
                     Ok(name) => {
-                        names.insert(name);
+                        of_key.insert(name);
                     }
                     Err(error) => {
                         let internal = error == NameError::Internal;
@@ -142,6 +145,10 @@ impl<'a> Reader<'_, 'a> {
                     }
                 }
             }
+            if of_key.len() > self.fullest.1 {
+                self.fullest = (*key, of_key.len());
+            }
+            names.append(&mut of_key);
         }
         names
     }
@@ -345,7 +352,10 @@ mod tests {
         assert_eq!(problems(&[(CONSUMES, "a"), (WORKLOAD, "Not_A_Name")]), [Reason::InvalidValue]);
         assert_eq!(problems(&[(CONSUMES, &"x ".repeat(20_000))]), [Reason::MalformedValue]);
         let many: Vec<String> = (0..101).map(|n| format!("t{n}")).collect();
-        assert_eq!(problems(&[(CONSUMES, &many.join(","))]), [Reason::TooManyTopics]);
+        for (key, other) in [(CONSUMES, PRODUCES), (PRODUCES, CONSUMES)] {
+            let faults = read_with(&[(key, &many.join(",")), (other, "one,two")]).unwrap_err();
+            assert_eq!((faults[0].reason, faults[0].place.as_str()), (Reason::TooManyTopics, key));
+        }
         let both = problems(&[(CONSUMES, "a/b"), (PRODUCES, "__x")]);
         assert_eq!(both, [Reason::InvalidTopicName, Reason::InternalTopic], "all faults, not the first");
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::decide::{Answer, Malformed};
 use super::review::{Audit, Response, Review, Told};
+use super::warnings;
 use crate::api::annotations::GROUP;
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
@@ -133,7 +134,7 @@ where
     let refuses =
         |problem: &Problem| is_certain(problem, now.named) && !before.iter().flatten().any(|old| old == problem);
     let (refused, told): (Vec<&Problem>, Vec<&Problem>) = now.problems.iter().partition(|problem| refuses(problem));
-    let warnings = told.iter().map(ToString::to_string);
+    let warnings = told.iter().flat_map(|problem| warnings::of_problem("", problem));
     let (response, outcome) = match (refused.first(), told.first()) {
         (Some(first), _) => {
             let reason = first.reason;

@@ -4,7 +4,8 @@ use super::delivery::Delivery;
 use super::operation::{self, Add};
 use super::patch::{Install, additions};
 use super::pod::Pod;
-use super::review::{Audit, Response, Review, Told, cut};
+use super::review::{Audit, Response, Review, Told};
+use super::warnings::{self, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
 use crate::intent::problem::shown;
@@ -201,7 +202,7 @@ fn refuse<'a>(uid: &'a str, problems: &[Problem], on_invalid: OnInvalid) -> (Res
             (Response::deny(uid, reason, message).with_audit(outcome.audit(None)), outcome)
         }
         OnInvalid::Admit => {
-            let warnings = problems.iter().map(|problem| format!("not injected: {problem}"));
+            let warnings = problems.iter().flat_map(|problem| warnings::of_problem("not injected: ", problem));
             let outcome = Outcome::Admitted(reason);
             (Response::allow(uid).with_warnings(warnings).with_audit(outcome.audit(None)), outcome)
         }

@@ -16,3 +16,4 @@ pub mod room;
 pub mod server;
 mod serving;
 pub mod text;
+pub mod warnings;

@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::Add;
 use super::text::Text;
+use super::warnings::{MAX_WARNING, MAX_WARNINGS, cut};
 use crate::api::reasons::Reason;
-
-/// Characters of one warning that clients are promised to see (Kubernetes API documentation of `warnings`).
-pub const MAX_WARNING: usize = 120;
-/// Warnings of one answer: beyond 4096 characters in all, the API server drops some by its own choice.
-pub const MAX_WARNINGS: usize = 10;
 
 /// The review that the API server sends of an object, read as far as `T` knows it.
 #[derive(Debug, Deserialize)]
@@ -165,14 +161,6 @@ impl<'a> Response<'a> {
     pub fn into_body(self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Reply { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response: self })
     }
-}
-
-/// A text of at most `limit` characters, the last an ellipsis where more was cut off.
-pub(super) fn cut(text: String, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text;
-    }
-    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ fn warnings_and_refusals_are_short_and_can_be_shown() {
             );
         }
         for warning in &verdict.warnings {
-            assert!(warning.chars().count() <= 120, "{}: {warning}", case.name);
+            assert!(warning.chars().count() <= 120 && !warning.ends_with('…'), "{}: {warning}", case.name);
         }
         if let Some(status) = verdict.status {
             refused += 1;
@@ -120,6 +120,23 @@ fn warnings_and_refusals_are_short_and_can_be_shown() {
     assert!(refused >= 12, "too few Pods are refused for this test to mean anything");
 }
 
+/// The faults that warnings tell of, each put together again from the lines that it was broken into.
+fn faults(warnings: &[String]) -> Vec<String> {
+    let mut faults: Vec<(String, usize)> = Vec::new();
+    for warning in warnings {
+        match (warning.strip_prefix("not injected: "), faults.last_mut()) {
+            (Some(begun), _) => faults.push((begun.to_owned(), 1)),
+            (None, Some((fault, lines))) => {
+                fault.push_str(if *lines == 1 { ": " } else { " " });
+                fault.push_str(warning);
+                *lines += 1;
+            }
+            (None, None) => panic!("{warnings:?}"),
+        }
+    }
+    faults.into_iter().map(|(fault, _)| fault).collect()
+}
+
 #[test]
 fn where_the_install_admits_invalid_requests_they_pass_unpatched_with_warnings() {
     let lenient = Settings { on_invalid: OnInvalid::Admit, ..settings() };
@@ -128,7 +145,13 @@ fn where_the_install_admits_invalid_requests_they_pass_unpatched_with_warnings()
         assert!(verdict.allowed, "{}", case.name);
         if let Outcome::Denied(reason) = strict.outcome {
             assert_eq!(verdict.outcome, Outcome::Admitted(reason), "{}", case.name);
-            assert!(verdict.patch.is_empty() && !verdict.warnings.is_empty(), "{}", case.name);
+            assert!(verdict.patch.is_empty(), "{}", case.name);
+            for warning in &verdict.warnings {
+                assert!(warning.chars().count() <= 120, "{}: {warning}", case.name);
+            }
+            // All that a refusal would have said, value and rule included.
+            let said = format!("{}. {}", faults(&verdict.warnings).join("; "), reason.remedy());
+            assert_eq!(said, strict.status.unwrap().message, "{}", case.name);
         } else {
             assert_eq!(verdict.patch, strict.patch, "{}", case.name);
         }

@@ -2,6 +2,7 @@
 
 use admittance::admission::decide::{OnInvalid, Outcome, Settings, answer};
 use admittance::admission::delivery::Delivery;
+use admittance::admission::warnings::MAX_WARNINGS;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -73,7 +74,7 @@ proptest! {
         let on_invalid = if lenient { OnInvalid::Admit } else { OnInvalid::Deny };
         let verdict = send_with(&author, &Settings { on_invalid, ..settings() });
         prop_assert!(verdict.allowed || !lenient);
-        prop_assert!(verdict.warnings.len() <= 10);
+        prop_assert!(verdict.warnings.len() <= MAX_WARNINGS);
         for warning in &verdict.warnings {
             prop_assert!(warning.chars().count() <= 120 && can_be_shown(warning), "{:?}", warning);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use admittance::admission::claims::{Clusters, Found, Terms};
 use admittance::admission::server::{MAX_CLAIM, Metrics, router};
+use admittance::admission::warnings::MAX_WARNINGS;
 use admittance::api::names::ClusterRef;
 use admittance::api::resources::BrokerCluster;
 use axum::body::{Body, Bytes};
@@ -119,6 +120,10 @@ async fn what_may_be_right_elsewhere_is_a_warning() {
     assert_eq!(response["allowed"], true);
     let warning = response["warnings"][0].as_str().unwrap();
     assert!(warning.starts_with("ClusterNotFound: spec.cluster: \"kafka/second\""), "{warning}");
+    let response = judge_topic(&json!({"cluster": format!("kafka/{}", "x".repeat(50))})).await;
+    let warnings = [0, 1].map(|line| response["warnings"][line].as_str().unwrap().to_owned());
+    assert_eq!(warnings[0], "ClusterNotFound: spec.cluster");
+    assert!(warnings[1].ends_with("is no BrokerCluster that is there: the claim waits for it"), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -230,7 +235,8 @@ async fn messages_are_bounded_and_repeat_no_control_characters() {
         let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
         assert_eq!(!warnings.is_empty(), warned);
         assert!(
-            warnings.len() <= 10 && warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 120)
+            warnings.len() <= MAX_WARNINGS
+                && warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 120)
         );
     }
 }

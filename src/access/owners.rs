@@ -260,7 +260,9 @@ mod tests {
     async fn of_other_kinds_nothing_is_asked_and_silence_is_no_answer() {
         let broken = answering(|_| std::future::ready((500, Value::Null)));
         let owner = |kind: &str| [WorkloadOwner { kind: kind.into(), name: "web".into() }];
-        assert_eq!(look(&broken, "shop", &owner("FlinkDeployment")).await, [Ownership::Gone]);
+        for kind in ["FlinkDeployment", "StatefulSet.apps.kruise.io", "Job.batch.volcano.sh"] {
+            assert_eq!(look(&broken, "shop", &owner(kind)).await, [Ownership::Gone], "{kind}");
+        }
         for (kind, _) in KINDS {
             assert_eq!(look(&broken, "shop", &owner(kind)).await, [Ownership::Unknown], "{kind}");
         }

@@ -49,7 +49,11 @@ pub struct Metadata<'a> {
 
 /// One owner.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OwnerReference<'a> {
+    /// The API group and version of its kind.
+    #[serde(borrow, default)]
+    pub api_version: Text<'a>,
     /// Its kind.
     #[serde(borrow)]
     pub kind: Text<'a>,
@@ -289,7 +293,7 @@ impl Pod<'_> {
             generate_name: self.metadata.generate_name.as_deref().filter(|prefix| !prefix.is_empty()),
             labels: pairs(self.metadata.labels.as_ref()),
             annotations: pairs(self.metadata.annotations.as_ref()),
-            owner: owner.map(|owner| Owner { kind: &owner.kind, name: &owner.name }),
+            owner: owner.map(|owner| Owner::new(&owner.api_version, &owner.kind, &owner.name)),
         }
     }
 }

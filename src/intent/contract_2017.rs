@@ -106,7 +106,7 @@ mod tests {
 
     fn of(labels: &[(&str, &str)], annotations: &[(&str, &str)]) -> Result<Option<Intent>, Vec<Problem>> {
         let home = ClusterRef { namespace: "admittance".into(), name: "default".into() };
-        let owner = Some(Owner { kind: "Deployment", name: "web" });
+        let owner = Some(Owner { group: "apps", kind: "Deployment", name: "web" });
         let (labels, annotations) = (labels.iter().copied().collect(), annotations.iter().copied().collect());
         of_deployment(&PodMeta { namespace: "shop", labels, annotations, owner, ..PodMeta::default() }, &home)
     }

@@ -1,8 +1,11 @@
 //! Who a Pod is: its workload, from its owner.
 //!
 //! The naming rules are those of the Kubernetes controllers: a Deployment's `ReplicaSet` is `<deployment>-<pod-template-hash>`, an
-//! Argo Rollout's ends in `rollouts-pod-template-hash`, a `CronJob`'s Job in the scheduled time in minutes since 1970.
+//! Argo Rollout's ends in `rollouts-pod-template-hash`, a `CronJob`'s Job in the scheduled time in minutes since 1970. Whoever has kinds of
+//! the same names in an API group of their own names alike what they make: Volcano's `CronJob` its Jobs, with the minute. What is known of
+//! the lives of Kubernetes' own is not known of these.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::PodMeta;
@@ -14,13 +17,57 @@ pub const TEMPLATE_HASHES: [&str; 2] = ["pod-template-hash", "rollouts-pod-templ
 /// The annotation that names the `DeploymentConfig` behind a `ReplicationController`.
 pub const DEPLOYMENT_CONFIG: &str = "openshift.io/deployment-config.name";
 
+/// The kinds whose lives are known, each with its API group.
+const KNOWN: [(&str, &str); 7] = [
+    ("apps", "ReplicaSet"),
+    ("apps", "Deployment"),
+    ("apps", "StatefulSet"),
+    ("apps", "DaemonSet"),
+    ("", "ReplicationController"),
+    ("batch", "Job"),
+    ("batch", "CronJob"),
+];
+
 /// The owner reference whose `controller` is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner<'a> {
+    /// The API group of the owner's kind; empty for core.
+    pub group: &'a str,
     /// The owner's kind, such as `ReplicaSet`.
     pub kind: &'a str,
     /// Its name.
     pub name: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// An owner as a reference to it has it.
+    #[must_use]
+    pub fn new(api_version: &'a str, kind: &'a str, name: &'a str) -> Self {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Self { group, kind, name }
+    }
+
+    /// Whether it is of a kind of Kubernetes' own: of others it is not known when their Pods come and go, nor where to look.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        KNOWN.contains(&(self.group, self.kind))
+    }
+
+    /// Its kind as people are told it: with the group, as in `StatefulSet.apps.kruise.io`, where it would be taken for another.
+    #[must_use]
+    pub fn shown_kind(&self) -> Cow<'a, str> {
+        if self.is_known() || KNOWN.iter().all(|(_, kind)| *kind != self.kind) {
+            return Cow::Borrowed(self.kind);
+        }
+        let group = if self.group.is_empty() { "core" } else { self.group };
+        Cow::Owned(format!("{}.{group}", self.kind))
+    }
+
+    /// Bytes of its texts.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.group.len() + self.kind.len() + self.name.len()
+    }
 }
 
 /// What follows from a Pod's owner.
@@ -28,24 +75,24 @@ pub struct Owner<'a> {
 pub struct Derived<'a> {
     /// The workload's name.
     pub name: &'a str,
-    /// The kind of the owner, where it is none that we know: its Pods may come and go under a name that changes.
-    pub unknown_kind: Option<&'a str>,
+    /// The owner, where it is of no kind that we know: its Pods may come and go under a name that changes.
+    pub unknown: Option<Owner<'a>>,
 }
 
 /// The workload of a Pod, or nothing where it has neither owner nor name.
 #[must_use]
 pub fn derive<'a>(pod: &PodMeta<'a>) -> Option<Derived<'a>> {
-    let known = |name| Some(Derived { name, unknown_kind: None });
     let Some(owner) = pod.owner else {
-        return bare(pod).and_then(known);
+        return Some(Derived { name: bare(pod)?, unknown: None });
     };
-    match owner.kind {
-        "ReplicaSet" => known(template_owner(pod, owner.name)),
-        "Deployment" | "StatefulSet" | "DaemonSet" => known(owner.name),
-        "ReplicationController" => known(pod.annotations.get(DEPLOYMENT_CONFIG).copied().unwrap_or(owner.name)),
-        "Job" => known(cron_job(owner.name).unwrap_or(owner.name)),
-        kind => Some(Derived { name: owner.name, unknown_kind: Some(kind) }),
-    }
+    // By the kind alone: who heeded the group would give each run of another's CronJob a user of its own.
+    let name = match owner.kind {
+        "ReplicaSet" => template_owner(pod, owner.name),
+        "ReplicationController" => pod.annotations.get(DEPLOYMENT_CONFIG).copied().unwrap_or(owner.name),
+        "Job" => cron_job(owner.name).unwrap_or(owner.name),
+        _ => owner.name,
+    };
+    Some(Derived { name, unknown: (!owner.is_known()).then_some(owner) })
 }
 
 fn bare<'a>(pod: &PodMeta<'a>) -> Option<&'a str> {
@@ -75,7 +122,7 @@ mod tests {
     fn pod<'a>(kind: &'a str, owner: &'a str, labels: &[(&'a str, &'a str)]) -> PodMeta<'a> {
         PodMeta {
             labels: labels.iter().copied().collect(),
-            owner: Some(Owner { kind, name: owner }),
+            owner: Some(Owner::new("apps/v1", kind, owner)),
             ..PodMeta::default()
         }
     }
@@ -113,6 +160,32 @@ mod tests {
     #[test]
     fn an_unknown_owner_is_said_to_be_one() {
         let pod = pod("Database", "main", &[]);
-        assert_eq!(derive(&pod).unwrap(), Derived { name: "main", unknown_kind: Some("Database") });
+        assert_eq!(derive(&pod).unwrap(), Derived { name: "main", unknown: pod.owner });
+    }
+
+    #[test]
+    fn a_kind_is_known_in_its_own_group_alone_and_named_alike_in_all() {
+        for (version, kind, told) in [
+            ("apps/v1", "ReplicaSet", ""),
+            ("apps/v1", "Deployment", ""),
+            ("apps/v1beta2", "StatefulSet", ""),
+            ("apps/v1", "DaemonSet", ""),
+            ("v1", "ReplicationController", ""),
+            ("batch/v1", "Job", ""),
+            ("batch/v1", "CronJob", ""),
+            ("apps.kruise.io/v1beta1", "StatefulSet", "StatefulSet.apps.kruise.io"),
+            ("batch.volcano.sh/v1alpha1", "Job", "Job.batch.volcano.sh"),
+            ("batch/v1", "ReplicaSet", "ReplicaSet.batch"),
+            ("v1", "Job", "Job.core"),
+            ("", "DaemonSet", "DaemonSet.core"),
+            ("apps.kruise.io/v1alpha1", "CloneSet", "CloneSet"),
+            ("v1", "ConfigMap", "ConfigMap"),
+        ] {
+            let owner = Owner::new(version, kind, "web-29410560");
+            let of_it = PodMeta { owner: Some(owner), ..PodMeta::default() };
+            let Derived { name, unknown } = derive(&of_it).unwrap();
+            assert_eq!(unknown.map_or("".into(), |owner| owner.shown_kind()), told, "{version} {kind}");
+            assert_eq!(name, if kind == "Job" { "web" } else { "web-29410560" }, "{version} {kind}");
+        }
     }
 }

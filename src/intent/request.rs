@@ -229,13 +229,14 @@ impl<'a> Reader<'_, 'a> {
             self.fault(Reason::NoWorkload, WORKLOAD, "", "is needed: the Pod has neither an owner nor a name");
             return None;
         };
-        if let Some(kind) = derived.unknown_kind {
-            let (kind, name) = (shown(kind), shown(derived.name));
-            warnings.push(format!("identity taken from {kind} \"{name}\"; {WORKLOAD} chooses another"));
-            // A warning of its own: what is longer is cut.
-            warnings.push(
+        if let Some(owner) = derived.unknown {
+            let (kind, name) = (shown(&owner.shown_kind()), shown(derived.name));
+            // Warnings of their own: what is longer is cut.
+            warnings.extend([
+                format!("identity taken from {kind} \"{name}\""),
+                format!("{WORKLOAD} chooses another identity"),
                 "its access lives by its Pods alone: it ends credentials.idleAfter after the last of them".to_owned(),
-            );
+            ]);
         }
         WorkloadName::parse(derived.name)
             .map_err(|error| self.fault(Reason::NoWorkload, WORKLOAD, derived.name, error.to_string()))
@@ -268,7 +269,7 @@ mod tests {
     }
 
     fn read_with(annotations: &[(&str, &str)]) -> Result<Option<Intent>, Vec<Problem>> {
-        let owner = Some(Owner { kind: "StatefulSet", name: "shop" });
+        let owner = Some(Owner::new("apps/v1", "StatefulSet", "shop"));
         let annotations = annotations.iter().copied().collect();
         read(&PodMeta { namespace: "shop", annotations, owner, ..PodMeta::default() }, &home())
     }

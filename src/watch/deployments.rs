@@ -86,7 +86,7 @@ pub fn asking<'m>(
         namespace,
         labels: ours(labels),
         annotations: ours(annotations),
-        owner: Some(Owner { kind: "Deployment", name }),
+        owner: Some(Owner { group: "apps", kind: "Deployment", name }),
         ..PodMeta::default()
     }
 }

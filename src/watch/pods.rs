@@ -75,7 +75,8 @@ impl PodFacts {
     /// The same, with what it has in common with one of these held once.
     #[must_use]
     pub fn beside(mut self, siblings: &[Arc<Self>]) -> Self {
-        let sibling = siblings.iter().find(|sibling| sibling.template == self.template);
+        // Where each Pod is a template of its own they mostly ask alike, and any other will do.
+        let sibling = siblings.iter().find(|sibling| sibling.template == self.template).or(siblings.first());
         if let Some(sibling) = sibling.filter(|sibling| sibling.intent == self.intent) {
             self.intent.clone_from(&sibling.intent);
         }
@@ -110,7 +111,7 @@ fn asking(meta: &ObjectMeta) -> Option<PodMeta<'_>> {
         generate_name: meta.generate_name.as_deref(),
         labels: pairs(meta.labels.as_ref()),
         annotations: pairs(meta.annotations.as_ref()),
-        owner: owner.map(|owner| Owner { kind: &owner.kind, name: &owner.name }),
+        owner: owner.map(|owner| Owner::new(&owner.api_version, &owner.kind, &owner.name)),
     })
 }
 
@@ -133,17 +134,20 @@ fn is_short(owner: &OwnerReference) -> bool {
 }
 
 fn owner(pod: &PodMeta<'_>) -> Option<WorkloadOwner> {
-    let owner = pod.owner.filter(|owner| owner.kind.len() <= MAX_OWNER)?;
-    let name = derive(pod)?.name;
-    let kind = match owner.kind {
+    let owner = pod.owner.filter(|owner| owner.group.len() + owner.kind.len() <= MAX_OWNER)?;
+    let workload = derive(pod)?.name;
+    let (kind, name) = match owner.kind {
+        // Nobody looks at it: it is told as it is, and not taken for a kind of Kubernetes' own.
+        _ if !owner.is_known() => (owner.shown_kind(), owner.name),
         // Nobody but its controller tells what an Argo Rollout is; its ReplicaSet is read as any other.
-        "ReplicaSet" if name != owner.name && !of_a_rollout(pod, owner.name, name) => "Deployment",
-        "Job" if name != owner.name => "CronJob",
-        kind => kind,
+        "ReplicaSet" if workload != owner.name && !of_a_rollout(pod, owner.name, workload) => {
+            ("Deployment".into(), workload)
+        }
+        "Job" if workload != owner.name => ("CronJob".into(), workload),
+        kind => (kind.into(), owner.name),
     };
-    let name = if matches!(kind, "ReplicaSet" | "ReplicationController") { owner.name } else { name };
     let is_name = check_object(name).is_ok();
-    is_name.then(|| WorkloadOwner { kind: kind.to_owned(), name: name.to_owned() })
+    is_name.then(|| WorkloadOwner { kind: kind.into_owned(), name: name.to_owned() })
 }
 
 /// Whether what the name of the ReplicaSet has beyond the workload's is an Argo Rollout's hash, and not a Deployment's.
@@ -155,13 +159,17 @@ fn of_a_rollout(pod: &PodMeta<'_>, replica_set: &str, workload: &str) -> bool {
     rollouts && !deployments
 }
 
+fn is_job(owner: &Owner<'_>) -> bool {
+    owner.is_known() && owner.kind == "Job"
+}
+
 fn template(pod: &PodMeta<'_>, uid: &str) -> String {
     let mut hashes = TEMPLATE_HASHES.iter().chain(&[REVISION]);
     let hash = hashes.find_map(|label| pod.labels.get(label)).copied().unwrap_or_default();
     match pod.owner {
-        // A Job's template never changes.
-        Some(Owner { kind, name }) if (!hash.is_empty() || kind == "Job") && kind.len() + name.len() <= MAX_OWNER => {
-            format!("{kind}/{name}/{hash}")
+        // A Job has one template, which never changes. Another's may have several: Volcano's has one for each task.
+        Some(owner) if (!hash.is_empty() || is_job(&owner)) && owner.size() <= MAX_OWNER => {
+            format!("{}/{}/{hash}", owner.shown_kind(), owner.name)
         }
         _ => uid.to_owned(),
     }
@@ -203,23 +211,29 @@ mod tests {
                 "one maker is held once"
             );
         }
+        let alike = pod(4, "b", "orders").beside(std::slice::from_ref(&first));
+        assert!(Arc::ptr_eq(alike.intent.as_ref().unwrap(), first.intent.as_ref().unwrap()), "of another template");
         assert_eq!(first.owner, Some(WorkloadOwner { kind: "Deployment".into(), name: "web".into() }));
     }
 
     #[test]
     fn an_owner_is_what_can_be_looked_up() {
-        let owner_of = |kind: &str, name: &str, label: &str, hash: &str| {
-            let owner = json!({"apiVersion": "v1", "kind": kind, "name": name, "uid": "u", "controller": true});
+        let owner_in = |version: &str, kind: &str, name: &str, label: &str, hash: &str| {
+            let owner = json!({"apiVersion": version, "kind": kind, "name": name, "uid": "u", "controller": true});
             let meta = json!({
                 "name": "pod", "namespace": "shop", "uid": "uid",
                 "labels": {ACCESS: "web", label: hash}, "annotations": {CONSUMES: "orders"}, "ownerReferences": [owner],
             });
             facts(&serde_json::from_value(meta).unwrap()).owner
         };
-        let owner = |kind: &str, name: &str, label: &str, hash: &str| {
-            let owner = owner_of(kind, name, label, hash).unwrap();
-            format!("{} {}", owner.kind, owner.name)
+        let owner_of = |kind: &str, name: &str, label: &str, hash: &str| {
+            let version = if kind == "Job" { "batch/v1" } else { "apps/v1" };
+            owner_in(version, kind, name, label, hash)
         };
+        let told = |owner: Option<WorkloadOwner>| {
+            owner.map_or_else(String::new, |owner| format!("{} {}", owner.kind, owner.name))
+        };
+        let owner = |kind: &str, name: &str, label: &str, hash: &str| told(owner_of(kind, name, label, hash));
         let [deployments, rollouts] = TEMPLATE_HASHES;
         assert_eq!(owner("ReplicaSet", "web-6f7d8c", deployments, "6f7d8c"), "Deployment web");
         assert_eq!(owner("ReplicaSet", "web-6f7d8c", rollouts, "6f7d8c"), "ReplicaSet web-6f7d8c");
@@ -228,9 +242,32 @@ mod tests {
         assert_eq!(owner("Job", "web-once", "job-name", "web-once"), "Job web-once");
         assert_eq!(owner("StatefulSet", "web", REVISION, "web-5"), "StatefulSet web");
         assert_eq!(owner("FlinkDeployment", "web", "app", "web"), "FlinkDeployment web");
+        // Of another group, it is not put down to what Kubernetes has under that name.
+        let kruise = |kind: &str, name: &str, hash: &str| {
+            told(owner_in("apps.kruise.io/v1beta1", kind, name, deployments, hash))
+        };
+        assert_eq!(kruise("StatefulSet", "web", ""), "StatefulSet.apps.kruise.io web");
+        assert_eq!(kruise("ReplicaSet", "web-6f7d8c", "6f7d8c"), "ReplicaSet.apps.kruise.io web-6f7d8c");
+        assert_eq!(kruise("CloneSet", "web", ""), "CloneSet web");
+        let volcano = owner_in("batch.volcano.sh/v1alpha1", "Job", "web-29410560", "app", "web");
+        assert_eq!(told(volcano), "Job.batch.volcano.sh web-29410560");
         for name in ["a b", "a/b", "../deployments/web", "a:b", "Web"] {
             assert_eq!(owner_of("StatefulSet", name, REVISION, "web-5"), None, "no object is called {name}");
         }
+    }
+
+    #[test]
+    fn only_a_job_of_kubernetes_own_has_one_template() {
+        let template = |version: &str, uid: &str| {
+            let owner = json!({"apiVersion": version, "kind": "Job", "name": "train", "uid": "u", "controller": true});
+            let meta = json!({
+                "name": uid, "namespace": "shop", "uid": uid, "labels": {ACCESS: "train"}, "ownerReferences": [owner],
+            });
+            facts(&serde_json::from_value(meta).unwrap()).template
+        };
+        assert_eq!(template("batch/v1", "1"), template("batch/v1", "2"));
+        // Two tasks may have two service accounts, and both are asked about.
+        assert_ne!(template("batch.volcano.sh/v1alpha1", "1"), template("batch.volcano.sh/v1alpha1", "2"));
     }
 
     #[test]
@@ -258,11 +295,17 @@ mod tests {
             "annotations": {CONSUMES: junk, "kafka.admittance.dev/junk": junk, "junk": junk},
         });
         let mut owned = meta.clone();
-        let owner =
-            |kind: &str| json!([{"apiVersion": junk, "kind": kind, "name": junk, "uid": junk, "controller": true}]);
-        for kind in ["StatefulSet", "Job", junk.as_str()] {
+        let owner = |(version, kind, name): (&str, &str, &str)| json!([{"apiVersion": version, "kind": kind, "name": name, "uid": junk, "controller": true}]);
+        let (group, junk) = (format!("{junk}/v1"), junk.as_str());
+        for reference in [
+            ("apps/v1", "StatefulSet", junk),
+            ("batch/v1", "Job", junk),
+            (junk, junk, junk),
+            (&group, "StatefulSet", "web"),
+            (&group, "Job", "web"),
+        ] {
             owned["labels"][REVISION] = json!("web-5");
-            owned["ownerReferences"] = owner(kind);
+            owned["ownerReferences"] = owner(reference);
             owned["annotations"] = json!({CONSUMES: "orders", WORKLOAD: "web"});
             let text = format!("{:?}", facts(&serde_json::from_value(owned.clone()).unwrap()));
             assert!(text.contains("orders") && text.len() < 2_000, "{} characters", text.len());

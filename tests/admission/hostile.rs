@@ -209,12 +209,12 @@ fn thousands_of_missing_containers_make_one_short_refusal() {
 fn texts_of_the_author_in_warnings_are_escaped() {
     let mut pod = pod();
     pod["metadata"]["ownerReferences"] =
-        json!([{"kind": "Evil\u{1b}[31m\u{202e}", "name": "owner", "controller": true}]);
+        json!([{"apiVersion": "e\u{1b}/v1", "kind": "Job\u{1b}[31m\u{202e}", "name": "owner", "controller": true}]);
     pod["spec"]["containers"][0]["name"] = json!("app\r\nWarning: 299 all is well");
     pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "own", "mountPath": "/var/run/secrets/kafka"}]);
     let warnings = send(&pod).warnings;
-    // Two of an owner that is not known, one of the mount.
-    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    // Three of an owner that is not known, one of the mount.
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
     for warning in warnings {
         assert!(!warning.chars().any(|c| c.is_control() || c == '\u{202e}'), "{warning:?}");
         assert!(warning.chars().count() <= 120, "{warning}");

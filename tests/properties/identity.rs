@@ -24,7 +24,10 @@ fn meta(pod: &Value) -> PodMeta<'_> {
         annotations: pairs("annotations"),
         owner: owners
             .filter(|owner| owner["controller"] == true)
-            .map(|owner| Owner { kind: owner["kind"].as_str().unwrap(), name: owner["name"].as_str().unwrap() })
+            .map(|owner| {
+                let text = |field: &str| owner[field].as_str().unwrap();
+                Owner::new(text("apiVersion"), text("kind"), text("name"))
+            })
             .next(),
     }
 }

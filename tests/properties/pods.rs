@@ -216,7 +216,9 @@ fn labels() -> BoxedStrategy<Value> {
 
 fn owner() -> BoxedStrategy<Value> {
     let kinds = vec!["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController", "Database", "\u{1b}[0m"];
+    let versions = vec!["apps/v1", "batch/v1", "v1", "apps.kruise.io/v1beta1", "\u{1b}[0m/v1"];
     fields(vec![
+        ("apiVersion", always(select(versions).prop_map(Value::from))),
         ("kind", always(select(kinds).prop_map(Value::from))),
         ("name", always(text("[a-z]{1,8}(-[a-z0-9]{1,8}){0,2}"))),
         ("controller", maybe(any::<bool>().prop_map(Value::from))),

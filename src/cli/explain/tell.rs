@@ -215,7 +215,7 @@ fn derivation(meta: &PodMeta<'_>) -> String {
         "Job" => " without the minute for which a CronJob made it",
         _ => " by the DeploymentConfig behind it",
     };
-    format!("the name of the Pod's controller, {} \"{name}\"{without}", shown(owner.kind))
+    format!("the name of the Pod's controller, {} \"{name}\"{without}", shown(&owner.shown_kind()))
 }
 
 #[cfg(test)]
@@ -267,6 +267,24 @@ mod tests {
         assert_eq!(identity("Job", ", kafka.admittance.dev/workload: other"), "other: as the annotation workload says");
         let names = told("Deployment", ", kafka.admittance.dev/cluster: eu").access.unwrap();
         assert_eq!((names.cluster.as_str(), names.access_claim.as_str()), ("admittance/eu", "web-eu"));
+    }
+
+    #[test]
+    fn an_owner_of_another_group_is_told_with_it_and_with_what_is_not_known() {
+        let object = object("StatefulSet", "");
+        let of = |version: &str| object.replacen("{kind:", &format!("{{apiVersion: {version}, kind:"), 1);
+        let warns = |story: &Story| story.steps.iter().any(|step| step.says.contains("lives by its Pods alone"));
+        for (text, kind, warned) in [
+            (of("apps.kruise.io/v1beta1"), "StatefulSet.apps.kruise.io", true),
+            (of("apps/v1"), "StatefulSet", false),
+            (object.clone(), "StatefulSet", false),
+            (format!("{{apiVersion: apps/v1, kind: StatefulSetList, items: [{object}]}}"), "StatefulSet", false),
+        ] {
+            let story = told(&text, Namespace::OptedIn, OnInvalid::Deny);
+            let identity = says(&story, "Identity");
+            assert!(identity.ends_with(&format!("controller, {kind} \"web\"")), "{identity}");
+            assert_eq!(warns(&story), warned, "{text}");
+        }
     }
 
     #[test]

@@ -42,17 +42,21 @@ impl Site {
 #[must_use]
 pub fn sites(document: &Node) -> Vec<Site> {
     let mut found = Vec::new();
-    gather(document, None, &mut Vec::new(), &mut found);
+    gather(document, (None, None), &mut Vec::new(), &mut found);
     found
 }
 
-fn gather(object: &Node, listed: Option<&str>, path: &mut Vec<String>, found: &mut Vec<Site>) {
-    let Some(kind) = object.get("kind").and_then(Node::as_text).or(listed) else { return };
+/// `listed` are the kind and the API version that a list of one kind gives to what is in it.
+fn gather(object: &Node, listed: (Option<&str>, Option<&str>), path: &mut Vec<String>, found: &mut Vec<Site>) {
+    let own = |key: &str| object.get(key).and_then(Node::as_text);
+    let Some(kind) = own("kind").or(listed.0) else { return };
+    let version = own("apiVersion").or(listed.1);
     // `List`, and the lists of one kind that a client may write.
     if let (Some(of), Some(items)) = (kind.strip_suffix("List"), object.get("items").and_then(Node::elements)) {
+        let of = if of.is_empty() { (None, None) } else { (Some(of), version) };
         for (index, item) in items.iter().enumerate() {
             path.extend(["items".to_owned(), index.to_string()]);
-            gather(item, Some(of).filter(|of| !of.is_empty()), path, found);
+            gather(item, of, path, found);
             path.truncate(path.len() - 2);
         }
         return;
@@ -66,7 +70,7 @@ fn gather(object: &Node, listed: Option<&str>, path: &mut Vec<String>, found: &m
     let Some(template) = object.at(way).filter(is_template) else { return };
     let text = |key: &str| object.at(&["metadata", key]).and_then(Node::as_text);
     let name = text("name").unwrap_or_default();
-    let pod = if kind == "Pod" { template.clone() } else { made_of(template, kind, name) };
+    let pod = if kind == "Pod" { template.clone() } else { made_of(template, (version, kind), name) };
     found.push(Site {
         path: path.iter().cloned().chain(way.iter().map(|key| (*key).to_owned())).collect(),
         kind: kind.to_owned(),
@@ -90,31 +94,41 @@ fn texts(object: &Node, map: &str) -> BTreeMap<String, String> {
 }
 
 /// The Pod that a controller makes of a template: as the template says, with what the controller adds and identity follows from.
-fn made_of(template: &Node, kind: &str, name: &str) -> Node {
+fn made_of(template: &Node, (version, kind): (Option<&str>, &str), name: &str) -> Node {
     let part = |key: &str| template.get(key).cloned().unwrap_or_else(|| Node::new(Value::Map(Vec::new())));
     let (mut metadata, spec) = (part("metadata"), part("spec"));
     if !name.is_empty() {
         let mut label = |key: &str| put(&mut metadata, "labels", key, HASH);
         let [deployment, rollout] = TEMPLATE_HASHES;
-        let (kind, owner) = match kind {
+        // What names no version is of Kubernetes' own.
+        let version = version.unwrap_or(match kind {
+            "ReplicationController" => "v1",
+            "Job" | "CronJob" => "batch/v1",
+            _ => "apps/v1",
+        });
+        let (version, kind, owner) = match kind {
             "Deployment" => {
                 label(deployment);
-                ("ReplicaSet", format!("{name}-{HASH}"))
+                ("apps/v1", "ReplicaSet", format!("{name}-{HASH}"))
             }
             "Rollout" => {
                 label(rollout);
-                ("ReplicaSet", format!("{name}-{HASH}"))
+                ("apps/v1", "ReplicaSet", format!("{name}-{HASH}"))
             }
-            "CronJob" => ("Job", format!("{name}-{MINUTE}")),
+            "CronJob" => (version, "Job", format!("{name}-{MINUTE}")),
             "DeploymentConfig" => {
                 put(&mut metadata, "annotations", DEPLOYMENT_CONFIG, name);
-                ("ReplicationController", format!("{name}-1"))
+                ("v1", "ReplicationController", format!("{name}-1"))
             }
-            kind => (kind, name.to_owned()),
+            kind => (version, kind, name.to_owned()),
         };
         metadata.set("generateName", Node::text(format!("{owner}-")));
-        let reference =
-            [("kind", Node::text(kind)), ("name", Node::text(owner)), ("controller", Node::new(Value::Bool(true)))];
+        let reference = [
+            ("apiVersion", Node::text(version)),
+            ("kind", Node::text(kind)),
+            ("name", Node::text(owner)),
+            ("controller", Node::new(Value::Bool(true))),
+        ];
         metadata.set("ownerReferences", Node::new(Value::List(vec![Node::map(reference)])));
     }
     Node::map([("apiVersion", Node::text("v1")), ("kind", Node::text("Pod")), ("metadata", metadata), ("spec", spec)])

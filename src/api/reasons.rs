@@ -79,7 +79,7 @@ reasons! {
     /// Kafka refused the operator's own credential or certificate.
     KafkaAuthenticationFailed => "Check the Secret that the BrokerCluster's adminSecret names, and its CA.",
     /// The operator's Kafka user lacks a right.
-    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists: Alter and Describe on Cluster, Create on Cluster or Topic, Describe, DescribeConfigs, AlterConfigs and Alter on Topic; AlterConfigs on Cluster where quotas are set.",
+    KafkaAuthorizationFailed => "Grant the operator's Kafka user what the message lists; docs/operator/permissions.md has all that it needs.",
     /// Kafka refused the request; the message has Kafka's own words.
     KafkaRefused => "Read the message: it names Kafka's error.",
     /// The brokers have no authorizer: rules would be ignored, and everybody may do everything.
@@ -111,7 +111,7 @@ reasons! {
     /// The BrokerCluster is not for workloads of this namespace.
     ClusterNotAllowed => "Ask for a label that the BrokerCluster's clients.namespaceSelector selects, or for another cluster.",
     /// The topic exists in Kafka and no TopicClaim covers it.
-    TopicUnclaimed => "Declare a TopicClaim for it under a name that the policy allows you to adopt.",
+    TopicUnclaimed => "Declare a TopicClaim for it. Where its name does not begin with <namespace>., that works only while the BrokerCluster has topics.adopt: Any: ask your platform's operators.",
     /// Two TopicClaims name one topic; the older one has it.
     TopicConflict => "Remove one of the two TopicClaims.",
     /// The topic is not as its TopicClaim says; the message names what differs.

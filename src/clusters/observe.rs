@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
-use kafka_protocol::error::ResponseError as Code;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 
@@ -29,7 +28,7 @@ use crate::runtime::kubernetes::call;
 const CALL: Duration = Duration::from_secs(5);
 /// The deadline of one look at Kafka: TCP, TLS, SASL and some answers.
 const LOOK: Duration = Duration::from_secs(10);
-/// The name of no topic: asking about it shows whether we would be told.
+/// The name of no topic: asking about it shows what we may do on any.
 const NO_TOPIC: &str = "admittance_claim.no-topic";
 
 /// A cluster that answered.
@@ -158,28 +157,19 @@ pub async fn ask(connection: Arc<Connection>) -> Result<Seen, Error> {
     let kafka = admin.describe_cluster().await?;
     if kafka.operations.as_ref().is_some_and(Vec::is_empty) {
         // Without Describe on Cluster every further question is refused.
-        let rights = Rights { cluster: kafka.operations.clone(), topics_shown: true, rules: Vec::new() };
+        let rights = Rights { cluster: kafka.operations.clone(), topics: None, rules: Vec::new() };
         return Ok(Seen { kafka, rights, claims: Vec::new(), open: None, settled: 0, connection });
     }
-    let (topics_shown, claims, open) = tokio::join!(topics_shown(admin), claims(admin), open(admin, &kafka));
-    let (topics_shown, claims, open) = (topics_shown?, claims?, open?);
-    let mut rights = Rights { cluster: kafka.operations.clone(), topics_shown, rules: Vec::new() };
-    if Rights::incomplete(rights.cluster.as_deref(), topics_shown) {
+    let (topics, claims, open) = tokio::join!(admin.operations_on_topic(NO_TOPIC), claims(admin), open(admin, &kafka));
+    let (topics, claims, open) = (topics?, claims?, open?);
+    let mut rights = Rights { cluster: kafka.operations.clone(), topics, rules: Vec::new() };
+    if Rights::incomplete(rights.cluster.as_deref(), rights.topics.as_deref()) {
         for who in [connection.credential.username.as_str(), "*"] {
             let filter = AclFilter::Principal(format!("User:{who}"));
             rights.rules.extend(admin.describe_acls(&filter, At::Any).await?);
         }
     }
     Ok(Seen { kafka, rights, claims, open, settled: 0, connection })
-}
-
-async fn topics_shown(admin: &Admin) -> Result<bool, Error> {
-    let told = admin.describe_topics(&[NO_TOPIC.to_owned()], At::Any).await?.pop();
-    match told {
-        Some(Err(error)) if error.code() == Some(Code::TopicAuthorizationFailed) => Ok(false),
-        Some(Err(error)) => Err(error),
-        Some(Ok(_)) | None => Ok(true),
-    }
 }
 
 /// What the configuration of the first broker that answers says. Kafka hides settings of an authorizer once they are set: then nothing
@@ -195,7 +185,7 @@ async fn open(admin: &Admin, kafka: &Cluster) -> Result<Option<bool>, Error> {
             AllowEveryone::Set(open) => Some(open),
             AllowEveryone::Hidden => None,
         }),
-        // We lack DescribeConfigs on Cluster, which nothing else needs.
+        // We lack DescribeConfigs on Cluster: a witness can be asked instead.
         Err(Error::Denied(_)) => Ok(None),
         Err(error) => Err(error),
     }

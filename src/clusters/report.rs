@@ -1,16 +1,17 @@
 //! Says how a cluster stands: in its status, and where that is news, in the log and in an Event.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::claim::Claim;
 use super::plan::established;
+use super::rights;
 use super::{Context, Seen, Unusable};
 use crate::api::reasons::Reason;
 use crate::api::resources::{
-    BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, condition, news,
+    BrokerCluster, BrokerClusterStatus, Conditions, INSECURE, Neighbour, READY, RIGHTS_MISSING, condition, news,
 };
 use crate::runtime::kubernetes::{CallError, merge};
 use crate::runtime::status::{self, Base};
@@ -50,7 +51,24 @@ pub fn status(
     } else {
         status.conditions.retain(|condition| condition.type_ != INSECURE);
     }
+    // While Kafka does not answer, what it said stands.
+    if let Some(seen) = seen {
+        let lacks = rights::limits(&seen.rights, cluster.spec.quotas.asks());
+        let lacks = (seen.connection.credential.username.as_str(), &*lacks);
+        limits(&mut status.conditions, cluster.metadata.generation, now, lacks);
+    }
     (status != before).then_some(status)
+}
+
+/// Tells what the operator's user lacks, though the cluster can be worked with.
+fn limits(all: &mut Vec<Condition>, generation: Option<i64>, now: Timestamp, (user, lacks): (&str, &[&str])) {
+    if lacks.is_empty() {
+        all.retain(|condition| condition.type_ != RIGHTS_MISSING);
+        return;
+    }
+    let message = format!("Kafka user {user} lacks what some of the work needs: {}", lacks.join("; "));
+    let mut conditions = Conditions::new(all, generation, Time(now));
+    conditions.say(RIGHTS_MISSING, true, Reason::KafkaAuthorizationFailed, &message);
 }
 
 /// What was seen, whatever follows from it.
@@ -217,6 +235,18 @@ mod tests {
         assert_eq!(status(&with(true, Some(&open)), None, &outage, false, LATER), None, "nothing new, nothing written");
         let closed = status(&with(false, Some(&open)), None, &outage, false, NOW).unwrap();
         assert_eq!(words(&closed, INSECURE), None);
+    }
+
+    #[test]
+    fn what_the_user_lacks_is_told_until_it_is_granted() {
+        let mut all = Vec::new();
+        limits(&mut all, Some(1), NOW, ("op", &["Delete on Topic", "Alter on Topic"]));
+        let said = condition(&all, RIGHTS_MISSING).unwrap();
+        assert_eq!((&*said.status, &*said.reason), ("True", "KafkaAuthorizationFailed"));
+        assert!(said.message.ends_with("needs: Delete on Topic; Alter on Topic"), "{}", said.message);
+        assert!(said.message.contains("Kafka user op"), "{}", said.message);
+        limits(&mut all, Some(1), LATER, ("op", &[]));
+        assert_eq!(all, []);
     }
 
     #[test]

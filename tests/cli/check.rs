@@ -240,6 +240,9 @@ fn what_waits_for_a_person_is_found_though_all_is_ready() {
     let insecure = cluster("Insecure", "True", "InsecureListener", "in the clear");
     assert_eq!(told("brokerclusters", insecure.clone(), "problem"), [""; 0], "it was chosen so");
     assert_eq!(told("brokerclusters", insecure, "notice"), ["Kafka admittance/default: Insecure: in the clear"]);
+    let lacks = cluster("RightsMissing", "True", "KafkaAuthorizationFailed", "Delete on Topic");
+    assert_eq!(told("brokerclusters", lacks.clone(), "problem"), [""; 0], "all else goes on");
+    assert_eq!(told("brokerclusters", lacks, "notice"), ["Kafka admittance/default: RightsMissing: Delete on Topic"]);
 
     let access = |reason| {
         let ready = access_claim("producer", "Ready", "proven on 3 of 3 brokers");

@@ -227,6 +227,43 @@ async fn each_missing_right_is_named_and_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_right_that_some_of_the_work_needs_is_told_and_holds_nobody_up() {
+    let bits = |operations: &[Operation]| operations.iter().fold(0, |bits, operation| bits | 1 << operation.code());
+    let store = Store::new();
+    let (all, few) = (store.operations, bits(&[Operation::Describe, Operation::Alter, Operation::Create]));
+    let fake = keeping(store).await;
+    let mut operator = Operator::new(&fake, "a");
+    operator.look(&json!({})).await.unwrap();
+    let said = |status: &Value| {
+        let conditions = status["conditions"].as_array().unwrap().clone();
+        conditions.into_iter().find(|condition| condition["type"] == "RightsMissing")
+    };
+    assert_eq!(said(&operator.status), None);
+    let questions = fake.seen(ApiKey::DescribeAcls).len();
+    operator.look(&json!({})).await.unwrap();
+    assert_eq!(fake.seen(ApiKey::DescribeAcls).len(), questions + 1, "the claims alone: the rest was told on the way");
+
+    let set = |cluster, topics| {
+        let mut script = fake.script.lock().unwrap();
+        let store = script.store.as_mut().unwrap();
+        (store.operations, store.on_topics) = (cluster, topics);
+    };
+    set(few, bits(&[Operation::Describe, Operation::DescribeConfigs, Operation::AlterConfigs, Operation::Alter]));
+    operator.look(&json!({})).await.unwrap();
+    let told = said(&operator.status).unwrap();
+    let message = told["message"].as_str().unwrap();
+    assert_eq!((&told["status"], &told["reason"]), (&json!("True"), &json!("KafkaAuthorizationFailed")));
+    for right in ["DescribeConfigs on Cluster", "AlterConfigs on Cluster", "Delete on Topic"] {
+        assert!(message.contains(right), "{message}");
+    }
+    assert!(message.contains(SUPER) && !message.contains("Alter on Topic"), "{message}");
+
+    set(all, all);
+    operator.look(&json!({})).await.unwrap();
+    assert_eq!(said(&operator.status), None, "it was granted");
+}
+
+#[tokio::test]
 async fn who_may_no_longer_ask_forgets_nothing() {
     let fake = closed().await;
     let mut operator = Operator::new(&fake, "a");

@@ -44,6 +44,8 @@ pub(crate) struct Store {
     pub(crate) configs: BTreeMap<&'static str, Option<&'static str>>,
     /// What DescribeCluster says may be done, as Kafka's bits.
     pub(crate) operations: i32,
+    /// The same of Metadata, on any topic that it shows.
+    pub(crate) on_topics: i32,
     /// `allow.everyone.if.no.acl.found`
     pub(crate) everyone: bool,
     /// There is no authorizer.
@@ -54,7 +56,7 @@ impl Store {
     /// A Kafka on which the super user may do everything.
     pub(crate) fn new() -> Self {
         let operations = Operation::ALL.iter().fold(0, |bits, operation| bits | 1 << operation.code());
-        Self { operations, ..Self::default() }
+        Self { operations, on_topics: operations, ..Self::default() }
     }
 
     /// What a user's login is checked against.
@@ -176,7 +178,10 @@ pub(crate) fn answer(
             let names = request.topics.unwrap_or_default().into_iter().filter_map(|topic| topic.name);
             let topics = names.map(|name| {
                 let code = if store.may(who, ResourceType::Topic, name.as_str()) { 3 } else { 29 };
-                MetadataResponseTopic::default().with_name(Some(name)).with_error_code(code)
+                MetadataResponseTopic::default()
+                    .with_name(Some(name))
+                    .with_error_code(code)
+                    .with_topic_authorized_operations(store.on_topics)
             });
             reply::<MetadataRequest>(header, &MetadataResponse::default().with_topics(topics.collect()))
         }

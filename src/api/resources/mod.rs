@@ -33,6 +33,8 @@ pub const READY: &str = "Ready";
 pub const DRIFTED: &str = "Drifted";
 /// The condition type that warns of a cluster that is spoken to without TLS.
 pub const INSECURE: &str = "Insecure";
+/// The condition type that tells of rights in Kafka that only some of the work needs, and that the operator's user lacks.
+pub const RIGHTS_MISSING: &str = "RightsMissing";
 
 /// The definitions of all resources, as the chart ships them and `admittance crds` prints them.
 #[must_use]

@@ -11,7 +11,7 @@ use super::nodes::{Ability, ability, minor};
 use super::observe::{Read, Seen};
 use crate::api::annotations::INJECTION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{INSECURE, READY, condition, definitions};
+use crate::api::resources::{INSECURE, READY, RIGHTS_MISSING, condition, definitions};
 use crate::cli::print::Sign;
 use crate::sweep::report as sweep;
 use crate::topics::deletion::report as deletion;
@@ -169,7 +169,7 @@ impl Judge {
                 AREA,
                 "",
                 "there is no BrokerCluster: Pods that ask wait",
-                "kubectl explain brokercluster.spec",
+                "Make one of examples/broker-cluster.yaml, or set the chart's kafka.bootstrapServers.",
             );
         }
         for cluster in clusters {
@@ -193,7 +193,7 @@ impl Judge {
         for said in [sweep::HELD, deletion::HELD].into_iter().filter_map(of) {
             self.problem(area, name, format!("{}: {}", said.type_, said.message), remedy_of(said));
         }
-        if let Some(said) = of(INSECURE) {
+        for said in [INSECURE, RIGHTS_MISSING].into_iter().filter_map(of) {
             self.notice(area, name, format!("{}: {}", said.type_, said.message), Some(remedy_of(said)));
         }
     }

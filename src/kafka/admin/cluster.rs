@@ -11,7 +11,7 @@ const API: &str = "DescribeCluster";
 /// Since this version fenced brokers can be asked for (KIP-1073, Kafka 4.0).
 const SHOWS_FENCED: i16 = 2;
 /// Kafka's bits of authorised operations where it does not tell them.
-const NOT_TOLD: i32 = i32::MIN;
+pub(super) const NOT_TOLD: i32 = i32::MIN;
 
 /// The number of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -16,13 +16,16 @@ use kafka_protocol::{
 };
 use uuid::Uuid;
 
+use super::cluster::NOT_TOLD;
 use super::{Admin, At, BrokerId, missing, pool::Lane, readable, text};
-use crate::kafka::error::Error;
+use crate::kafka::{acl::Operation, error::Error};
 
 const CREATE: &str = "CreateTopics";
 const DELETE: &str = "DeleteTopics";
 const GROW: &str = "CreatePartitions";
 const METADATA: &str = "Metadata";
+/// Since this version of Metadata it is told what we may do on a topic (KIP-430, Kafka 2.3).
+const TELLS_OPERATIONS: i16 = 8;
 
 /// The id that Kafka gives a topic when it is created: a name that comes back has another one (KIP-516).
 ///
@@ -234,6 +237,29 @@ impl Admin {
             .iter()
             .map(|name| results.remove(name).unwrap_or_else(|| Err(missing(METADATA, &answer.peer, name))))
             .collect())
+    }
+
+    /// What we may do on the topic of this name, whether it is there or not; empty where we may not see it. `None` where the broker does
+    /// not say.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn operations_on_topic(&self, name: &str) -> Result<Option<Vec<Operation>>, Error> {
+        let asked = || vec![MetadataRequestTopic::default().with_name(Some(TopicName(text(name))))];
+        let request =
+            |version| metadata_of(Some(asked())).with_include_topic_authorized_operations(version >= TELLS_OPERATIONS);
+        let answer = self.read(At::Any, request).await?;
+        let topic =
+            answer.reply.topics.into_iter().find(|topic| topic.name.as_ref().is_some_and(|it| it.as_str() == name));
+        let topic = topic.ok_or_else(|| missing(METADATA, &answer.peer, name))?;
+        if topic.error_code == ResponseError::TopicAuthorizationFailed.code() {
+            return Ok(Some(Vec::new()));
+        }
+        let bits = topic.topic_authorized_operations;
+        describe(topic, &answer.peer)?;
+        // Whoever is shown a topic may describe it: a broker that says otherwise does not know.
+        let operations = Some(bits).filter(|bits| *bits != NOT_TOLD).map(Operation::from_bits);
+        Ok(operations.filter(|operations| operations.contains(&Operation::Describe)))
     }
 
     /// Describes every topic that we may see, in the order of their names.

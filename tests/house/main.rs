@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![allow(clippy::string_slice, reason = "the slices begin and end where something was found")]
 
+mod alerts;
 mod chart;
 mod cli;
+mod columns;
 mod contract;
+mod examples;
 mod imports;
 mod lock;
 mod manifests;

@@ -8,7 +8,7 @@ use admittance::api::resources::definitions;
 use admittance::runtime::metrics::{ALL, Program};
 use serde_json::Value;
 
-use crate::sources::{generated, read};
+use crate::sources::generated;
 
 /// Who changes these pages, and where.
 fn head(title: &str, home: &str) -> String {
@@ -25,7 +25,7 @@ fn annotations() -> String {
     for (place, title) in [
         (Place::OptIn, "Opting in and out: labels of Namespaces and Pods"),
         (Place::PodAnnotation, "What a Pod asks for: annotations of the Pod (its template)"),
-        (Place::ClaimAnnotation, "What people ask of an AccessClaim: its annotations"),
+        (Place::ClaimAnnotation, "What people ask of AccessClaims and BrokerClusters: their annotations"),
         (
             Place::Of2017,
             "The contract of 2017: labels and annotations of the Pod (its template), the Deployment or a ConfigMap",
@@ -121,8 +121,9 @@ fn resources() -> String {
 fn metrics() -> String {
     let mut page = head("Metrics", "src/runtime/metrics.rs");
     page.push_str(
-        "\nOn port 8080 of every Pod, `/metrics`, in OpenMetrics. No label holds the name of anybody's object; a reason is one of the\n\
-         [reason codes](reasons.md). What a kind of object is called, and where: `kubectl get -A accessclaims`.\n",
+        "\nOn port 8080 of every Pod (`webhook.healthPort` of the webhook's), `/metrics`, in OpenMetrics. No label holds the name of anybody's\n\
+         object; a reason is one of the [reason codes](reasons.md). What a kind of object is called, and where:\n\
+         `kubectl get -A accessclaims`.\n",
     );
     for (program, title) in [
         (Program::Webhook, "The webhook, every replica"),
@@ -169,73 +170,4 @@ fn nothing_of_the_contract_is_left_out() {
     ] {
         assert!(fields.contains(row), "{row}");
     }
-}
-
-/// Labels by which a rule selects or groups, and that the metric does not have. Whoever scrapes adds the namespace.
-fn strange_labels(rules: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for metric in ALL {
-        let name = metric.query();
-        let known = |label: &str| label == "namespace" || metric.labels.contains(&label);
-        for (at, _) in rules.match_indices(&name) {
-            let selected = rules[at + name.len()..].strip_prefix('{').and_then(|rest| rest.split('}').next());
-            let selected =
-                selected.into_iter().flat_map(|all| all.split(", ")).filter_map(|one| one.split(['=', '!']).next());
-            // What the rule groups by stands before the metric, in the same line.
-            let before = rules[..at].rsplit('\n').next().unwrap_or_default();
-            let grouped = before.rsplit_once("by (").and_then(|(_, rest)| rest.split(')').next());
-            let labels = selected.chain(grouped.into_iter().flat_map(|all| all.split(", ")));
-            found.extend(labels.filter(|label| !known(label)).map(|label| format!("{name} has no label {label}")));
-        }
-    }
-    found
-}
-
-/// The rules of Prometheus in a page: what it shows as `groups:`.
-fn alerts(page: &str) -> &str {
-    page.split_once("```yaml\ngroups:").and_then(|(_, rest)| rest.split_once("```")).map_or("", |(rules, _)| rules)
-}
-
-#[test]
-fn alerts_are_on_what_there_is() {
-    let page = read("docs/guide-operator.md");
-    let rules = alerts(&page);
-    let known: Vec<String> = ALL.iter().map(admittance::runtime::metrics::Metric::query).collect();
-    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let named: Vec<&str> = words.filter(|word| word.starts_with("admittance_")).collect();
-    assert!(!named.is_empty());
-    for word in named {
-        assert!(known.iter().any(|metric| metric == word), "{word}");
-    }
-    for needed in [
-        "unless max by (namespace) (admittance_leads == 1)",
-        "unless max by (namespace) (admittance_queue_depth)",
-        r#"apiserver_admission_webhook_fail_open_count{name=~"(pods|claims)[.]kafka[.]admittance[.]dev"}"#,
-        r#"kind="TopicClaim", condition="Ready""#,
-    ] {
-        assert!(rules.contains(needed), "{needed}");
-    }
-    assert_eq!(strange_labels(rules), [""; 0]);
-    assert!(!rules.contains("absent("), "one release that is there would stand in for another that is not");
-    for condition in [admittance::sweep::report::HELD, admittance::topics::deletion::report::HELD] {
-        assert!(rules.contains(&format!(r#"condition="{condition}", status="True""#)), "{condition}");
-    }
-    let reasons = rules
-        .split("reason")
-        .skip(1)
-        .filter_map(|rest| rest.trim_start_matches('!').strip_prefix("=\"").and_then(|rest| rest.split('"').next()));
-    let reasons: Vec<&str> = reasons.collect();
-    assert!(reasons.contains(&Reason::RotationOverdue.code()), "{reasons:?}");
-    for reason in reasons {
-        assert!(Reason::of_code(reason).is_some(), "{reason}");
-    }
-}
-
-#[test]
-fn the_rule_on_labels_sees_bad_examples() {
-    let rules = "sum by (kind, pod) (rate(admittance_writes_total{kind!=\"lease\", what=\"x\"}[10m]))\nmax by (namespace) (admittance_leads == 1)";
-    assert_eq!(
-        strange_labels(rules),
-        ["admittance_writes_total has no label what", "admittance_writes_total has no label pod"]
-    );
 }

@@ -80,6 +80,11 @@ fn values_that_make_no_sense_are_refused() {
         ("webhook.hostNetwork=true", "webhook"),
         ("kafka.bootstrapServers=kafka", "bootstrapServers"),
         ("kafka.boostrapServers=kafka:9092", "boostrapServers"),
+        ("kafka.bootstrapServers=2001:db8::1:9093", "bootstrapServers"),
+        ("kafka.spec.scope=eu1", "scope"),
+        ("kafka.spec.topics=Any", "topics"),
+        ("podLabels.helm\\.sh/chart=mine", "podLabels"),
+        ("extraEnv[0].name=POD_NAMESPACE", "extraEnv"),
     ] {
         let refusal = template(&[value]).unwrap_err();
         assert!(refusal.contains(said), "{value}: {refusal}");
@@ -229,4 +234,104 @@ fn the_operator_lists_what_the_contract_of_2017_needs_only_where_it_is_served() 
     assert_eq!(watched(&["contract2017=null"]), [(false, false), (false, false)]);
     assert_eq!(watched(&["contract2017.deployments=true"]), [(true, true), (false, false)]);
     assert_eq!(watched(&["contract2017.configMaps=true"]), [(false, false), (true, true)]);
+}
+
+#[test]
+fn further_fields_of_the_cluster_are_values_too() {
+    let values = [
+        "kafka.bootstrapServers=[2001:db8::1]:9093\\,kafka:9093",
+        "kafka.spec.topics.adopt=Any",
+        "kafka.spec.topics.limits.maxPartitions=12",
+        "kafka.spec.credentials.rotateEvery=90d",
+        "kafka.namespaceSelector.matchLabels.team=shop",
+    ];
+    let rendered = template(&values).unwrap();
+    let spec = &rendered.iter().find(|object| object["kind"] == "BrokerCluster").unwrap()["spec"];
+    assert_eq!(spec["external"]["bootstrapServers"], "[2001:db8::1]:9093,kafka:9093");
+    assert_eq!(spec["topics"], serde_json::json!({"adopt": "Any", "limits": {"maxPartitions": 12}}));
+    assert_eq!(spec["credentials"], serde_json::json!({"rotateEvery": "90d"}));
+    assert_eq!(spec["clients"]["namespaceSelector"]["matchLabels"]["team"], "shop");
+}
+
+/// What the operator's and the webhook's Deployment have in common.
+fn deployments(rendered: &[Value]) -> Vec<&Value> {
+    let found: Vec<&Value> = rendered.iter().filter(|object| object["kind"] == "Deployment").collect();
+    assert_eq!(found.len(), 2);
+    found
+}
+
+#[test]
+fn metrics_are_read_from_all_pods_where_the_prometheus_operator_is_told_so() {
+    let kinds = ["PodMonitor", "PrometheusRule"];
+    let of = |rendered: &[Value], kind: &str| rendered.iter().find(|object| object["kind"] == kind).cloned();
+    // Nor with the values of a chart that knew nothing of it.
+    for values in [&[][..], &["metrics=null", "networkPolicy=null"]] {
+        let rendered = template(values).unwrap();
+        assert!(kinds.iter().all(|kind| of(&rendered, kind).is_none()), "{values:?}");
+    }
+    let values = [
+        "metrics.podMonitor.enabled=true",
+        "metrics.podMonitor.labels.release=prometheus",
+        "metrics.prometheusRule.enabled=true",
+        "metrics.prometheusRule.labels.release=prometheus",
+    ];
+    let rendered = template(&values).unwrap();
+    let [monitor, rule] = kinds.map(|kind| of(&rendered, kind).unwrap());
+    assert!([&monitor, &rule].iter().all(|one| one["metadata"]["labels"]["release"] == "prometheus"));
+    let port = &monitor["spec"]["podMetricsEndpoints"][0]["port"];
+    for deployment in deployments(&rendered) {
+        let pod = &deployment["spec"]["template"];
+        let selected = monitor["spec"]["selector"]["matchLabels"].as_object().unwrap();
+        assert!(selected.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value), "{selected:?}");
+        let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+        assert!(ports.iter().any(|one| one["name"] == *port), "{ports:?}");
+    }
+    let alerts: Value = serde_saphyr::from_str(include_str!("../../charts/admittance/alerts.yaml")).unwrap();
+    assert_eq!(rule["spec"], alerts, "nothing of it is taken for a template");
+}
+
+#[test]
+fn the_policy_on_the_network_lets_in_what_must_come_in() {
+    assert!(!template(&[]).unwrap().iter().any(|object| object["kind"] == "NetworkPolicy"));
+    let rendered = template(&["networkPolicy.enabled=true"]).unwrap();
+    let policies: Vec<&Value> = rendered.iter().filter(|object| object["kind"] == "NetworkPolicy").collect();
+    assert_eq!(policies.len(), 2);
+    for deployment in deployments(&rendered) {
+        let pod = &deployment["spec"]["template"];
+        let selects = |policy: &&&Value| {
+            let selector = policy["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
+            selector.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value)
+        };
+        let policy = policies.iter().find(selects).unwrap();
+        let names = |ports: &Value, key: &str| {
+            let mut names: Vec<_> = ports.as_array().unwrap().iter().map(|port| port[key].to_string()).collect();
+            names.sort();
+            names
+        };
+        let opened = names(&policy["spec"]["ingress"][0]["ports"], "port");
+        assert_eq!(opened, names(&pod["spec"]["containers"][0]["ports"], "name"));
+        assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+    }
+}
+
+#[test]
+fn what_others_need_on_the_pods_is_on_both() {
+    let values = [
+        "podLabels.cost-centre=kafka",
+        "podAnnotations.sidecar\\.istio\\.io/inject=no",
+        "affinity.nodeAffinity.x=y",
+        "extraEnv[0].name=KUBERNETES_SERVICE_HOST",
+        "extraEnv[0].value=api.example",
+    ];
+    let rendered = template(&values).unwrap();
+    for deployment in deployments(&rendered) {
+        let pod = &deployment["spec"]["template"];
+        assert_eq!(pod["metadata"]["labels"]["cost-centre"], "kafka");
+        assert_eq!(pod["metadata"]["annotations"]["sidecar.istio.io/inject"], "no");
+        assert_eq!(pod["spec"]["affinity"]["nodeAffinity"]["x"], "y");
+        let env = pod["spec"]["containers"][0]["env"].as_array().unwrap();
+        assert!(env.iter().any(|one| one["name"] == "KUBERNETES_SERVICE_HOST" && one["value"] == "api.example"));
+        assert!(env.iter().any(|one| one["name"] == "POD_NAMESPACE"), "what is the chart's own stays: {env:?}");
+        assert!(deployment["spec"]["selector"]["matchLabels"].get("cost-centre").is_none(), "it can be changed");
+    }
 }

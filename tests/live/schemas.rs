@@ -63,7 +63,8 @@ fn an_access_claim_is_what_its_source_allows_and_stays_whose_it_is() {
         "produces": [topic], "quotas": {"produceBytesPerSecond": 5000},
     });
     made(&object("AccessClaim", ns, "batch", &good)).unwrap();
-    let account = "serviceAccount belongs to a manual claim, and to no other";
+    let account = "a claim with source Manual must name a serviceAccount, and no other may";
+    let placed = "cluster can be neither changed, added nor removed";
     for (more, says) in [
         (json!({"serviceAccount": null}), account),
         (json!({"source": "Pods", "quotas": null}), account),
@@ -84,8 +85,8 @@ fn an_access_claim_is_what_its_source_allows_and_stays_whose_it_is() {
     for (spec, says) in [
         (json!({"source": "Pods", "serviceAccount": null, "quotas": null}), "source is immutable"),
         (json!({"workload": "another"}), "workload is immutable"),
-        (json!({"cluster": "admittance/another"}), "cluster is immutable"),
-        (json!({"cluster": null}), "cluster is immutable"),
+        (json!({"cluster": "admittance/another"}), placed),
+        (json!({"cluster": null}), placed),
         (json!({"serviceAccount": "other"}), "serviceAccount is immutable"),
         (json!({"serviceAccount": null}), account),
     ] {
@@ -94,7 +95,7 @@ fn an_access_claim_is_what_its_source_allows_and_stays_whose_it_is() {
     // One that names no cluster cannot name one afterwards.
     apply(&object("AccessClaim", ns, "nowhere", &with(&good, &json!({"cluster": null}))).to_string());
     let spec = json!({"cluster": "admittance/default"});
-    refused(changed("accessclaim", ns, "nowhere", &spec), &spec, "cluster is immutable");
+    refused(changed("accessclaim", ns, "nowhere", &spec), &spec, placed);
 }
 
 #[test]
@@ -116,6 +117,14 @@ fn a_broker_cluster_is_trusted_in_one_way_and_keeps_its_scope() {
     ] {
         refused(made(&cluster(&more)), &more, says);
     }
+    made(&cluster(&with(&tls, &json!({"bootstrapServers": "[2001:db8::1]:9093,kafka:9093"})))).unwrap();
+    let rotating = |every: &str| {
+        let spec = json!({"external": with(&external, &tls), "credentials": {"rotateEvery": every, "idleAfter": "2d"}});
+        made(&object("BrokerCluster", ns, "rotating", &spec))
+    };
+    rotating("90d").unwrap();
+    rotating("1d12h").unwrap();
+    refused(rotating("3w"), &json!("3w"), "spec.credentials.rotateEvery");
 
     let scoped = |scope: &str| {
         object("BrokerCluster", ns, "scoped", &json!({"external": with(&external, &tls), "scope": scope}))
@@ -134,4 +143,12 @@ fn a_broker_cluster_is_trusted_in_one_way_and_keeps_its_scope() {
     // One whose scope follows from the cluster cannot be given another.
     let spec = json!({"scope": "late"});
     refused(changed("brokercluster", HOME, "default", &spec), &spec, "scope is immutable");
+}
+
+#[test]
+fn the_example_of_a_cluster_is_one() {
+    const EXAMPLE: &str = include_str!("../../examples/broker-cluster.yaml");
+    let space = Namespace::plain("live-schema-example");
+    let done = with_input(&["create", "--namespace", &space.0, "--dry-run=server", "--filename=-"], EXAMPLE);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

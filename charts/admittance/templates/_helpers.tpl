@@ -44,6 +44,9 @@ nodeSelector: {{ toJson . }}
 {{- with .root.Values.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
+{{- with .root.Values.affinity }}
+affinity: {{ toJson . }}
+{{- end }}
 {{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -52,6 +55,18 @@ securityContext:
   runAsUser: 65532
   runAsGroup: 65532
   seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* The metadata of both Deployments' Pods; takes (dict "root" $ "component" "webhook"). */}}
+{{- define "admittance.podMetadata" -}}
+labels:
+  {{- include "admittance.labels" . | nindent 2 }}
+  {{- with .root.Values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .root.Values.podAnnotations }}
+annotations: {{ toJson . }}
+{{- end }}
 {{- end }}
 
 {{- define "admittance.containerSecurity" -}}

@@ -25,13 +25,19 @@ use super::quotas::Quotas;
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName"),
     printcolumn(name = "User", type_ = "string", json_path = ".status.username", priority = 1),
     printcolumn(name = "Cluster", type_ = "string", json_path = ".spec.cluster", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(validation = Rule::new("self.source == oldSelf.source").message("source is immutable"))]
 #[x_kube(validation = Rule::new("self.workload == oldSelf.workload").message("workload is immutable"))]
 #[x_kube(
     validation = Rule::new("has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)")
-        .message("cluster is immutable")
+        .message("cluster can be neither changed, added nor removed: the user stays in its Kafka. To move, delete this claim and declare it anew")
 )]
 #[x_kube(
     validation = Rule::new("!has(self.secrets) || self.source == 'Pods'")
@@ -43,7 +49,7 @@ use super::quotas::Quotas;
 )]
 #[x_kube(
     validation = Rule::new("has(self.serviceAccount) == (self.source == 'Manual')")
-        .message("serviceAccount belongs to a manual claim, and to no other")
+        .message("a claim with source Manual must name a serviceAccount, and no other may")
 )]
 #[x_kube(
     validation = Rule::new("has(self.serviceAccount) == has(oldSelf.serviceAccount) && (!has(self.serviceAccount) || self.serviceAccount == oldSelf.serviceAccount)")

@@ -25,10 +25,27 @@ use super::topic_claim::Drift;
     printcolumn(name = "Bootstrap", type_ = "string", json_path = ".spec.external.bootstrapServers"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    // What waits for a person: the conditions of the sweep and of deletions, which hold while the cluster is Ready.
+    printcolumn(
+        name = "Users held",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='SweepHeld')].status"
+    ),
+    printcolumn(
+        name = "Deletions held",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='DeletionHeld')].status"
+    ),
     printcolumn(name = "Brokers", type_ = "integer", json_path = ".status.brokers"),
     printcolumn(name = "Protocol", type_ = "string", json_path = ".status.protocol"),
     printcolumn(name = "Scope", type_ = "string", json_path = ".status.scope", priority = 1),
     printcolumn(name = "Kafka ID", type_ = "string", json_path = ".status.kafkaClusterId", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
@@ -53,7 +70,7 @@ pub struct BrokerClusterSpec {
     /// transactional id shuts out all clients of it that have none.
     #[serde(default)]
     pub acknowledge_open_cluster: bool,
-    /// Who may use it; absent, every namespace that is opted in.
+    /// Who may use it; absent, Pods of every namespace that is opted in, and `TopicClaims` of every namespace, opted in or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Clients>,
     /// What is made of topics that Pods name and nobody declared.
@@ -70,25 +87,25 @@ pub struct BrokerClusterSpec {
     pub quotas: QuotaPolicy,
 }
 
-/// How long users and passwords live. Durations are written as Kubernetes writes them: `90s`, `30m`, `24h`.
+/// How long users and passwords live. A duration is written as `90s`, `30m`, `24h` or `90d`.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialPolicy {
     /// How long an access outlives its last Pod and its owner.
     #[serde(default = "a_day")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 64))]
     pub idle_after: String,
     /// How long a user may be without an `AccessClaim` that nobody saw end before it is removed.
     #[serde(default = "an_hour")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 64))]
     pub absent_after: String,
-    /// How old a password becomes before a new one is made; absent, only `kafka.admittance.dev/rotate` makes one.
+    /// How old a password becomes before a new one is made, such as `24h` or `90d`; absent, only `kafka.admittance.dev/rotate` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 64))]
     pub rotate_every: Option<String>,
     /// How long an old password may stay valid beside its successor before a condition says so.
     #[serde(default = "a_day")]
-    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"), length(max = 64))]
+    #[schemars(regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"), length(max = 64))]
     pub max_overlap: String,
     /// What is done for Pods that still have the old password.
     #[serde(default)]
@@ -133,7 +150,8 @@ pub enum Restart {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Clients {
-    /// The namespaces whose workloads may, of those that are opted in; absent, all of these.
+    /// The namespaces whose workloads and `TopicClaims` may, of those that are opted in. Absent or empty: workloads of all of these, and
+    /// `TopicClaims` of every namespace, opted in or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_selector: Option<NamespaceSelector>,
 }
@@ -146,8 +164,10 @@ pub struct Clients {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct External {
-    /// Comma-separated `host:port` list, as clients are given it. A name for several brokers may be used.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9.-]+:[0-9]{1,5}( *, *[A-Za-z0-9.-]+:[0-9]{1,5})*$"))]
+    /// Comma-separated `host:port` list, as clients are given it; IPv6 addresses in brackets. A name for several brokers may be used.
+    #[schemars(regex(
+        pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}( *, *(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})*$"
+    ))]
     #[schemars(length(min = 1, max = 4096))]
     pub bootstrap_servers: String,
     /// How the brokers are trusted.
@@ -225,7 +245,8 @@ impl SaslMechanism {
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct BrokerClusterStatus {
-    /// `Ready`: the operator can do its work on this Kafka. `Insecure`: it is spoken to without TLS.
+    /// `Ready`: the operator can do its work on this Kafka. `Insecure`: it is spoken to without TLS. `RightsMissing`: its user lacks
+    /// rights that only some of the work needs. `SweepHeld`, `DeletionHeld`: a person has to decide, as the message says.
     #[serde(default)]
     pub conditions: Vec<Condition>,
     /// Brokers that are registered and not fenced.

@@ -34,14 +34,21 @@ pub const MAX_CONFIG: usize = 16 * 1024;
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.source", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Cluster", type_ = "string", json_path = ".spec.cluster", priority = 1),
+    printcolumn(name = "Deletion", type_ = "string", json_path = ".spec.deletion", priority = 1),
+    printcolumn(name = "Cluster", type_ = "string", json_path = ".status.cluster", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     selectable = ".spec.topicName"
 )]
 #[x_kube(validation = Rule::new("self.topicName == oldSelf.topicName").message("topicName is immutable: a topic cannot be renamed"))]
 #[x_kube(
     validation = Rule::new("has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)")
-        .message("cluster is immutable")
+        .message("cluster can be neither changed, added nor removed: the topic stays in its Kafka. For one in another Kafka, declare another claim")
 )]
 #[x_kube(
     validation = Rule::new("!has(self.config) || !has(self.retention) || !('retention.ms' in self.config || 'retention.bytes' in self.config)")
@@ -49,7 +56,7 @@ pub const MAX_CONFIG: usize = 16 * 1024;
 )]
 #[x_kube(
     validation = Rule::new("!has(oldSelf.partitions) || (has(self.partitions) && self.partitions >= oldSelf.partitions)")
-        .message("partitions can only grow: Kafka cannot take one away")
+        .message("partitions can only grow, and once named stay named: Kafka cannot take one away")
 )]
 #[x_kube(
     validation = Rule::new("self.source == oldSelf.source || self.source == 'Declared'")

@@ -9,6 +9,8 @@ use crate::api::names::ClusterRef;
 
 /// The namespace that the documentation installs into.
 pub const NAMESPACE: &str = "admittance";
+/// Where the cluster of who names none is said once for all commands.
+pub const DEFAULT_CLUSTER: &str = "ADMITTANCE_DEFAULT_CLUSTER";
 /// The chart's image, with this program's own version: nobody publishes it, so an installation has another.
 const IMAGE: &str = concat!("admittance:", env!("CARGO_PKG_VERSION"));
 
@@ -58,7 +60,7 @@ impl From<Way> for Delivery {
 #[command(next_help_heading = "What the installation decides")]
 pub struct Install {
     /// The BrokerCluster of Pods that name none: namespace/name, or a name in the namespace admittance.
-    #[arg(long, value_name = "CLUSTER", default_value = "admittance/default")]
+    #[arg(long, value_name = "CLUSTER", env = DEFAULT_CLUSTER, default_value = "admittance/default")]
     pub default_cluster: String,
     /// The image that the probe copies itself from: the webhook's own. Without it a name is written that no registry has.
     #[arg(long, value_name = "IMAGE", env = "ADMITTANCE_PROBE_IMAGE")]

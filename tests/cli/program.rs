@@ -19,7 +19,13 @@ pub fn run(arguments: &[&str], input: &str) -> Ended {
 /// Runs the program with variables of its environment; of our own it gets no other that it would read.
 pub fn run_with(arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Ended {
     let mut program = Command::new(env!("CARGO_BIN_EXE_admittance"));
-    for name in ["ADMITTANCE_LOG", "ADMITTANCE_PROBE_IMAGE", "KUBERNETES_SERVICE_HOST", "NO_COLOR"] {
+    for name in [
+        "ADMITTANCE_DEFAULT_CLUSTER",
+        "ADMITTANCE_LOG",
+        "ADMITTANCE_PROBE_IMAGE",
+        "KUBERNETES_SERVICE_HOST",
+        "NO_COLOR",
+    ] {
         program.env_remove(name);
     }
     program.env("HOME", "/nonexistent").env("KUBECONFIG", "/nonexistent/kubeconfig");
@@ -60,4 +66,28 @@ fn definitions_are_printed_and_nothing_else() {
     let ended = run(&["crds", "--log", "trace"], "");
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(ended.out, admittance::cli::crds::yaml().unwrap());
+}
+
+#[test]
+fn the_installations_default_cluster_is_said_once_for_all_commands() {
+    const POD: &str = "{kind: Pod, metadata: {name: a, annotations: {kafka.admittance.dev/consumes: b}}, spec: {containers: [{name: c}]}}";
+    let topics = include_str!("import/strimzi.yaml");
+    let import = ["import", "topics", "--from", "strimzi", "-n", "shop"];
+    let told = |arguments: &[&str], input: &str, flag: &[&str]| {
+        let set = [("ADMITTANCE_DEFAULT_CLUSTER", "kafka-system/main")];
+        [run(&[arguments, flag].concat(), input).out, run_with(&[arguments, flag].concat(), input, &set).out]
+    };
+    let [without, with] = told(&["explain", "--offline"], POD, &[]);
+    assert!(without.contains("admittance/default") && !without.contains("kafka-system/main"), "{without}");
+    assert!(with.contains("kafka-system/main") && !with.contains("admittance/default"), "{with}");
+    let [without, with] = told(&import, topics, &[]);
+    assert_eq!(without.replace("admittance/default", "kafka-system/main"), with);
+    assert!(with.contains("cluster: kafka-system/main"), "{with}");
+    for (arguments, input, flag) in [
+        (&["explain", "--offline"][..], POD, ["--default-cluster", "ops/eu"]),
+        (&import, topics, ["--cluster", "ops/eu"]),
+    ] {
+        let [without, with] = told(arguments, input, &flag);
+        assert!(with == without && with.contains("ops/eu"), "what is said by an option holds: {with}");
+    }
 }

@@ -32,7 +32,7 @@ impl Judge {
                     let says = format!(
                         "failurePolicy is {policy}: while no webhook answers, Pods that ask start without Kafka"
                     );
-                    let remedy = "helm upgrade … --reuse-values --set webhook.failurePolicy=Fail".to_owned();
+                    let remedy = "helm upgrade … --reset-then-reuse-values --set webhook.failurePolicy=Fail".to_owned();
                     self.notice(AREA, &name, says, Some(remedy));
                 }
                 self.claims_webhook(seen, &name, webhook.client_config.ca_bundle.as_ref(), namespace);

@@ -24,7 +24,7 @@ use super::print::{self, Format, tame};
 use super::source;
 use crate::api::names::ClusterRef;
 use crate::api::resources::TopicClaim;
-use crate::cli::install::NAMESPACE;
+use crate::cli::install::{DEFAULT_CLUSTER, NAMESPACE};
 use crate::runtime::kubernetes;
 use claims::{Assignment, Found, Imported};
 
@@ -90,7 +90,7 @@ pub struct TopicsArgs {
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     /// The BrokerCluster of the claims: namespace/name, or a name in the namespace admittance.
-    #[arg(long, value_name = "CLUSTER", default_value = "admittance/default")]
+    #[arg(long, value_name = "CLUSTER", env = DEFAULT_CLUSTER, default_value = "admittance/default")]
     cluster: String,
     /// The service account of manual AccessClaims. Whoever applies them must be allowed to impersonate it.
     #[arg(long, value_name = "NAME", default_value = "default")]

@@ -1,6 +1,7 @@
 //! What the documents say, as far as a program can check it.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use admittance::api::reasons::Reason;
 
@@ -13,16 +14,39 @@ fn documents() -> Vec<Source> {
     [pages.to_vec(), below("docs", ".md")].concat()
 }
 
-/// The targets of links to files of the repository.
+/// The targets of links to files and headings of the repository.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+    targets.filter(|target| !target.contains("://"))
+}
+
+/// What a heading is called in a link, by GitHub's rule: lower case, without punctuation, a hyphen for a space.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a page has a heading of this name.
+fn has(page: &str, name: &str) -> bool {
+    // Between fences a line that begins with # is a comment of a shell.
+    let prose = page.split("```").step_by(2).flat_map(str::lines);
+    prose.filter(|line| line.starts_with('#')).any(|line| anchor(line.trim_start_matches('#')) == name)
+}
+
+/// Whether a link of a document leads to a file, and to a heading in it where it names one.
+fn leads(document: &Source, link: &str) -> bool {
+    let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
+    let at = root().join(&document.path).with_file_name(path);
+    match heading {
+        _ if !path.is_empty() && !at.exists() => false,
+        None => true,
+        Some(heading) if path.is_empty() => has(&document.text, heading),
+        Some(heading) => fs::read_to_string(&at).is_ok_and(|page| has(&page, heading)),
+    }
 }
 
 fn broken(document: &Source) -> Vec<String> {
-    let at = root().join(&document.path);
-    let folder = at.parent().unwrap();
-    let missing = links(&document.text).filter(|link| !folder.join(link.split('#').next().unwrap()).exists());
+    let missing = links(&document.text).filter(|link| !leads(document, link));
     missing.map(|link| format!("{}: there is no {link}", document.path)).collect()
 }
 
@@ -83,9 +107,12 @@ fn the_two_commands_are_told() {
 
 #[test]
 fn the_rules_see_bad_examples() {
-    let page =
-        Source::new("docs/x.md", "[a](reference/none.md#there) [b](https://example.org) [c](#here) [d](../README.md)");
-    assert_eq!(broken(&page), ["docs/x.md: there is no reference/none.md#there"]);
+    let text = "## Whose *it* is, `x.y`\n[a](reference/none.md#there) [b](https://example.org) [c](#here) [d](../README.md)\n\
+                [e](../README.md#see-it) [f](../README.md#see) [g](#whose-it-is-xy)\n```\n# here\n```\n";
+    let page = Source::new("docs/x.md", text);
+    let missing =
+        ["reference/none.md#there", "#here", "../README.md#see"].map(|link| format!("docs/x.md: there is no {link}"));
+    assert_eq!(broken(&page), missing);
     let sources = ["src/lib.rs", "src/ownership.rs", "src/access/plan.rs"].map(|path| Source::new(path, ""));
     assert_eq!(rooms(&sources), ["src/access".to_owned(), "src/ownership.rs".to_owned()].into());
     let found = unnamed(&rooms(&sources), "| `src/access/x`, `src/ownership.rs` |");

@@ -56,6 +56,16 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_alert_leads_to_its_heading_in_the_runbook() {
+    let alerts = read("charts/admittance/alerts.yaml");
+    let links: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("runbook_url: ")).collect();
+    assert!(!links.is_empty());
+    let of = Source::new("alerts.yaml", &alerts);
+    let lost: Vec<String> = links.into_iter().filter(|link| !leads(&of, link)).map(str::to_owned).collect();
+    none(&lost);
+}
+
+#[test]
 fn documents_and_examples_know_no_other_keys() {
     let files = [documents(), below("examples", ".yaml")].concat();
     let unknown = |file: &Source| {

@@ -95,11 +95,14 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 /// On clusters of their own, which are removed after a success and kept for a look after a failure.
 fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
-    // The clusters start while there is something to compile.
+    // The clusters start while there is something to compile. The probe has a folder of its own, and most of either build is the work of
+    // one core.
     let tests = ["test", "--no-run", "--test", "live"];
     thread::scope(|scope| {
         let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
+        let probe = scope.spawn(|| project::build_probe(first, progress));
         build(&tests, progress, first)?;
+        probe.join().map_err(|_| anyhow!("the probe's build broke off"))??;
         started.join().map_err(|_| anyhow!("the start of the clusters broke off"))?
     })?;
     for bed in beds {

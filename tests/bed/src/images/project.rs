@@ -56,12 +56,7 @@ pub fn build_and_load(bed: &Bed, optimised: Optimised, progress: &Progress) -> R
         Optimised::Little => &["--workspace", "--test", "house", "--bin", "admittance"],
         Optimised::Fully => &["--package", "admittance", "--bin", "admittance"],
     };
-    let probe =
-        ["--package", "admittance", "--no-default-features", "--features", "probe", "--bin", "admittance-probe"];
-    let programs = [
-        ("admittance", cargo(bed, &step, profile, operator)?),
-        ("admittance-probe", cargo(bed, &step, "probe", &probe)?),
-    ];
+    let programs = [("admittance", cargo(bed, &step, profile, operator)?), ("admittance-probe", probe(bed, &step)?)];
     step.done();
 
     let folder = bed.path("images");
@@ -89,6 +84,23 @@ pub fn build_and_load(bed: &Bed, optimised: Optimised, progress: &Progress) -> R
     load(bed, &archive, progress)?;
     write_file(&bed.path(RECORD), &serde_json::to_string_pretty(&archive)?, false)?;
     Ok(archive)
+}
+
+/// Compiles the probe alone.
+///
+/// # Errors
+/// When it does not compile.
+pub fn build_probe(bed: &Bed, progress: &Progress) -> Result<()> {
+    let step = progress.step("program: admittance-probe, static");
+    probe(bed, &step)?;
+    step.done();
+    Ok(())
+}
+
+fn probe(bed: &Bed, step: &Step) -> Result<PathBuf> {
+    let probe =
+        ["--package", "admittance", "--no-default-features", "--features", "probe", "--bin", "admittance-probe"];
+    cargo(bed, step, "probe", &probe)
 }
 
 /// The folder of the workspace that this program was compiled in.

@@ -6,6 +6,7 @@
 
 use std::{
     fs::{self, OpenOptions},
+    future::Future,
     path::PathBuf,
 };
 
@@ -36,6 +37,21 @@ impl Latch {
         // O_CREAT | O_EXCL: neither an existing file is opened nor a link followed.
         let _ = OpenOptions::new().write(true).create_new(true).open(&self.0);
     }
+}
+
+/// What a set latch remembers, and else what `check` says of Kafka: it is not even asked then. Its first success is remembered.
+///
+/// # Errors
+/// Those of the check.
+pub async fn remembered<E>(latch: Option<Latch>, check: impl Future<Output = Result<String, E>>) -> Result<String, E> {
+    if latch.as_ref().is_some_and(Latch::is_set) {
+        return Ok("ready (was ready before in this container)".to_owned());
+    }
+    let summary = check.await?;
+    if let Some(latch) = latch {
+        latch.set();
+    }
+    Ok(summary)
 }
 
 /// What tells this start of this container from all others; `None` where nothing does.
@@ -84,11 +100,33 @@ mod tests {
         assert_eq!(identity("boot", STAT, ""), None);
     }
 
-    #[test]
-    fn a_link_is_not_followed_and_does_not_count() {
+    fn directory() -> PathBuf {
         let directory =
             std::env::temp_dir().join(format!("probe-latch-{:02x?}", crate::crypto::random::<8>().unwrap()));
         fs::create_dir(&directory).unwrap();
+        directory
+    }
+
+    #[tokio::test]
+    async fn who_was_ready_before_is_so_without_kafka_and_who_was_not_is_asked_about() {
+        let directory = directory();
+        let latch = || Some(Latch(directory.join("latch")));
+        let down = || async { Err("Kafka is away") };
+        assert_eq!(remembered(latch(), down()).await, Err("Kafka is away"));
+        assert!(!latch().unwrap().is_set(), "a failure is nothing to remember");
+        let up = async { Ok::<_, &str>("ready: 1 topics".to_owned()) };
+        assert_eq!(remembered(latch(), up).await.unwrap(), "ready: 1 topics");
+        // Not only is its answer not needed: a check that took its time would run into the kubelet's deadline.
+        let never = async { panic!("Kafka was asked") };
+        let said: Result<String, &str> = remembered(latch(), never).await;
+        assert_eq!(said.unwrap(), "ready (was ready before in this container)");
+        assert_eq!(remembered(None, down()).await, Err("Kafka is away"), "without --latch nothing is remembered");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_does_not_count() {
+        let directory = directory();
         let latch = Latch(directory.join("latch"));
         let target = directory.join("target");
         std::os::unix::fs::symlink(&target, &latch.0).unwrap();

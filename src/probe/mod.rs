@@ -48,18 +48,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> (String, Exit
         }
         Ok(Command::Ready { config, latch, terms }) => {
             let latch = latch.then(latch::Latch::of_this_container).flatten();
-            if latch.as_ref().is_some_and(latch::Latch::is_set) {
-                ("ready (was ready before in this container)".to_owned(), DONE)
-            } else {
-                match ready::check(&config, &terms).await {
-                    Ok(summary) => {
-                        if let Some(latch) = latch {
-                            latch.set();
-                        }
-                        (summary, DONE)
-                    }
-                    Err(error) => (format!("not ready: {error}"), NOT_READY),
-                }
+            match latch::remembered(latch, ready::check(&config, &terms)).await {
+                Ok(summary) => (summary, DONE),
+                Err(error) => (format!("not ready: {error}"), NOT_READY),
             }
         }
     };

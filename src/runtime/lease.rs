@@ -17,11 +17,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::clock::Clock;
 use super::kubernetes::{CallError, at_once};
+use super::observed::Observed;
 use super::writes;
 
 /// How long a leader may be silent before another replica takes over. This and the next two are what Kubernetes' own controllers go by
 /// (`LeaderElectionConfiguration` of component-base): on less, a busy API server costs the Lease, and what begins anew makes it busier.
-const DURATION: Duration = Duration::from_secs(15);
+pub(super) const DURATION: Duration = Duration::from_secs(15);
 /// How often the leader renews, and a follower looks.
 const RENEWAL: Duration = Duration::from_secs(2);
 /// A leader that could not renew for this long stops: earlier than anybody else may take over.
@@ -204,39 +205,6 @@ enum Turn {
     Past,
 }
 
-/// What a follower saw, timed by its own clock: the clocks of two nodes are never compared.
-#[derive(Debug, Default)]
-struct Observed {
-    renewal: Option<MicroTime>,
-    since: Option<Instant>,
-    version: Option<u64>,
-}
-
-impl Observed {
-    /// Whether the Lease comes after what was seen of it before. It does not where etcd was restored from an older copy: then a
-    /// watch that goes on from a version of the future is told nothing, for as long as it takes to come there again.
-    fn goes_on(&mut self, lease: &Lease) -> bool {
-        // Versions are numbers that grow: <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>.
-        let version = lease.metadata.resource_version.as_ref().and_then(|version| version.parse().ok());
-        let goes_on = version >= self.version || version.is_none();
-        self.version = version.or(self.version);
-        goes_on
-    }
-
-    fn may_take(&mut self, spec: Option<&LeaseSpec>, identity: &str, now: Instant) -> bool {
-        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        if holder.is_empty() || holder == identity {
-            return true;
-        }
-        let renewal = spec.and_then(|spec| spec.renew_time.clone());
-        if self.renewal != renewal || self.since.is_none() {
-            self.renewal = renewal;
-            self.since = Some(now);
-        }
-        self.since.is_some_and(|since| now.duration_since(since) > DURATION)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
@@ -349,47 +317,84 @@ mod tests {
         assert_eq!(holders, [json!("me"), Value::Null]);
     }
 
-    fn held_by(holder: &str, renewed: i64) -> LeaseSpec {
-        LeaseSpec {
-            holder_identity: Some(holder.to_owned()),
-            renew_time: Some(MicroTime(Timestamp::from_second(renewed).unwrap())),
-            ..LeaseSpec::default()
+    /// A client of an API server that has this Lease and minds its version, and how many writes it has refused for that. Each read takes
+    /// a moment, so that two who look together both see what neither has changed.
+    fn minding(lease: Value) -> (Client, Arc<Mutex<Value>>, Arc<AtomicUsize>) {
+        let (lease, refused) = (Arc::new(Mutex::new(lease)), Arc::new(AtomicUsize::new(0)));
+        let kept = (Arc::clone(&lease), Arc::clone(&refused));
+        let client = answering(move |asked| {
+            let (lease, refused) = kept.clone();
+            async move {
+                if asked.method == "GET" {
+                    let seen = lease.lock().unwrap().clone();
+                    sleep(RENEWAL / 20).await;
+                    return (200, seen);
+                }
+                let mut lease = lease.lock().unwrap();
+                let version = lease["metadata"]["resourceVersion"].clone();
+                if asked.body["metadata"]["resourceVersion"] != version {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    return (409, Value::Null);
+                }
+                let next = version.as_str().unwrap().parse::<usize>().unwrap() + 1;
+                *lease = asked.body;
+                lease["metadata"]["resourceVersion"] = json!(next.to_string());
+                (200, lease.clone())
+            }
+        });
+        (client, lease, refused)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_who_wait_for_a_silent_holder_one_takes_its_lease_and_the_other_goes_on_waiting() {
+        let (client, lease, refused) = minding(lease(1, Some("silent")));
+        let (start, led) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let candidates = ["one", "two"].map(|identity| {
+            let replica = Leadership::new(Api::namespaced(client.clone(), "ops"), "it", identity, Arc::default());
+            let (led, told) = (Arc::clone(&led), Arc::new(Notify::new()));
+            let end = Arc::clone(&told);
+            let work = async move {
+                led.lock().unwrap().push((identity, start.elapsed()));
+                pending().await
+            };
+            (identity, told, tokio::spawn(async move { replica.lead(work, end.notified()).await }))
+        });
+        sleep(4 * DURATION).await;
+        let holder = || lease.lock().unwrap()["spec"]["holderIdentity"].clone();
+        let [(first, after)] = led.lock().unwrap()[..] else { panic!("exactly one leads: {led:?}") };
+        assert!((DURATION..DURATION + 2 * RENEWAL).contains(&after), "{after:?}");
+        assert_eq!(refused.load(Ordering::Relaxed), 1, "both tried, and one was refused");
+        assert_eq!(holder(), first);
+        // Whoever was refused has not given up, and the one who leads has not lost it: it follows at once when that one ends.
+        let (winner, loser): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(identity, ..)| *identity == first);
+        for (place, (identity, told, task)) in winner.into_iter().chain(loser).enumerate() {
+            assert_eq!(holder(), identity);
+            assert_eq!(led.lock().unwrap().len(), place + 1);
+            told.notify_one();
+            task.await.unwrap().unwrap();
+            assert_eq!(holder(), Value::Null);
+            sleep(2 * RENEWAL).await;
         }
     }
 
-    #[test]
-    fn a_silent_holder_is_replaced_by_our_own_clock_only() {
-        let (mut observed, start) = (Observed::default(), Instant::now());
-        let old = held_by("other", 0);
-        assert!(!observed.may_take(Some(&old), "me", start), "however old its stamp, it gets its time");
-        assert!(!observed.may_take(Some(&old), "me", start + DURATION));
-        assert!(observed.may_take(Some(&old), "me", start + DURATION + RENEWAL));
-    }
-
-    #[test]
-    fn a_renewal_starts_the_wait_again() {
-        let (mut observed, start) = (Observed::default(), Instant::now());
-        assert!(!observed.may_take(Some(&held_by("other", 1)), "me", start));
-        assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 2));
-        assert!(!observed.may_take(Some(&held_by("other", 2)), "me", start + DURATION * 3));
-    }
-
-    #[test]
-    fn a_lease_from_before_what_was_seen_is_told_once() {
-        let version = |version: &str| Lease {
-            metadata: ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() },
-            ..Lease::default()
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_whose_renewal_is_refused_looks_again_and_ends_if_another_has_it() {
+        let (client, lease, refused) = minding(lease(1, None));
+        let replica = candidate(client);
+        let take_over = || {
+            let mut lease = lease.lock().unwrap();
+            lease["spec"]["holderIdentity"] = json!("other");
+            lease["metadata"]["resourceVersion"] = json!("100");
         };
-        let mut observed = Observed::default();
-        let seen = ["99", "100", "100", "7", "8", "opaque", "9", "8"].map(|text| observed.goes_on(&version(text)));
-        assert_eq!(seen, [true, true, true, false, true, true, true, false]);
-    }
-
-    #[test]
-    fn a_free_lease_and_our_own_are_taken() {
-        let mut observed = Observed::default();
-        assert!(observed.may_take(None, "me", Instant::now()));
-        assert!(observed.may_take(Some(&held_by("me", 1)), "me", Instant::now()));
-        assert!(observed.may_take(Some(&held_by("", 1)), "me", Instant::now()));
+        let work = async {
+            // Work begins with the first write: the leader reads the next time a renewal after its first read, and writes a read later.
+            sleep(RENEWAL - RENEWAL / 40).await;
+            take_over();
+            pending().await
+        };
+        let lost = replica.lead(work, pending()).await.unwrap_err();
+        assert!(lost.to_string().contains("another replica holds it"), "{lost}");
+        assert_eq!(refused.load(Ordering::Relaxed), 1);
+        assert_eq!(lease.lock().unwrap()["spec"]["holderIdentity"], "other", "it was not handed over by who lost it");
     }
 }

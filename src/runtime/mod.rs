@@ -13,6 +13,7 @@ pub mod lease;
 pub mod listen;
 pub mod looks;
 pub mod metrics;
+mod observed;
 pub mod pages;
 pub mod queue;
 pub mod readiness;

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bed::{HOME, kubectl, scale, try_kubectl};
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, kubectl, scale, try_kubectl, unique, wait_for, wait_ready};
 
 const DEPLOYMENT: &str = "deployment/admittance-operator";
 /// Whom its replicas act as.
@@ -125,4 +126,57 @@ impl Drop for Lifetime {
 fn credentials(field: &str, value: &Value) -> Output {
     let patch = json!({"spec": {"credentials": {field: value}}}).to_string();
     try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch])
+}
+
+/// For how long a leader tries to renew before it stops, as src/runtime/lease.rs has it: nobody else may lead before that is over.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// Who leads, and how often another one has come to.
+fn leader() -> (String, u64) {
+    let spec = get(&["lease", LEASE, "--namespace", HOME])["spec"].clone();
+    let holder = spec["holderIdentity"].as_str().unwrap_or_default().to_owned();
+    (holder, spec["leaseTransitions"].as_u64().unwrap_or_default())
+}
+
+/// The process `admittance` of a Pod: the testbed's Pods run on this machine.
+fn process_of(pod: &str) -> String {
+    let pod = get(&["pod", pod, "--namespace", HOME]);
+    let uid = pod["metadata"]["uid"].as_str().unwrap();
+    // As the two drivers of cgroups write it.
+    let spellings = [format!("pod{uid}"), format!("pod{}", uid.replace('-', "_"))];
+    let read = |pid: &str, file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let pids = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let found = pids.into_iter().find(|pid| {
+        read(pid, "comm").trim() == "admittance"
+            && spellings.iter().any(|spelling| read(pid, "cgroup").contains(spelling))
+    });
+    found.unwrap_or_else(|| panic!("no process of Pod {}", pod["metadata"]["name"]))
+}
+
+#[test]
+fn another_replica_leads_when_the_lease_of_one_that_is_gone_has_run_out() {
+    let space = Namespace::opted_in("live-leader");
+    let (gone, before) = wait_for("a replica leads", || {
+        let (holder, times) = leader();
+        let pods = get(&["pods", "--namespace", HOME, "--selector=app.kubernetes.io/component=operator"]);
+        let is_there = pods["items"].as_array().unwrap().iter().any(|pod| pod["metadata"]["name"] == holder);
+        if is_there { Ok((holder, times)) } else { Err(holder) }
+    });
+    // A deletion by force still brings a SIGTERM, at which it would hand the Lease over: whoever stands still hears none. The kubelet kills
+    // it a moment later.
+    let began = Instant::now();
+    assert!(Command::new("kill").args(["-STOP", &process_of(&gone)]).status().unwrap().success());
+    kubectl(&["delete", "pod", &gone, "--namespace", HOME, "--grace-period=0", "--force"]);
+    let topic = unique("leader");
+    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
+    let now = wait_for("another replica leads", || {
+        let (holder, times) = leader();
+        assert!(!holder.is_empty(), "the Lease was handed over, and did not run out");
+        if holder == gone { Err(holder) } else { Ok(times) }
+    });
+    let silent = began.elapsed();
+    assert!(silent > GIVE_UP, "it was replaced after {silent:?}, when it might still have worked");
+    assert_eq!(now, before + 1);
+    wait_ready("accessclaim", &space.0, "app");
+    scale(HOME, DEPLOYMENT, 2);
 }

@@ -1,4 +1,4 @@
-//! The demonstration: two Deployments, two annotations, messages.
+//! The demonstration: two Deployments, two annotations, messages, and what to try next. A floor of the tests tries all of it.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use console::style;
 use serde_json::Value;
 
@@ -23,6 +23,52 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// Messages that are shown.
 const MESSAGES: usize = 5;
 
+/// A command to try after it.
+struct Next {
+    what: &'static str,
+    /// The words after `kubectl`: none has a space of its own.
+    words: &'static str,
+    /// What it says.
+    says: &'static str,
+    /// Whether that is how it is refused.
+    refused: bool,
+}
+
+/// In the order in which they are told.
+const NEXT: [Next; 6] = [
+    Next {
+        what: "more Pods, the same user",
+        words: "-n demo scale deployment/consumer --replicas=3",
+        says: "deployment.apps/consumer scaled",
+        refused: false,
+    },
+    Next {
+        what: "what the webhook added",
+        words: "-n demo get pod -l app=producer -o yaml",
+        says: "secretName: producer-kafka-credentials",
+        refused: false,
+    },
+    Next {
+        what: "what is mounted",
+        words: "-n demo exec deployment/consumer -- ls /var/run/secrets/kafka",
+        says: "librdkafka.conf",
+        refused: false,
+    },
+    Next {
+        what: "a topic that is refused",
+        words: "-n demo run spy --image=localhost/pause:1 --annotations=kafka.admittance.dev/consumes=__consumer_offsets",
+        says: "InternalTopic",
+        refused: true,
+    },
+    Next { what: "who has which access", words: "get accessclaims --all-namespaces", says: "consumer", refused: false },
+    Next {
+        what: "a new password",
+        words: "-n demo annotate accessclaim producer kafka.admittance.dev/rotate=now",
+        says: "accessclaim.kafka.admittance.dev/producer annotated",
+        refused: false,
+    },
+];
+
 /// Runs the demonstration from nothing, and leaves the cluster up.
 ///
 /// # Errors
@@ -33,6 +79,26 @@ pub fn run(bed: &Bed, progress: &Progress) -> Result<()> {
     up(bed, true, progress)?;
     heading("2. Admittance, from this checkout");
     install(bed, Optimised::Little, progress)?;
+    show(bed)?;
+    note(&format!("\nDone in {:.0} s. The cluster goes on running.", began.elapsed().as_secs_f64()));
+    next_steps(bed);
+    Ok(())
+}
+
+/// Shows it on a cluster that has an installation, and tries each of the commands that it ends with.
+///
+/// # Errors
+/// When a step fails, no message arrives, or a command does not say what it should.
+pub fn try_all(bed: &Bed) -> Result<()> {
+    show(bed)?;
+    for next in &NEXT {
+        next.holds(bed)?;
+    }
+    Ok(())
+}
+
+/// The Deployments, what becomes of them, and their messages.
+fn show(bed: &Bed) -> Result<()> {
     heading("3. Two Deployments that say what they consume and produce");
     let labels = "{kafka.admittance.dev/injection: enabled, pod-security.kubernetes.io/enforce: restricted}";
     bed.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}, labels: {labels}}}}}"))?;
@@ -43,10 +109,26 @@ pub fn run(bed: &Bed, progress: &Progress) -> Result<()> {
     note("");
     note(&bed.kubectl(["get", "accessclaim,topicclaim,secret", "--namespace", NAMESPACE])?);
     heading("4. Messages, through credentials that nobody handed out");
-    messages(bed)?;
-    note(&format!("\nDone in {:.0} s. The cluster goes on running.", began.elapsed().as_secs_f64()));
-    next_steps(bed);
-    Ok(())
+    messages(bed)
+}
+
+impl Next {
+    /// Runs it as it is told, and fails unless it says what it should.
+    fn holds(&self, bed: &Bed) -> Result<()> {
+        let done = bed.kubectl_command(self.words.split(' ')).stdin(Stdio::null()).output()?;
+        let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        ensure!(
+            done.status.success() != self.refused && said.contains(self.says),
+            "`kubectl {}`, which the demonstration tells to try, should {}say \"{}\" and said ({}): {}",
+            self.words,
+            if self.refused { "be refused and " } else { "" },
+            self.says,
+            done.status,
+            said.trim()
+        );
+        note(&format!("  {}  kubectl {}", style("✓").green(), self.words));
+        Ok(())
+    }
 }
 
 fn heading(text: &str) {
@@ -144,25 +226,27 @@ fn messages(bed: &Bed) -> Result<()> {
 }
 
 fn next_steps(bed: &Bed) {
-    let name = bed.name();
-    let call = |words: &str| style(format!("cargo bed --name {name} {words}")).cyan().to_string();
-    note(&format!(
-        "\nTry next:
-  more Pods, the same user    {}
-  what the webhook added      {}
-  what is mounted             {}
-  a topic that is refused     {}
-  who has which access        {}
-  a new password              {}
-  stop, and leave nothing     {}",
-        call("kubectl -n demo scale deployment/consumer --replicas=3"),
-        call("kubectl -n demo get pod -l app=producer -o yaml"),
-        call("kubectl -n demo exec deployment/consumer -- ls /var/run/secrets/kafka"),
-        call(
-            "kubectl -n demo run spy --image=localhost/pause:1 --annotations=kafka.admittance.dev/consumes=__consumer_offsets"
-        ),
-        call("kubectl get accessclaims --all-namespaces"),
-        call("kubectl -n demo annotate accessclaim producer kafka.admittance.dev/rotate=now"),
-        call("down"),
-    ));
+    note("\nTry next:");
+    let tell = |what: &str, words: &str| {
+        let call = style(format!("cargo bed --name {} {words}", bed.name())).cyan();
+        note(&format!("  {what:<26}  {call}"));
+    };
+    for next in &NEXT {
+        tell(next.what, &format!("kubectl {}", next.words));
+    }
+    tell("stop, and leave nothing", "down");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_to_try_is_what_a_shell_would_run() {
+        for next in &NEXT {
+            let plain = |word: &str| !word.is_empty() && !word.contains(['\'', '"', '$', '*', '|', '>', '<', ';']);
+            assert!(next.words.split(' ').all(plain), "{}", next.words);
+            assert!(!next.says.is_empty(), "{} would pass whatever it says", next.words);
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub enum Floor {
     Bed,
     /// The product on a real Kubernetes with a real Kafka.
     Live,
-    /// The same, for what takes many minutes: every crash point, two leaders, a broker away, an API server that forgot. Not part of a run of all floors.
+    /// The same with the image that is shipped, for what takes many minutes: every crash point, two leaders, a broker away, an API server that forgot. Not part of a run of all floors.
     Siege,
 }
 
@@ -52,8 +52,11 @@ pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> 
         match floor {
             Floor::Fast => fast(bed, progress)?,
             Floor::Bed => selfcheck::run(progress)?,
-            Floor::Live => live(&pair(bed)?, |name| !name.starts_with(SIEGE), progress)?,
-            Floor::Siege => live(std::slice::from_ref(bed), |name| name.starts_with(SIEGE), progress)?,
+            Floor::Live => live(&pair(bed)?, Optimised::Little, |name| !name.starts_with(SIEGE), progress)?,
+            // Here there is time to compile what is shipped: without debug assertions, and optimised over all crates at once.
+            Floor::Siege => {
+                live(std::slice::from_ref(bed), Optimised::Fully, |name| name.starts_with(SIEGE), progress)?;
+            }
         }
         note(&format!("{} floor {floor:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
     }
@@ -93,7 +96,7 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 }
 
 /// On clusters of their own, which are removed after a success and kept for a look after a failure.
-fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
+fn live(beds: &[Bed], optimised: Optimised, wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
     // The clusters start while there is something to compile. The probe has a folder of its own, and most of either build is the work of
     // one core.
@@ -106,7 +109,7 @@ fn live(beds: &[Bed], wanted: impl Fn(&str) -> bool, progress: &Progress) -> Res
         started.join().map_err(|_| anyhow!("the start of the clusters broke off"))?
     })?;
     for bed in beds {
-        install(bed, Optimised::Little, progress)?;
+        install(bed, optimised, progress)?;
     }
     // Nothing is compiled: where the image's program was put, tests look for theirs.
     let program = build(&tests, progress, first)?;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::bed::output;
 use crate::cache::Cache;
 use crate::progress::Progress;
 
@@ -46,12 +47,38 @@ pub fn ensure_ready(cache: &Cache, progress: &Progress) -> Result<()> {
     if !packages.is_empty() {
         install(&packages, cache, progress)?;
     }
-    if find("go").is_none() {
-        bail!(
-            "Go is missing: install 1.21 or newer from go.dev/dl and put it on the PATH; it fetches the exact version by itself"
-        );
-    }
-    Ok(())
+    ensure_go()
+}
+
+/// The first Go that fetches the version that a module asks for. An older one says that the module's version is invalid, in the middle of
+/// the build: Debian 12 has 1.19.
+const GO: (u32, u32) = (1, 21);
+
+fn ensure_go() -> Result<()> {
+    let has = if find("go").is_none() {
+        "Go is missing".to_owned()
+    } else {
+        let mut go = Command::new("go");
+        // Its own version, and not that of a module that lies in this folder.
+        let said = output(go.args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local").current_dir("/"))?;
+        if go_version(&said).is_some_and(|version| version >= GO) {
+            return Ok(());
+        }
+        format!("Go is too old (`go env GOVERSION` says `{}`)", said.trim())
+    };
+    bail!(
+        "{has}: install {}.{} or newer from go.dev/dl and put it on the PATH; it fetches the exact version by itself",
+        GO.0,
+        GO.1
+    )
+}
+
+/// The version in what `go env GOVERSION` says: `go1.21.3`, `go1.22rc1`, `devel go1.27-0a1b2c`. Nothing where it says nothing, as before 1.16.
+fn go_version(said: &str) -> Option<(u32, u32)> {
+    let word = said.split_whitespace().find_map(|word| word.strip_prefix("go"))?;
+    let (major, rest) = word.split_once('.')?;
+    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// What no folder of programs has.
@@ -98,4 +125,27 @@ fn install(packages: &[&str], cache: &Cache, progress: &Progress) -> Result<()> 
     ensure!(still.is_empty(), "installed {list}, and still there is no {still:?}");
     step.done();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_go_that_cannot_fetch_another_is_told_from_one_that_can() {
+        for (said, enough) in [
+            ("go1.26.8\n", true),
+            ("go1.21\n", true),
+            ("go1.21rc2\n", true),
+            ("devel go1.27-0a1b2c Mon Nov 30\n", true),
+            ("go2.0\n", true),
+            ("go1.20.14\n", false),
+            ("go1.19.8\n", false),
+            ("go1.3\n", false),
+            ("\n", false),
+            ("unknown\n", false),
+        ] {
+            assert_eq!(go_version(said).is_some_and(|version| version >= GO), enough, "{said}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -14,11 +15,15 @@ use anyhow::{Result, ensure};
 use console::style;
 
 use crate::bed::{Bed, output};
+use crate::demo;
 use crate::images::project;
 use crate::progress::note;
 
 /// What the test program says of itself when one test was run and passed.
 const PASSED: &str = "test result: ok. 1 passed; 0 failed";
+
+/// What `cargo bed demo` shows, by the name it has among the tests.
+const DEMONSTRATION: &str = "demo";
 
 /// Those that take longest begin first: else one cluster would still be at one of them when the others have nothing left.
 const LONG: [&str; 8] = [
@@ -32,10 +37,11 @@ const LONG: [&str; 8] = [
     "rotation::a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_pods",
 ];
 
-/// Runs every test of the program whose name `wanted` takes. What a test that failed has said is shown as soon as it has.
+/// Runs every test of the program whose name `wanted` takes, and then the demonstration on the cluster that first has no more of them: while
+/// another is at its last. What a test that failed has said is shown as soon as it has.
 ///
 /// # Errors
-/// A test failed, or none was wanted.
+/// A test or the demonstration failed, or no test was wanted.
 pub fn run(program: &Path, beds: &[Bed], wanted: impl Fn(&str) -> bool) -> Result<()> {
     let mut list = std::process::Command::new(program);
     let listed = output(list.args(["--list", "--format=terse"]))?;
@@ -48,8 +54,9 @@ pub fn run(program: &Path, beds: &[Bed], wanted: impl Fn(&str) -> bool) -> Resul
     );
     ensure!(!names.is_empty(), "no test of {} is wanted", program.display());
     note(&format!("running {} tests on {} cluster(s)", names.len(), beds.len()));
-    let (count, began) = (names.len(), Instant::now());
+    let (count, began) = (names.len() + 1, Instant::now());
     let (waiting, failed) = (Mutex::new(names), Mutex::new(Vec::new()));
+    let demonstrated = AtomicBool::new(false);
     thread::scope(|scope| {
         for bed in beds {
             scope.spawn(|| {
@@ -57,6 +64,9 @@ pub fn run(program: &Path, beds: &[Bed], wanted: impl Fn(&str) -> bool) -> Resul
                     if !passes(program, bed, &name) {
                         all(&failed).push(name);
                     }
+                }
+                if !demonstrated.swap(true, Ordering::Relaxed) && !demonstration_passes(bed) {
+                    all(&failed).push(DEMONSTRATION.to_owned());
                 }
             });
         }
@@ -97,10 +107,22 @@ fn passes(program: &Path, bed: &Bed, name: &str) -> bool {
         }
         Err(error) => (false, error.to_string()),
     };
+    tell(bed, name, began, if passed { Ok(()) } else { Err(said) })
+}
+
+/// Shows the demonstration, and tries what it tells to try next: on an installation that is there, so that nothing is built.
+fn demonstration_passes(bed: &Bed) -> bool {
+    let began = Instant::now();
+    tell(bed, DEMONSTRATION, began, demo::try_all(bed).map_err(|error| format!("{error:#}")))
+}
+
+/// Tells what came of a test that began then; whether it passed.
+fn tell(bed: &Bed, name: &str, began: Instant, outcome: Result<(), String>) -> bool {
+    let passed = outcome.is_ok();
     let word = if passed { style("ok").green() } else { style("FAILED").red() };
     let took = began.elapsed().as_secs_f64();
-    let told = if passed { String::new() } else { format!("\n{said}") };
-    note(&format!("test {name} ... {word}  {took:.1} s on {}{told}", bed.name()));
+    let said = outcome.err().map(|said| format!("\n{said}")).unwrap_or_default();
+    note(&format!("test {name} ... {word}  {took:.1} s on {}{said}", bed.name()));
     passed
 }
 

@@ -10,14 +10,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 use crate::bed::{Bed, STATE, output, wait_until};
 use crate::cluster::{cgroup, components, namespace, process};
 use crate::commands::{down, up};
 use crate::progress::{Progress, note};
 
+/// How long an `up` may take that has nothing to build. The promise is 20 s, of an idle machine, on which it takes 4 to 6; here a compiler or
+/// another cluster may have most of it, and beside those it has taken 15. So what takes longer than this hangs, or does anew what was done:
+/// no noise makes a test red, and the figure is printed for who compares it with the promise.
+const UP: Duration = Duration::from_secs(60);
+
 /// The cluster that it makes and removes; nobody else's.
 const NAME: &str = "bedtest";
+/// The Pod that goes on running.
+const RUNNING: &str = "running";
 
 /// What a machine has, as far as a cluster may change it.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +48,10 @@ impl Traces {
             links: lines(&output(Command::new("ip").args(["-brief", "link"]))?),
             rules: lines(&output(&mut Command::new("iptables-save"))?),
             cgroups: lines(&output(Command::new("find").args(["/sys/fs/cgroup", "-type", "d", "-name", "*bed*"]))?),
-            folders: ["/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/pods", STATE]
+            folders: namespace::STAND_INS
                 .into_iter()
+                .map(|(target, _)| target)
+                .chain([STATE])
                 .filter(|path| Path::new(path).exists())
                 .map(str::to_owned)
                 .collect(),
@@ -88,10 +98,18 @@ pub fn run(progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
+/// Starts the cluster again, heals what is broken, and says how long that took.
+fn up_again(bed: &Bed, what: &str, progress: &Progress) -> Result<()> {
     let began = Instant::now();
     up(bed, false, progress)?;
-    note(&format!("up when all is up: {:.1} s", began.elapsed().as_secs_f64()));
+    let took = began.elapsed();
+    note(&format!("{what} in {:.1} s", took.as_secs_f64()));
+    ensure!(took < UP, "{what}, but it took {took:?}: the promise is 20 s on an idle machine");
+    Ok(())
+}
+
+fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
+    up_again(bed, "all was up, seen", progress)?;
     run_pod(bed, "before")?;
     for component in components::all(bed) {
         let pid = process::pid(bed, component.name).with_context(|| format!("{} does not run", component.name))?;
@@ -99,25 +117,69 @@ fn heals(bed: &Bed, progress: &Progress) -> Result<()> {
         wait_until("the end of a killed process", Duration::from_secs(10), || {
             process::pid(bed, component.name).is_none()
         })?;
-        let began = Instant::now();
-        up(bed, false, progress)?;
+        up_again(bed, &format!("killed {}, healed", component.name), progress)?;
         ensure!(process::pid(bed, component.name).is_some_and(|new| new != pid), "{} was not healed", component.name);
-        note(&format!("killed {}, healed in {:.1} s", component.name, began.elapsed().as_secs_f64()));
     }
     cgroup::kill_all(NAME)?;
     // As a restart of the machine would leave it.
     namespace::remove(bed)?;
-    let began = Instant::now();
-    up(bed, false, progress)?;
-    note(&format!("killed every process and removed the namespaces, healed in {:.1} s", began.elapsed().as_secs_f64()));
+    up_again(bed, "killed every process and removed the namespaces, healed", progress)?;
     cgroup::kill_all(NAME)?;
     namespace::remove(bed)?;
     // As a set-up that was broken off would leave it: both namespaces, and nothing inside.
     namespace::make(bed, "exit 0")?;
+    up_again(bed, "broke the set-up of the namespaces off, healed", progress)?;
+    run_pod(bed, "after")?;
+    outlives_its_shim(bed, progress)
+}
+
+/// A Pod whose shim is killed is started again. It goes on running: `down` has to end it, its network and its mounts.
+fn outlives_its_shim(bed: &Bed, progress: &Progress) -> Result<()> {
+    let manifest = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": RUNNING},
+        "spec": {
+            "containers": [{
+                "name": "main",
+                "image": crate::images::pause::REFERENCE,
+                "imagePullPolicy": "Never",
+                "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+            }],
+            // A mount of its own below the kubelet's folder.
+            "volumes": [{"name": "scratch", "emptyDir": {"medium": "Memory"}}],
+        },
+    });
+    bed.apply(&manifest.to_string())?;
+    let (mut first, mut shims) = (None, Vec::new());
+    // The shim of the Pod before may still be ending.
+    wait_until("one Pod runs, by one shim", Duration::from_secs(60), || {
+        first = container(bed);
+        shims = cgroup::processes(NAME).into_iter().filter(|pid| is_shim(*pid)).collect();
+        first.is_some() && shims.len() == 1
+    })?;
+    kill(&shims)?;
     let began = Instant::now();
-    up(bed, false, progress)?;
-    note(&format!("broke the set-up of the namespaces off, healed in {:.1} s", began.elapsed().as_secs_f64()));
-    run_pod(bed, "after")
+    up_again(bed, "killed a Pod's shim, all else was up", progress)?;
+    wait_until("a Pod whose shim was killed runs again", Duration::from_secs(60), || {
+        container(bed).is_some_and(|now| first.as_ref() != Some(&now))
+    })?;
+    note(&format!("its Pod ran again after {:.1} s", began.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// The container of the Pod that goes on running, if that is ready.
+fn container(bed: &Bed) -> Option<String> {
+    let state = "jsonpath={.status.containerStatuses[0].ready} {.status.containerStatuses[0].containerID}";
+    let said = bed.kubectl(["get", "pod", RUNNING, "--output", state]).ok()?;
+    said.strip_prefix("true ").map(str::to_owned)
+}
+
+/// Whether a process is what holds a Pod's containers while containerd comes and goes.
+fn is_shim(pid: i32) -> bool {
+    let program = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let program = program.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(program).contains("containerd-shim")
 }
 
 fn kill(pids: &[i32]) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::bed::{Bed, STATE, output};
 
 /// Folders whose paths are fixed in the kubelet, containerd or libcni, and the part of the state that stands in for each.
 /// The mounts are the cluster's own, so every cluster sees its own folder under the usual name.
-const STAND_INS: [(&str, &str); 5] = [
+pub const STAND_INS: [(&str, &str); 5] = [
     ("/run/containerd", "run/containerd"),
     ("/var/lib/cni", "cni"),
     ("/var/lib/kubelet", "kubelet"),

@@ -7,6 +7,14 @@
     reason = "a benchmark stops at a fault, and prints what it measured"
 )]
 
+#[path = "live/load.rs"]
+mod load;
+#[path = "live/sample.rs"]
+mod sample;
+#[path = "live/table.rs"]
+#[allow(dead_code, reason = "tables of milliseconds are those of the measurements on the cluster")]
+mod table;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -14,6 +22,10 @@ use admittance::admission::decide::{Gates, OnInvalid, Settings, answer};
 use admittance::admission::delivery::Delivery;
 use admittance::api::names::ClusterRef;
 use criterion::Criterion;
+
+use crate::load::load;
+use crate::sample::Sample;
+use crate::table::Table;
 
 /// A Deployment's Pod with a token volume, probes and managed fields, as an API server sends it.
 const REVIEW: &[u8] = include_bytes!("review.json");
@@ -40,19 +52,29 @@ fn not_requested() -> Vec<u8> {
 fn main() {
     let settings = settings();
     let not_requested = not_requested();
+    let before = load();
     let mut criterion = Criterion::default().configure_from_args();
-    for (name, body) in [("injected", REVIEW), ("not requested", &not_requested)] {
+    let head = ["microseconds", "bytes", "CPU, mean", "p50", "p99", "p99.9", "n", "budget"];
+    let mut table = Table::new("A review in the process", &head);
+    let budget = "CPU ≤ 25, p99 ≤ 200";
+    for (name, body, budget) in [("injected", REVIEW, budget), ("not requested", &not_requested, "")] {
         criterion.bench_function(&format!("admission/{name}/{} bytes", body.len()), |bencher| {
             bencher.iter(|| answer(black_box(body), &settings).unwrap());
         });
-        percentiles(name, body, &settings);
+        let (cpu, times) = single_calls(body, &settings);
+        let [p50, p99, most] = [0.5, 0.99, 0.999].map(|share| times.at(share) * 1000.0);
+        let [cpu, p50, p99, most] = [cpu, p50, p99, most].map(|number| format!("{number:.1}"));
+        table.row(&[name, &body.len().to_string(), &cpu, &p50, &p99, &most, &times.len().to_string(), budget]);
     }
     criterion.final_summary();
+    table.print();
+    println!("\nin the process: load {before} before, {} after", load());
 }
 
-fn percentiles(name: &str, body: &[u8], settings: &Settings) {
+/// The CPU time of a call at the mean, in microseconds, and the times of all, one by one.
+fn single_calls(body: &[u8], settings: &Settings) -> (f64, Sample) {
     let before = on_cpu();
-    let mut times: Vec<Duration> = (0..CALLS)
+    let times: Vec<Duration> = (0..CALLS)
         .map(|_| {
             let start = Instant::now();
             black_box(answer(black_box(body), settings).unwrap());
@@ -60,9 +82,7 @@ fn percentiles(name: &str, body: &[u8], settings: &Settings) {
         })
         .collect();
     let cpu = (on_cpu() - before) / u32::try_from(CALLS).unwrap();
-    times.sort_unstable();
-    let at = |permille: usize| times[(CALLS - 1) * permille / 1000];
-    println!("admission/{name}: {cpu:?} of CPU, p50 {:?}, p99 {:?}, p99.9 {:?}", at(500), at(990), at(999));
+    (cpu.as_secs_f64() * 1e6, Sample::times(&times))
 }
 
 /// The time that this thread has been on a CPU: unlike the clock on the wall, it does not grow while others run.

@@ -10,11 +10,13 @@ mod audit;
 mod burst;
 mod cluster;
 mod creation;
+mod load;
 mod memory;
 mod metadata_log;
 mod metrics;
 mod probe;
 mod process;
+mod responder;
 mod rest;
 mod sample;
 mod settings;
@@ -25,7 +27,6 @@ mod topics;
 mod users;
 mod workload;
 
-use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ use futures::FutureExt;
 use kube::Client;
 
 use crate::audit::told;
+use crate::load::load;
 use crate::memory::Readings;
 use crate::settings::Settings;
 use crate::shares::Shares;
@@ -78,8 +80,4 @@ async fn section(settings: &Settings, name: &str, work: impl Future<Output = ()>
         println!("{name}: the operator's calls: writes {}; reads {}", told(&calls.writes), told(&calls.reads));
     }
     ended
-}
-
-fn load() -> String {
-    fs::read_to_string("/proc/loadavg").unwrap().split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }

@@ -211,7 +211,7 @@ async fn reconcile(context: &Context, name: &Name) -> Result<Next, CallError> {
         Ok(seen) => settle(&context.clusters, &cluster, seen).await,
         Err(unusable) => Err(unusable.clone()),
     };
-    let seen = observed.ok();
+    let seen = observed.ok().map(Seen::told);
     // Whose things are is asked of all that lead to one Kafka, and before anybody is served through this one.
     seen.iter().for_each(|seen| context.world.kafkas.note(&id, &cluster.spec.external, &seen.kafka.id));
     let again = match &verdict {

@@ -49,8 +49,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// With terms that say what Kafka has told.
-    fn told(self) -> Self {
+    /// With terms that say what Kafka has told: to be asked once everybody's claims have settled, so that whoever is served by the connection
+    /// knows of every neighbour.
+    #[must_use]
+    pub fn told(self) -> Self {
         let Connection { batcher, admin, credential, claim, terms } = &*self.connection;
         // Where we may not ask, nothing is known to have changed.
         if self.kafka.operations.as_ref().is_some_and(Vec::is_empty) {
@@ -145,7 +147,7 @@ async fn look(
         }
         _ => Arc::new(Connection { batcher, admin, credential, claim, terms }),
     };
-    Ok(ask(connection).await?.told())
+    Ok(ask(connection).await?)
 }
 
 /// Asks Kafka everything that a decision needs.

@@ -12,7 +12,7 @@ pub struct Holders {
     /// Namespaces of ours whose workloads do, and were not lent it.
     pub namespaces: BTreeSet<String>,
     /// A scope of another Kubernetes cluster whose workloads do.
-    pub neighbour: Option<String>,
+    pub neighbour: Option<Scope>,
     /// Whether anybody else does, whom no Kubernetes cluster speaks for.
     pub strangers: bool,
 }
@@ -21,12 +21,17 @@ impl Holders {
     /// Reads them from rules. `neighbours` are the scopes that other Kubernetes clusters claim in this Kafka; `borrows` is whether an access,
     /// by its namespace and name, was lent its right: then that shows a claim of another namespace, and none of its own.
     #[must_use]
-    pub fn of(rules: &[AclBinding], ours: &Scope, neighbours: &[String], borrows: impl Fn(&str, &str) -> bool) -> Self {
+    pub fn of(
+        rules: &[AclBinding],
+        ours: &Scope,
+        neighbours: &BTreeSet<Scope>,
+        borrows: impl Fn(&str, &str) -> bool,
+    ) -> Self {
         let literal = |rule: &&AclBinding| rule.pattern_type == PatternType::Literal && rule.resource_name != "*";
         let named: Vec<_> = rules.iter().filter(literal).collect();
         let users: Vec<&str> = named.iter().filter_map(|rule| rule.principal.strip_prefix("User:")).collect();
-        let of_scope = |scope: &&String| {
-            users.iter().any(|user| user.strip_prefix(scope.as_str()).is_some_and(|rest| rest.starts_with('.')))
+        let of_scope = |scope: &&Scope| {
+            users.iter().any(|user| user.strip_prefix(scope.as_ref()).is_some_and(|rest| rest.starts_with('.')))
         };
         let neighbour = neighbours.iter().find(of_scope).cloned();
         let known: Vec<_> = users.iter().filter_map(|user| ours.access_of(user)).collect();
@@ -68,7 +73,8 @@ mod tests {
             AclBinding::allow(format!("User:{principal}"), Operation::Read, kind.0, kind.1, "orders")
         };
         let rules: Vec<_> = principals.iter().map(rule).collect();
-        Holders::of(&rules, &Scope::from_cluster_uid("a"), &["prod".to_owned()], |namespace, _| namespace == "borrower")
+        let neighbours = [Scope::parse("prod").unwrap()].into();
+        Holders::of(&rules, &Scope::from_cluster_uid("a"), &neighbours, |namespace, _| namespace == "borrower")
     }
 
     fn ours(namespace: &str) -> String {
@@ -116,7 +122,7 @@ mod tests {
     #[test]
     fn another_kubernetes_clusters_workloads_are_seen() {
         let shared = holders(&[ours("shop"), "prod.shop.app".into()]);
-        assert_eq!(shared.neighbour.as_deref(), Some("prod"));
+        assert_eq!(shared.neighbour, Scope::parse("prod").ok());
         assert!(!shared.are_only("shop"));
         assert_eq!(holders(&["production.shop.app".into()]).neighbour, None, "a scope that begins the same");
     }

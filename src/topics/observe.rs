@@ -13,7 +13,7 @@ use super::{Context, create, not_shown, rivals, shares};
 use crate::api::resources::{TopicClaim, TopicPolicy};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::intent::claim::settings::of_a_move;
-use crate::kafka::acl::{AclFilter, ResourceType};
+use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::configs::TopicDefaults;
 use crate::kafka::admin::settings::Overrides;
 use crate::kafka::admin::topics::Topic;
@@ -194,11 +194,7 @@ pub async fn observe(
     {
         let filter = AclFilter::Affecting(ResourceType::Topic, seen.claim.spec.topic_name.clone());
         let rules = connection.admin.describe_acls(&filter, At::Any).await?;
-        let borrows = |namespace: &str, access: &str| {
-            let access = context.world.accesses.get(&(namespace, access));
-            access.is_some_and(|access| borrows(&access, &seen.claim.spec.topic_name))
-        };
-        seen.holders = Holders::of(&rules, &connection.claim.scope, &neighbours(context, &seen.claim), borrows);
+        seen.holders = holders(&context.world, &connection, &seen.claim.spec.topic_name, &rules);
         if on_record {
             let youngest = connection.admin.youngest_records(std::slice::from_ref(&found.topic)).await?;
             seen.empty = youngest.into_iter().next().transpose()?.flatten().is_none();
@@ -264,9 +260,47 @@ async fn find(connection: &Connection, name: &str, look: Look) -> Result<(Option
     Ok((Some(Found { topic, settings }), disputed))
 }
 
-/// The scopes that other Kubernetes clusters claim in the Kafka of a claim.
-fn neighbours(context: &Context, claim: &TopicClaim) -> Vec<String> {
-    let cluster = context.world.cluster(&claim.spec.cluster);
-    let status = cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
-    status.into_iter().flat_map(|status| &status.neighbours).map(|neighbour| neighbour.scope.clone()).collect()
+/// Who holds rights on a topic, by the rules that affect it. The neighbours are those that Kafka named before the cluster was worked on: the
+/// status of a cluster names some of them, and later.
+fn holders(world: &World, connection: &Connection, topic: &str, rules: &[AclBinding]) -> Holders {
+    let borrows = |namespace: &str, access: &str| {
+        world.accesses.get(&(namespace, access)).is_some_and(|access| borrows(&access, topic))
+    };
+    Holders::of(rules, &connection.claim.scope, &connection.terms.neighbours, borrows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::plan::plan;
+    use super::super::samples::{claim, connection, reason, see, topic};
+    use super::*;
+    use crate::api::names::ClusterRef;
+    use crate::api::reasons::Reason;
+    use crate::kafka::acl::{Operation, PatternType};
+    use crate::watch::reach::Reach;
+
+    /// The first look beside a neighbour: nobody has written a status of the cluster yet.
+    #[tokio::test]
+    async fn a_neighbours_topic_is_adopted_by_no_claim_before_the_status_names_the_neighbour() {
+        let world = World::new(ClusterRef { namespace: "a".into(), name: "b".into() }, Reach::default());
+        let user = |user: &str| {
+            let (kind, pattern) = (ResourceType::Topic, PatternType::Literal);
+            [AclBinding::allow(format!("User:{user}"), Operation::Write, kind, pattern, "shop.orders")]
+        };
+        let of = |neighbours: &[&str], rules: &[AclBinding]| {
+            let connection = connection("ours", neighbours);
+            let seen = see(claim(json!({}), json!(null)), json!({}), topic(3, 1, json!({})));
+            let holders = holders(&world, &connection, "shop.orders", rules);
+            reason(&plan(&Observation { holders, ..seen }).unwrap())
+        };
+        let many: Vec<String> = (0..40).map(|n| format!("bank{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let refused = Some(Reason::TopicOwnedElsewhere);
+        assert_eq!(of(&["bank"], &user("bank.shop.app")), refused);
+        assert_eq!(of(&many, &user("bank39.shop.app")), refused, "one of more than a status names");
+        assert_eq!(of(&["bank"], &user("ours.shop.app")), None, "our own workload");
+        assert_eq!(of(&[], &user("legacy")), None, "whom no Kubernetes cluster speaks for");
+    }
 }

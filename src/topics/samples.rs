@@ -9,10 +9,18 @@ use serde_json::{Value, json};
 use super::observe::{Found, Observation, among};
 use super::plan::{EXISTS, Plan, plan};
 use super::users::Users;
+use crate::api::names::Scope;
 use crate::api::reasons::Reason;
-use crate::api::resources::{Conditions, READY, TopicClaim, TopicClaimSpec, TopicClaimStatus};
-use crate::kafka::admin::BrokerId;
+use crate::api::resources::{BrokerCluster, Conditions, READY, TopicClaim, TopicClaimSpec, TopicClaimStatus};
+use crate::api::secret::Secret;
+use crate::clusters::claim::Claim;
+use crate::clusters::terms::terms;
+use crate::clusters::{Connection, Terms};
 use crate::kafka::admin::topics::{Partition, Topic, TopicId};
+use crate::kafka::admin::{Admin, BrokerId};
+use crate::kafka::batch::Batcher;
+use crate::kafka::config::{ClientConfig, Credential, Endpoint};
+use crate::kafka::scram::Mechanism;
 
 pub(super) const ID: TopicId = TopicId([7; 16]);
 
@@ -60,4 +68,18 @@ pub(super) fn see(claim: TopicClaim, policy: Value, found: Option<Found>) -> Obs
 
 pub(super) fn reason(plan: &Plan) -> Option<Reason> {
     plan.verdict.obstacle.as_ref().map(|obstacle| obstacle.reason)
+}
+
+/// A cluster `a/b` that nobody is to ask anything, of this scope, beside others' scopes.
+pub(super) fn connection(scope: &str, neighbours: &[&str]) -> Connection {
+    let scope_of = |text: &str| Scope::parse(text).unwrap();
+    let external = json!({"bootstrapServers": "kafka:9092", "insecure": true, "adminSecret": {"name": "admin"}});
+    let mut cluster = BrokerCluster::new("b", serde_json::from_value(json!({"external": external})).unwrap());
+    cluster.metadata.namespace = Some("a".into());
+    let terms =
+        Terms { neighbours: neighbours.iter().map(|text| scope_of(text)).collect(), ..terms(&cluster, None).unwrap() };
+    let admin = Admin::new(ClientConfig::new(vec![Endpoint { host: "unknown".into(), port: 9092 }])).unwrap();
+    let credential = Credential { mechanism: Mechanism::Sha512, username: String::new(), password: Secret::new("") };
+    let claim = Claim { scope: scope_of(scope), uid: "uid".into() };
+    Connection { batcher: Batcher::new(&admin), admin, credential, claim, terms }
 }

@@ -1,6 +1,6 @@
 //! Our claim on a scope, and what must be known of a Kafka before it is worked on, against a broker that keeps rules and users.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use admittance::{
     api::{names::Scope, reasons::Reason, resources::BrokerCluster, secret::Secret},
@@ -102,6 +102,7 @@ impl Operator {
         if let Some(status) = report::status(&cluster, Some(&seen), &verdict, false, Timestamp::now()) {
             self.status = json!(status);
         }
+        self.connection = seen.told().connection;
         verdict
     }
 
@@ -196,6 +197,27 @@ async fn neighbours_are_named_and_do_no_harm() {
     let mut operator = Operator::new(&fake, "a");
     operator.look(&json!({})).await.unwrap();
     assert_eq!(operator.status["neighbours"], json!([{"scope": "bank", "uid": "n"}]));
+}
+
+#[tokio::test]
+async fn a_connection_knows_every_neighbour_and_those_too_that_came_while_claims_settled() {
+    let fake = closed().await;
+    let scopes: BTreeSet<Scope> = (0..40).map(|n| Scope::parse(&format!("bank{n}")).unwrap()).collect();
+    let rules = scopes.iter().map(|scope| Claim { scope: scope.clone(), uid: "n".into() }.rule());
+    let (rules, script) = (rules.collect::<Vec<_>>(), Arc::clone(&fake.script));
+    // They claim while ours is written: the first question did not show them.
+    tokio::spawn(async move {
+        let ours_is_there = || script.lock().unwrap().store.as_ref().unwrap().rules.contains(&claim("a").rule());
+        while !ours_is_there() {
+            tokio::time::sleep(SETTLE / 20).await;
+        }
+        script.lock().unwrap().store.as_mut().unwrap().rules.extend(rules);
+    });
+    let mut operator = Operator::new(&fake, "a");
+    operator.look(&json!({})).await.unwrap();
+    assert_eq!(operator.connection.terms.neighbours, scopes);
+    let named = operator.status["neighbours"].as_array().unwrap().len();
+    assert!((1..scopes.len()).contains(&named), "a status names some: {named}");
 }
 
 #[tokio::test]

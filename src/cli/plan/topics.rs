@@ -10,7 +10,7 @@ use super::observe::Seen;
 use super::view::View;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
-use crate::clusters::Unusable;
+use crate::clusters::{Connection, Unusable};
 use crate::intent::claim::refusal::refusal;
 use crate::intent::claim::{judge, refuses as is_certain};
 use crate::kafka::admin::settings::Overrides;
@@ -116,7 +116,8 @@ fn holders(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>
         seen.accesses.iter().find(named).is_some_and(|access| borrows(access, topic))
     };
     let rules = view.affecting.get(topic);
-    rules.map(|rules| Holders::of(rules, &view.connection.claim.scope, &view.neighbours(), borrows)).unwrap_or_default()
+    let Connection { claim: ours, terms, .. } = &*view.connection;
+    rules.map(|rules| Holders::of(rules, &ours.scope, &terms.neighbours, borrows)).unwrap_or_default()
 }
 
 /// The status that comes of a plan, as accesses read it.

@@ -40,13 +40,6 @@ pub struct View {
 }
 
 impl View {
-    /// The scopes that other Kubernetes clusters claim in it.
-    #[must_use]
-    pub fn neighbours(&self) -> Vec<String> {
-        let status = self.resource.status.as_ref();
-        status.into_iter().flat_map(|status| &status.neighbours).map(|other| other.scope.clone()).collect()
-    }
-
     /// Takes the topics from what the operator last said of them.
     pub fn believe(&mut self, cluster: &str, claims: &[TopicClaim]) {
         (self.topics, self.settings, self.rules) = Default::default();

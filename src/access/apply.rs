@@ -67,10 +67,21 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience:
         confirmed: OnceCell::new(),
         patience,
     };
+    staged(&plan.steps, |step| work.step(step)).await?;
+    Ok(Applied {
+        proof: work.proof.into_inner(),
+        claim: work.claim.into_inner().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+/// Runs steps stage by stage, those of one stage side by side.
+async fn staged<'s, F>(steps: &'s [Step], run: impl Fn(&'s Step) -> F) -> Result<(), Halt>
+where
+    F: Future<Output = Result<(), Halt>>,
+{
     let mut unsettled = Ok(());
     for stage in Stage::ALL {
-        let steps = plan.steps.iter().filter(|step| step.stage() == stage);
-        let done = try_join_all(steps.map(|step| work.step(step))).await.map(drop);
+        let done = try_join_all(steps.iter().filter(|step| step.stage() == stage).map(&run)).await.map(drop);
         match stage {
             // What is to be taken is taken, whatever becomes of the record; nothing else follows where that is not as it was seen.
             Stage::Unsettle => unsettled = done,
@@ -81,10 +92,7 @@ pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience:
             _ => done?,
         }
     }
-    Ok(Applied {
-        proof: work.proof.into_inner(),
-        claim: work.claim.into_inner().unwrap_or_else(PoisonError::into_inner),
-    })
+    Ok(())
 }
 
 impl Work<'_> {
@@ -314,5 +322,45 @@ impl Work<'_> {
         let (key, name) = (&self.seen.key, (self.seen.key.0.as_str(), name));
         let publication = Publication { name, replaces, data, foreign, rotation, access: &key.1, copy_of };
         objects::publish(&self.context.client, &self.context.clock, publication).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    /// What was run of steps, in order, where these fail; and the step whose failure came out.
+    async fn run(steps: &[Step], fail: &[Step]) -> (Vec<Step>, Option<String>) {
+        let ran = Mutex::new(Vec::new());
+        let outcome = staged(steps, |step| {
+            ran.lock().unwrap().push(step.clone());
+            ready(if fail.contains(step) { Err(Halt::Failed(format!("{step:?}"))) } else { Ok(()) })
+        });
+        let failed = outcome.await.err().map(|halt| halt.to_string());
+        (ran.into_inner().unwrap(), failed)
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_taken_is_taken_though_the_record_cannot_be_changed_and_nothing_follows() {
+        let (end, forget, revoke) = (Step::ConfirmEnd, Step::ForgetRules, Step::Revoke(Vec::new()));
+        let (grant, delete) = (Step::Grant(Vec::new()), Step::DeleteClaim);
+        let all = [&delete, &grant, &revoke, &forget, &end].map(Clone::clone);
+        for (fail, ran, case) in [
+            (vec![], vec![&end, &forget, &revoke, &grant, &delete], "all is well, in whatever order they are listed"),
+            (vec![&forget], vec![&end, &forget, &revoke], "the record cannot be changed"),
+            (vec![&revoke], vec![&end, &forget, &revoke], "rights cannot be taken"),
+            (vec![&revoke, &forget], vec![&end, &forget, &revoke], "neither can be done"),
+            (vec![&grant], vec![&end, &forget, &revoke, &grant], "rights cannot be given"),
+            (vec![&end], vec![&end], "it is not known whether somebody asks again: that comes before all taking"),
+        ] {
+            let fail: Vec<Step> = fail.into_iter().cloned().collect();
+            let (seen, failed) = run(&all, &fail).await;
+            assert_eq!(seen.iter().collect::<Vec<_>>(), ran, "{case}");
+            assert_eq!(failed, fail.first().map(|step| format!("{step:?}")), "{case}");
+        }
+        let (seen, failed) = run(&[grant, forget.clone()], &[forget]).await;
+        assert_eq!((seen.len(), failed.is_some()), (1, true), "with nothing to take, nothing follows either");
     }
 }

@@ -6,20 +6,20 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::{CHANGED, Context};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
-use crate::api::names::{TopicName, distinct_name};
+use crate::api::names::{ClusterRef, TopicName, distinct_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, TopicClaim, TopicClaimSpec, TopicSource};
 use crate::api::secret::Secret;
 use crate::clusters::Halt;
 use crate::runtime::clock::Clock;
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::{call, delete_exactly};
 use crate::runtime::status::{self, Base};
 use crate::runtime::writes;
 use crate::watch::{AccessKey, deployments};
@@ -226,7 +226,18 @@ pub async fn publish(client: &Client, clock: &Clock, publication: Publication<'_
 /// # Errors
 /// It is wanted again, or somebody wrote the claim meanwhile: look afresh.
 pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim) -> Result<String, Halt> {
-    let client = &context.client;
+    // Where the namespace is not opted in, a Deployment that asks anew is not heard.
+    let heard = context.deployments_of_2017 && context.world.opted_in(&key.0);
+    ended(&context.client, key, claim, heard.then_some(&context.default_cluster)).await
+}
+
+/// The same; Deployments count where there is a cluster for those that name none.
+async fn ended(
+    client: &Client,
+    key: &AccessKey,
+    claim: &AccessClaim,
+    deployments: Option<&ClusterRef>,
+) -> Result<String, Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
     let live = call(CALL, "read the AccessClaim", api.get_opt(&key.1)).await?;
     let same = |live: &AccessClaim| {
@@ -239,13 +250,11 @@ pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim
         .fields("status.phase!=Succeeded,status.phase!=Failed")
         .limit(1);
     let pods = call(CALL, "look for Pods of the access", pods.list(&running)).await?;
-    let deployments = if context.deployments_of_2017 {
-        deployments::live(client, &Some(key.0.clone()), &context.default_cluster).await?
-    } else {
-        Vec::new()
+    let deployments = match deployments {
+        Some(default) => deployments::live(client, &Some(key.0.clone()), default).await?,
+        None => Vec::new(),
     };
-    // Where the namespace is not opted in, a Deployment that asks anew is not heard.
-    let asked = context.world.opted_in(&key.0) && deployments.iter().any(|asks| asks.access_key() == *key);
+    let asked = deployments.iter().any(|asks| asks.access_key() == *key);
     version.filter(|_| pods.items.is_empty() && !asked).ok_or(CHANGED)
 }
 
@@ -255,8 +264,7 @@ pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim
 /// The API server refused, as it does where the Secret is another.
 pub async fn unpublish(client: &Client, name: (&str, &str), uid: &str, resource_version: &str) -> Result<(), Halt> {
     let api = Api::<KubeSecret>::namespaced(client.clone(), name.0);
-    let params = exactly(Some(uid.to_owned()), Some(resource_version.to_owned()));
-    gone(call(CALL, "delete the Secret", api.delete(name.1, &params)).await)?;
+    delete_exactly(&api, (CALL, "delete the Secret"), name.1, uid, resource_version).await?;
     writes::done("secret_delete");
     Ok(())
 }
@@ -267,30 +275,92 @@ pub async fn unpublish(client: &Client, name: (&str, &str), uid: &str, resource_
 /// The API server refused, as it does where the claim is another, or of another version.
 pub async fn delete_claim(client: &Client, key: &AccessKey, claim: &AccessClaim, version: &str) -> Result<(), Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
-    let params = exactly(claim.metadata.uid.clone(), Some(version.to_owned()));
-    gone(call(CALL, "delete the AccessClaim", api.delete(&key.1, &params)).await)?;
+    let uid = claim.metadata.uid.as_deref().ok_or(CHANGED)?;
+    delete_exactly(&api, (CALL, "delete the AccessClaim"), &key.1, uid, version).await?;
     writes::done("access_claim_delete");
     Ok(())
-}
-
-fn exactly(uid: Option<String>, resource_version: Option<String>) -> DeleteParams {
-    DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() }
-}
-
-/// What is gone already is gone.
-fn gone<T>(answer: Result<T, CallError>) -> Result<(), CallError> {
-    match answer {
-        Err(error) if error.code() == Some(404) => Ok(()),
-        answer => answer.map(|_| ()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+    use std::future::ready;
+
+    use serde_json::Value;
+
     use super::*;
-    use crate::runtime::fake_api::api_server;
+    use crate::api::annotations::{CONSUMES_2017, LABEL_2017, LABEL_2017_VALUES};
+    use crate::runtime::fake_api::{answering, api_server, deleted, recording};
+
+    fn key() -> AccessKey {
+        ("shop".to_owned(), "web".to_owned())
+    }
+
+    /// A claim as the API server has it.
+    fn claim(uid: &str, generation: i64) -> AccessClaim {
+        let mut claim = AccessClaim::new("web", AccessClaimSpec::empty());
+        let meta = &mut claim.metadata;
+        (meta.namespace, meta.uid, meta.generation) = (Some("shop".into()), Some(uid.into()), Some(generation));
+        meta.resource_version = Some("41".into());
+        claim
+    }
+
+    #[tokio::test]
+    async fn an_end_is_confirmed_of_the_claim_that_was_decided_about_and_while_nobody_asks() {
+        let default = ClusterRef { namespace: "ops".into(), name: "default".into() };
+        let pod = json!({"metadata": {"name": "web-0", "namespace": "shop"}});
+        let deployment = |name: &str| {
+            json!({"metadata": {
+                "name": name, "namespace": "shop", "uid": "d",
+                "labels": {(LABEL_2017): LABEL_2017_VALUES[0]}, "annotations": {(CONSUMES_2017[0]): "orders"},
+            }})
+        };
+        let (same, nobody) = (json!(claim("u", 3)), json!([]));
+        let asks = json!([deployment("web")]);
+        for (live, pods, deployments, heard, ends, case) in [
+            (&same, &nobody, &nobody, true, true, "nobody asks"),
+            (&same, &json!([pod]), &nobody, true, false, "a Pod is there again"),
+            (&json!(claim("u", 4)), &nobody, &nobody, true, false, "somebody wrote what it asks for"),
+            (&json!(claim("another", 3)), &nobody, &nobody, true, false, "it was made anew"),
+            (&Value::Null, &nobody, &nobody, true, false, "it is gone"),
+            (&same, &nobody, &asks, true, false, "a Deployment asks again"),
+            (&same, &nobody, &json!([deployment("other")]), true, true, "another one does"),
+            (&same, &nobody, &asks, false, true, "a Deployment asks that is not heard"),
+        ] {
+            let (live, pods, deployments) = (live.clone(), pods.clone(), deployments.clone());
+            let client = answering(move |asked| {
+                let list = |items: &Value| (200, json!({"metadata": {}, "items": items}));
+                ready(match asked.path.rsplit('/').next() {
+                    Some("pods") => {
+                        assert!(asked.query.contains("labelSelector=kafka.admittance.dev%2Faccess%3Dweb"));
+                        list(&pods)
+                    }
+                    Some("deployments") => list(&deployments),
+                    _ if live.is_null() => (404, Value::Null),
+                    _ => (200, live.clone()),
+                })
+            });
+            let confirmed = ended(&client, &key(), &claim("u", 3), heard.then_some(&default)).await;
+            match confirmed {
+                Ok(version) => assert_eq!((version.as_str(), ends), ("41", true), "{case}"),
+                Err(halt) => assert!(!ends && halt.is_race(), "{case}: {halt}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_is_what_was_read() {
+        let (client, sent) = recording(|_| ready((200, deleted())));
+        unpublish(&client, ("shop", "web-kafka-credentials"), "s", "7").await.unwrap();
+        delete_claim(&client, &key(), &claim("u", 3), "42").await.unwrap();
+        let sent: Vec<Value> = sent.lock().unwrap().iter().map(|(_, body)| body["preconditions"].clone()).collect();
+        let exactly = |uid, version| json!({"uid": uid, "resourceVersion": version});
+        assert_eq!(sent, [exactly("s", "7"), exactly("u", "42")]);
+        let mut nobodys = claim("u", 3);
+        nobodys.metadata.uid = None;
+        delete_claim(&client, &key(), &nobodys, "42").await.unwrap_err();
+    }
 
     #[tokio::test]
     async fn a_publication_is_dated_by_the_api_servers_clock_and_what_is_none_is_not() {

@@ -1,4 +1,4 @@
-//! What can be done about an access, and in which order.
+//! What can be done about an access, and in which order. Pure.
 
 use crate::api::resources::{AccessClaimSpec, Quotas, TopicSource, WorkloadOwner};
 use crate::kafka::acl::AclBinding;

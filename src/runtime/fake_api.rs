@@ -79,6 +79,11 @@ where
     (Client::new(service, "default"), sent)
 }
 
+/// What is said of an object that was deleted.
+pub fn deleted() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})
+}
+
 /// Answers to come: after so long, these words.
 type Script = Arc<Mutex<VecDeque<(Duration, String)>>>;
 

@@ -1,8 +1,11 @@
 //! The client of the API server, and calls that end.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
+use kube::api::{Api, DeleteParams, Preconditions};
 use kube::{Client, Config};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -119,6 +122,25 @@ pub async fn at_once<T>(
     answer.map_err(|source| CallError::Failed { what, source: Box::new(source) })
 }
 
+/// Deletes an object if it is still the one that was read: by its uid, and of that version. What is gone already is gone.
+///
+/// # Errors
+/// [`CallError`]; its code is 409 where the object is another by now, or somebody wrote it.
+pub async fn delete_exactly<K: Clone + DeserializeOwned + Debug>(
+    api: &Api<K>,
+    (limit, what): (Duration, &'static str),
+    name: &str,
+    uid: &str,
+    version: &str,
+) -> Result<(), CallError> {
+    let exactly = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+    let params = DeleteParams { preconditions: Some(exactly), ..DeleteParams::default() };
+    match call(limit, what, api.delete(name, &params)).await {
+        Err(error) if error.code() == Some(404) => Ok(()),
+        answer => answer.map(drop),
+    }
+}
+
 /// What a merge patch must say to make `after` of `before`: it leaves what it does not name, so what is gone is named.
 #[must_use]
 pub fn merge(before: &Value, mut after: Value) -> Value {
@@ -139,12 +161,12 @@ mod tests {
 
     use futures::FutureExt;
     use k8s_openapi::api::core::v1::Namespace;
-    use kube::api::{Api, ListParams};
+    use kube::api::ListParams;
     use serde_json::json;
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
-    use crate::runtime::fake_api::{in_json, on_a_socket};
+    use crate::runtime::fake_api::{deleted, in_json, on_a_socket, recording};
 
     #[tokio::test]
     async fn what_goes_beyond_the_calls_that_are_under_way_waits() {
@@ -176,6 +198,19 @@ mod tests {
             sleep(rest).await;
             let listed = timeout(SILENCE, namespaces.list(&ListParams::default())).await;
             listed.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_very_object_that_was_read_is_deleted() {
+        for (code, outcome) in [(200, Ok(())), (404, Ok(())), (409, Err(Some(409))), (500, Err(Some(500)))] {
+            let (client, sent) = recording(move |_| ready((code, deleted())));
+            let namespaces = Api::<Namespace>::all(client);
+            let done = delete_exactly(&namespaces, (SILENCE, "delete it"), "shop", "uid-1", "7").await;
+            assert_eq!(done.map_err(|error| error.code()), outcome, "{code}");
+            let exactly = json!({"uid": "uid-1", "resourceVersion": "7"});
+            let (verb, body) = sent.lock().unwrap().pop().unwrap();
+            assert_eq!((verb.as_str(), &body["preconditions"]), ("DELETE", &exactly), "{body}");
         }
     }
 

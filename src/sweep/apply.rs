@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::Client;
-use kube::api::{Api, DeleteParams, Preconditions};
+use kube::api::Api;
 use kube::core::PartialObjectMeta;
 
 use super::Context;
@@ -16,7 +16,7 @@ use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER};
 use crate::clusters::{Connection, Halt, verify_claim};
 use crate::kafka::admin::quotas::Quota;
 use crate::kafka::admin::users::UserChange;
-use crate::runtime::kubernetes::{CallError, call};
+use crate::runtime::kubernetes::{CallError, call, delete_exactly};
 use crate::runtime::writes;
 use crate::watch::AccessKey;
 use crate::watch::reach::is_gone;
@@ -97,23 +97,45 @@ async fn secret(client: &Client, (namespace, name): (&str, &str), access: &str) 
         label(MANAGED_BY).is_some_and(|by| by == MANAGER) && label(ACCESS).is_none_or(|of| of == access)
     };
     let Some(found) = found.filter(ours) else { return Ok(()) };
-    let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match call(CALL, "delete a credential Secret", api.delete(name, &params)).await {
-        Err(error) if error.code() != Some(404) => Err(error),
-        _ => {
-            writes::done("secret_delete");
-            Ok(())
-        }
-    }
+    // There is no object without these; of one that has none, the API server deletes nothing.
+    let uid = found.metadata.uid.unwrap_or_default();
+    let version = found.metadata.resource_version.unwrap_or_default();
+    delete_exactly(&api, (CALL, "delete a credential Secret"), name, &uid, &version).await?;
+    writes::done("secret_delete");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::future::ready;
+
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::runtime::fake_api::answering;
+    use crate::runtime::fake_api::{answering, deleted, recording};
+
+    #[tokio::test]
+    async fn only_the_very_secret_that_was_read_goes_and_only_if_it_is_ours() {
+        let exactly = json!({"uid": "s", "resourceVersion": "7"});
+        for (labels, goes, case) in [
+            (json!({(MANAGED_BY): MANAGER, (ACCESS): "app"}), true, "the access's own"),
+            (json!({(MANAGED_BY): MANAGER}), true, "one of before there was a label for it"),
+            (json!({(MANAGED_BY): MANAGER, (ACCESS): "other"}), false, "another access's"),
+            (json!({(MANAGED_BY): "helm", (ACCESS): "app"}), false, "somebody else's"),
+            (json!({}), false, "nobody says whose"),
+        ] {
+            let meta = json!({"uid": "s", "resourceVersion": "7", "labels": labels});
+            let (client, sent) = recording(move |asked| {
+                let found = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": meta});
+                ready((200, if asked.method == "DELETE" { deleted() } else { found }))
+            });
+            secret(&client, ("shop", "app-kafka-credentials"), "app").await.unwrap();
+            let sent = sent.lock().unwrap();
+            let deletes = sent.iter().filter(|(verb, _)| verb == "DELETE");
+            let deletes: Vec<&Value> = deletes.map(|(_, body)| &body["preconditions"]).collect();
+            assert_eq!(deletes, if goes { vec![&exactly] } else { vec![] }, "{case}");
+        }
+    }
 
     #[tokio::test]
     async fn a_secret_went_with_its_namespace_and_the_right_to_read_it() {

@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod duration;
+pub mod list;
 pub mod names;
 pub mod reasons;
 #[cfg(feature = "cluster")]

@@ -1,10 +1,13 @@
 //! The operator: watches, queues and controllers, put together. It decides nothing.
 
+mod collector;
+pub mod queues;
 pub mod state;
 mod watches;
 mod watches_2017;
 
-pub use state::State;
+pub use self::queues::Queues;
+pub use self::state::State;
 
 use std::future::pending;
 use std::pin::pin;

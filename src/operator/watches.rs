@@ -1,4 +1,4 @@
-//! The watches: what they feed, and whom each change concerns.
+//! The watches: what they feed, and who is told of each change.
 
 use futures::StreamExt;
 use futures::future::join_all;
@@ -8,14 +8,14 @@ use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 
-use super::state::Queues;
+use super::queues::Queues;
 use crate::api::annotations::{ACCESS, INJECTION};
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
-use crate::watch::follow::{Change, Place, events, follow, follow_all, paged};
+use crate::watch::follow::{Place, events, follow, follow_all, paged};
 use crate::watch::lean::{Lean, readable};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;
-use crate::watch::{NamespaceFacts, TopicKey, World, is_group, name_of, version};
+use crate::watch::{NamespaceFacts, World};
 
 /// Follows everything that the operator watches. `deleted` is told each claim on a topic that somebody deletes, and none that a list
 /// merely lacks.
@@ -46,71 +46,19 @@ async fn within_scope(client: &Client, scope: &Scope, world: &World, queues: &Qu
     let accesses = events(within::<Lean<AccessClaim>>(client, scope));
     let clusters = events(within::<Lean<BrokerCluster>>(client, scope));
     let place = Place { client: client.clone(), scope: scope.clone() };
-    tokio::join!(
-        follow(
-            pods,
-            &place,
-            &world.pods,
-            |pod| world.pod_facts(&pod.metadata),
-            |_, groups| {
-                groups.into_iter().for_each(|key| queues.accesses.push(key));
-            }
-        ),
-        follow(
-            topics,
-            &place,
-            &world.topics,
-            |claim| readable(claim).map(|claim| world.placed_topic(claim)),
-            |name, groups| {
-                queues.topics.push(name.clone());
-                // A claim that a ConfigMap led to bears its name.
-                if world.config_maps.get(&(&name.0, &name.1)).is_some() {
-                    queues.config_maps.push(name.clone());
-                }
-                for group in with_twins(world, groups) {
-                    // Rivals of one topic, and those who use it, look again.
-                    let rivals = world.topics.of(&group);
-                    rivals.iter().map(|claim| name_of(&**claim)).for_each(|rival| queues.topics.push(rival));
-                    let users = world.accesses.of(&group);
-                    users.iter().map(|claim| name_of(&**claim)).for_each(|user| queues.accesses.push(user));
-                }
-            }
-        ),
-        follow_all(
-            accesses,
-            &place,
-            &world.accesses,
-            |claim| readable(claim).map(|claim| world.placed_access(claim)),
-            |name, change| {
-                let groups = match change {
-                    Change::News(groups) => {
-                        match world.accesses.get(&(&name.0, &name.1)).as_deref().and_then(version) {
-                            Some(version) => queues.accesses.push_version(name.clone(), version),
-                            None => queues.accesses.push(name.clone()),
-                        }
-                        groups
-                    }
-                    Change::Echo(groups) => groups,
-                };
-                for group in with_twins(world, groups) {
-                    if !is_group(&group) {
-                        queues.used.push(group);
-                        continue;
-                    }
-                    // Rivals of one consumer group look again.
-                    let rivals = world.accesses.of(&group);
-                    let rivals = rivals.iter().map(|claim| name_of(&**claim));
-                    rivals.filter(|rival| rival != name).for_each(|rival| queues.accesses.push(rival));
-                }
-            }
-        ),
-        follow(clusters, &place, &world.clusters, readable, |name, _| queues.clusters.push(name.clone())),
+    let (pod, topic) = (
+        |pod: PartialObjectMeta<Pod>| world.pod_facts(&pod.metadata),
+        |claim| readable(claim).map(|claim| world.placed_topic(claim)),
     );
-}
-
-/// Topics and groups, through all BrokerClusters that lead to their Kafka. Where one comes to lead there, what is on it is looked at, and what
-/// is on the others with its next comparison.
-fn with_twins(world: &World, groups: Vec<TopicKey>) -> Vec<TopicKey> {
-    let twins: Vec<_> = groups.iter().flat_map(|group| world.twins_of(group)).collect();
-    groups.into_iter().chain(twins).collect()
+    let access = |claim| readable(claim).map(|claim| world.placed_access(claim));
+    let asks = |_: &Name, accesses: Vec<_>| accesses.into_iter().for_each(|key| queues.accesses.push(key));
+    let topic_changed = |name: &Name, topics| queues.topic_changed(world, name, topics);
+    let access_changed = |name: &Name, change| queues.access_changed(world, name, change);
+    let cluster_changed = |name: &Name, _| queues.clusters.push(name.clone());
+    tokio::join!(
+        follow(pods, &place, &world.pods, pod, asks),
+        follow(topics, &place, &world.topics, topic, topic_changed),
+        follow_all(accesses, &place, &world.accesses, access, access_changed),
+        follow(clusters, &place, &world.clusters, readable, cluster_changed),
+    );
 }

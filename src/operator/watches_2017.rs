@@ -8,7 +8,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 
 use super::Settings;
-use super::state::Queues;
+use super::queues::Queues;
 use crate::watch::follow::{Place, follow, paged};
 use crate::watch::reach::{Scope, within};
 use crate::watch::table::Name;

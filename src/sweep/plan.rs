@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::brake::{Brake, is_released, word};
 use super::cover::Here;
 use super::observe::Observation;
+use crate::api::list::first_of;
 use crate::api::resources::AbsentUser;
 
 /// Users that a message names.
@@ -91,7 +92,7 @@ pub fn plan(here: &Here, seen: &Observation, absent_after: Duration, now: Timest
             count: these.len(),
             more: more.len(),
             word: word(here, whose, last.as_second()),
-            named: some_of(&these),
+            named: first_of(NAMED, &these),
             due: last.checked_add(absent_after).unwrap_or(Timestamp::MAX),
         }
     });
@@ -118,15 +119,6 @@ fn recorded<'u>(
     held.sort_by_key(|(namespace, user)| (!on_record.contains_key(user), counts.get(namespace), *namespace, *user));
     held.truncate(HELD);
     held.into_iter().chain(free).map(|(_, user)| user).collect()
-}
-
-/// Some of many, and how many more there are.
-fn some_of(all: &[&str]) -> String {
-    let named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
 }
 
 #[cfg(test)]

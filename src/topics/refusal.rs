@@ -1,12 +1,23 @@
-//! What is said of a claim where Kafka refuses what it asks for. Pure.
+//! What is said of a claim where Kafka refuses what it asks for, and how soon the same is asked again. Pure.
+
+use std::time::Duration;
 
 use kafka_protocol::error::ResponseError as Code;
 
+use super::RESYNC;
+use super::moves::Progress;
 use crate::api::reasons::Reason;
-use crate::api::resources::{TopicClaim, TopicLimits};
+use crate::api::resources::{TopicClaim, TopicClaimStatus, TopicLimits};
 use crate::clusters::Unusable;
 use crate::intent::claim::judge;
 use crate::kafka::error::Error;
+
+/// How soon what Kafka denies us is tried again: somebody has to grant it. What it refuses as such waits for the next look.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// How soon Kafka is asked again that had too few brokers: they come back by themselves.
+const BROKERS_AGAIN: Duration = Duration::from_secs(10);
+/// How soon what a quota delays is tried again, whatever Kafka says.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Puts Kafka's answer into a reason, and words that say what of the claim is meant.
 #[must_use]
@@ -59,10 +70,112 @@ pub fn is_told(error: &Error, asked: bool) -> bool {
     lacking || matches!(error, Error::Invalid(_)) || (asked && matches!(error, Error::Unknown(_)))
 }
 
+/// What is known of a topic after an error: `before` by the claim's status, `asked` whether Kafka was asked to change something, and `reached`
+/// what it has where some of that was done; `progress` is how far replicas have come, where that was looked at.
+#[must_use]
+pub fn facts_after(
+    error: &Error,
+    before: TopicClaimStatus,
+    asked: bool,
+    reached: Option<&TopicClaimStatus>,
+    progress: Option<&Progress>,
+) -> TopicClaimStatus {
+    let mut facts = before;
+    if asked && matches!(error, Error::Invalid(_) | Error::Denied(_)) && !brokers_lack(error) {
+        // Kafka said no: what comes to be under this name later is not of our making. What is asked again soon stays on record, or each
+        // try would write it twice.
+        facts.creating = None;
+    }
+    if let Some(reached) = reached {
+        let TopicClaimStatus { topic_id, creating, partitions, replicas, config, managed_config, .. } = reached.clone();
+        facts = TopicClaimStatus { topic_id, creating, partitions, replicas, config, managed_config, ..facts };
+    }
+    if let Some(progress) = progress {
+        facts.moving = progress.moving;
+    }
+    facts
+}
+
+/// Whether there are too few brokers for now.
+fn brokers_lack(error: &Error) -> bool {
+    let codes = [Code::InvalidReplicationFactor, Code::InvalidReplicaAssignment];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// How long Kafka is not asked the same again; `None` where another try may succeed at any time.
+#[must_use]
+pub fn pause(error: &Error) -> Option<Duration> {
+    match error {
+        Error::Retriable(_) | Error::Fenced(_) => error.retry_after().map(|wait| wait.max(LEAST_WAIT)),
+        _ if brokers_lack(error) => Some(BROKERS_AGAIN),
+        Error::Invalid(_) => Some(RESYNC),
+        Error::Denied(_) | Error::Unknown(_) => Some(ASK_AGAIN),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::resources::TopicClaimSpec;
+    use crate::api::resources::{TopicClaimSpec, TopicIntent};
+
+    fn error(code: i16) -> Error {
+        Error::check("CreateTopics", "b:1", code, None).unwrap_err()
+    }
+
+    #[test]
+    fn what_was_about_to_be_made_is_forgotten_only_where_kafka_said_no_for_good() {
+        let creating = || Some(TopicIntent { partitions: 3, replicas: -1, config: None });
+        let before = || TopicClaimStatus { creating: creating(), partitions: Some(1), ..TopicClaimStatus::default() };
+        for (code, asked, stands, case) in [
+            (40, true, false, "a setting that cannot be"),
+            (17, true, false, "a name that cannot be"),
+            (29, true, false, "a right is lacking"),
+            (40, false, true, "nothing was asked for: a question was refused"),
+            (38, true, true, "too few brokers for now: it is asked again soon, and would be written each time"),
+            (39, true, true, "no such assignment for now"),
+            (7, true, true, "no answer in time: it may have been made"),
+            (-1, true, true, "an error of the broker's own: nobody knows what it did"),
+            (89, true, true, "a quota is used up"),
+        ] {
+            let facts = facts_after(&error(code), before(), asked, None, None);
+            assert_eq!((facts.creating.is_some(), facts.partitions), (stands, Some(1)), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_done_in_part_is_known_and_the_rest_of_the_status_stands() {
+        let before = TopicClaimStatus {
+            creating: Some(TopicIntent { partitions: 3, replicas: -1, config: None }),
+            cluster: Some("a/b".to_owned()),
+            moving: Some(2),
+            ..TopicClaimStatus::default()
+        };
+        let reached =
+            TopicClaimStatus { topic_id: Some("id".to_owned()), partitions: Some(3), ..TopicClaimStatus::default() };
+        let facts = facts_after(&error(40), before.clone(), true, Some(&reached), None);
+        assert_eq!((facts.topic_id.as_deref(), facts.partitions, facts.creating), (Some("id"), Some(3), None));
+        assert_eq!((facts.cluster.as_deref(), facts.moving), (Some("a/b"), Some(2)), "nobody looked at replicas");
+        let progress = Progress { moving: Some(1), ..Progress::default() };
+        assert_eq!(facts_after(&error(40), before.clone(), true, None, Some(&progress)).moving, Some(1));
+        assert_eq!(facts_after(&error(40), before, true, None, Some(&Progress::default())).moving, None, "it is done");
+    }
+
+    #[test]
+    fn the_same_is_asked_again_as_soon_as_it_may_succeed() {
+        for (code, again, case) in [
+            (38, Some(BROKERS_AGAIN), "brokers come back by themselves"),
+            (39, Some(BROKERS_AGAIN), "and so does an assignment that can be"),
+            (40, Some(RESYNC), "a setting that cannot be"),
+            (29, Some(ASK_AGAIN), "somebody has to grant it"),
+            (-1, Some(ASK_AGAIN), "an error of the broker's own"),
+            (7, None, "no answer in time: at any time"),
+        ] {
+            assert_eq!(pause(&error(code)), again, "{case}");
+        }
+        for (millis, waits) in [(0, LEAST_WAIT), (3000, Duration::from_secs(3))] {
+            assert_eq!(pause(&error(89).throttled_for(millis)), Some(waits), "a quota that is used up for {millis} ms");
+        }
+    }
 
     fn reason(code: i16, words: &str, config: &str) -> Reason {
         let json = serde_json::json!({"topicName": "a.b", "cluster": "a/b", "config": {config: "1"}});

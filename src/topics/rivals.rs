@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::observe::Observation;
 use super::plan::{Verdict, refused};
+use crate::api::list::first_of;
 use crate::api::reasons::Reason;
 use crate::api::resources::{READY, TopicClaim, TopicClaimStatus, condition};
 use crate::clusters::Unusable;
@@ -27,11 +28,7 @@ pub fn also_claimed(rivals: &[String]) -> String {
     if rivals.is_empty() {
         return String::new();
     }
-    let named = rivals.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match rivals.len().saturating_sub(NAMED) {
-        0 => format!("; also claimed by {named}"),
-        more => format!("; also claimed by {named} and {more} more"),
-    }
+    format!("; also claimed by {}", first_of(NAMED, rivals))
 }
 
 /// How a claim stands whose topic another claim has.

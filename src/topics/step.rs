@@ -1,4 +1,4 @@
-//! What can be done about a topic.
+//! What can be done about a topic. Pure.
 
 use crate::api::resources::TopicIntent;
 use crate::kafka::admin::settings::Changes;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 
 use super::policy::{HOUR, Policy, waited};
+use crate::api::list::first_of;
 use crate::api::names::short_hash;
 use crate::api::reasons::Reason;
 use crate::api::resources::PendingDeletion;
@@ -69,11 +70,7 @@ pub fn braked(policy: &Policy) -> String {
 /// Some of many, and how many more there are.
 #[must_use]
 pub fn some_of(all: &[&str]) -> String {
-    let named = all.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
+    first_of(NAMED, all)
 }
 
 #[cfg(test)]

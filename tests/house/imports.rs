@@ -1,6 +1,6 @@
 //! Who may import whom.
 
-use crate::sources::{Source, below, none};
+use crate::sources::{Source, below, names_the_api_server, none};
 
 /// Room by room: which others it may name. `cli` and the programs may name all.
 const MAY_SEE: &[(&str, &[&str])] = &[
@@ -21,6 +21,9 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("operator", &["access", "api", "clusters", "configmaps", "runtime", "sweep", "topics", "watch"]),
     ("probe", &["api", "kafka"]),
 ];
+
+/// Rooms that have no client of the API server. Answering a review writes nothing: who answers has nothing to write with.
+const WITHOUT_API_SERVER: &[&str] = &["admission", "api", "crypto", "intent", "kafka", "ownership", "probe"];
 
 /// The rooms that reconcile. They meet in the API server, never in the code.
 const CONTROLLERS: &[&str] = &["access", "configmaps", "sweep", "topics"];
@@ -89,7 +92,10 @@ fn complaints(source: &Source) -> Vec<String> {
     let may = |name: &str| name == room || may.contains(&name) || more.contains(&name);
     let strangers = named(source).into_iter().filter(|(_, name)| is_room(name) && !may(name));
     let strangers = strangers.map(|(number, name)| format!("{}:{number}: {room} may not see {name}", source.path));
-    escapes.chain(strangers).collect()
+    let speaks = |line: &str| WITHOUT_API_SERVER.contains(&room) && names_the_api_server(line);
+    let clients = source.code().filter(|(_, line)| speaks(line));
+    let clients = clients.map(|(number, line)| format!("{}:{number}: {room} has no API server: {line}", source.path));
+    escapes.chain(strangers).chain(clients).collect()
 }
 
 #[test]
@@ -145,6 +151,8 @@ fn the_rule_sees_bad_examples() {
         ("src/crypto.rs", "use super::kafka;", "leaves the room"),
         ("src/kafka/tls.rs", "use crate::cli::x;", "kafka may not see cli"),
         ("src/garage/mod.rs", "", "is not in tests/house/imports.rs"),
+        ("src/admission/server.rs", "use kube::{Client, ResourceExt};", "admission has no API server"),
+        ("src/admission/decide.rs", "let pods = Api::<Pod>::all(client);", "admission has no API server"),
     ] {
         let found = complaints(&Source::new(path, text));
         assert!(found.iter().any(|found| found.contains(complaint)), "{path}: {text}: {found:?}");
@@ -157,6 +165,8 @@ fn the_rule_sees_bad_examples() {
         ("src/admission/decide.rs", "// crate::kafka is not seen\nuse super::patch;\nuse crate::api::x;"),
         ("src/api/resources/topic.rs", "use super::super::names;"),
         ("src/cli/mod.rs", "use crate::kafka;"),
+        ("src/watch/mod.rs", "use kube::{Api, Client};"),
+        ("src/api/resources/topic.rs", "use kube::CustomResource;"),
     ] {
         assert_eq!(complaints(&Source::new(path, text)), [""; 0], "{path}");
     }

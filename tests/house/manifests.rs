@@ -8,7 +8,7 @@ use admittance::api::annotations::{
     PRODUCES_2017, STREAMS,
 };
 use admittance::api::resources::definitions;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::sources::{generated, read};
 
@@ -95,8 +95,6 @@ fn the_conditions_read_the_codes_keys() {
     let old = [format!("object.metadata.labels['{LABEL_2017}'] in {}", list(LABEL_2017_VALUES)), keys_of_2017()];
     assert!(old.iter().all(|part| conditions.contains(part)), "{conditions}");
     assert!(conditions.contains(&format!("object.metadata.labels['{INJECTION}'] == 'disabled'")), "{conditions}");
-    let selector = &configuration[0]["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
-    assert_eq!(selector, &serde_json::json!({"key": INJECTION, "operator": "In", "values": ["enabled"]}));
     let policy = expressions(&documents("policy-injected.yaml")[0]["spec"]["validations"]);
     assert!(policy.contains(&format!("'{ACCESS}' in object.metadata.labels")), "{policy}");
     assert!(policy.contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")), "{policy}");
@@ -111,13 +109,35 @@ fn claims_are_sent_where_they_are_judged_and_the_operators_are_not_sent() {
     let names: Vec<_> = definitions().iter().map(|one| one.spec.names.plural.clone()).collect();
     let sent = webhook["rules"][0]["resources"].as_array().unwrap();
     assert!(sent.iter().all(|resource| names.iter().any(|name| resource == name)), "{sent:?}");
-    assert_eq!(webhook["rules"][0]["apiGroups"], serde_json::json!([GROUP]));
+    assert_eq!(webhook["rules"][0]["apiGroups"], json!([GROUP]));
     let (conditions, policy) = (&webhook["matchConditions"], &documents("policy-claims.yaml")[0]["spec"]);
     assert_eq!(conditions[0]["expression"], policy["matchConditions"][0]["expression"]);
     // Whom the policy knows as the operator.
     let operator = "request.userInfo.username == 'system:serviceaccount:admittance:admittance-operator'";
     assert!(expressions(&policy["validations"]).contains(operator));
     assert_eq!(conditions[1]["expression"], operator.replace("==", "!="));
+}
+
+/// No label opts in the namespaces by which a cluster lives, or our own: no failure of ours keeps their Pods from starting. What somebody writes
+/// there of claims is theirs, and waits for nobody.
+#[test]
+fn no_failure_of_ours_reaches_the_namespaces_by_which_a_cluster_lives() {
+    let opted_in = json!({"key": INJECTION, "operator": "In", "values": ["enabled"]});
+    let but_for = |names: &[&str]| json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names});
+    let pods = json!({"matchExpressions": [opted_in, but_for(&["kube-system", "kube-node-lease", "admittance"])]});
+    let claims = json!({"matchExpressions": [but_for(&["kube-system", "kube-node-lease"])]});
+    for (manifest, place, selector) in [
+        ("webhook-configuration.yaml", "/webhooks/0/namespaceSelector", &pods),
+        ("policy-injected.yaml", "/spec/matchConstraints/namespaceSelector", &pods),
+        ("policy-frozen.yaml", "/spec/matchConstraints/namespaceSelector", &pods),
+        ("claims-configuration.yaml", "/webhooks/0/namespaceSelector", &claims),
+    ] {
+        let documents = documents(manifest);
+        assert_eq!(documents[0].pointer(place), Some(selector), "{manifest}");
+        let webhooks = documents[0]["webhooks"].as_array().map_or(0, Vec::len);
+        assert!(webhooks < 2, "{manifest}: the others are looked at by nobody here");
+    }
+    assert_eq!(documents("claims-configuration.yaml")[0]["webhooks"][0]["failurePolicy"], "Ignore");
 }
 
 /// A list as CEL has it.

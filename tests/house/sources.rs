@@ -38,6 +38,23 @@ impl Source {
     }
 }
 
+/// Where a text has a word that is not a part of a longer one.
+pub fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> {
+    let part = |character: char| character.is_alphanumeric() || character == '_';
+    text.match_indices(word).map(|(at, _)| at).filter(move |at| {
+        let (before, after) = (&text[..*at], &text[at + word.len()..]);
+        // What begins or ends with another sign ends the word before it, or begins the one behind.
+        let begins = !word.starts_with(part) || !before.ends_with(part);
+        begins && (!word.ends_with(part) || !after.starts_with(part))
+    })
+}
+
+/// Whether a line has to do with a client of the API server: it takes one from `kube`, or calls by one.
+pub fn names_the_api_server(line: &str) -> bool {
+    let has = |word: &str| words(line, word).next().is_some();
+    ["Api<", "Api::"].into_iter().any(has) || (has("kube::") && (has("Client") || has("Api")))
+}
+
 fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
@@ -90,6 +107,28 @@ pub fn generated(path: &str, expected: &str) {
         read(path) == expected,
         "{path} is not what the code says; run BLESS=1 cargo test --test house, and look at the change"
     );
+}
+
+#[test]
+fn a_client_of_the_api_server_is_known_by_where_it_comes_from() {
+    for line in [
+        "use kube::Client;",
+        "use kube::{Client, ResourceExt};",
+        "use kube::api::{Api, ListParams};",
+        "    pods: Api<Pod>,",
+        "let pods = Api::<Pod>::all(client);",
+        "    client: kube::Client,",
+    ] {
+        assert!(names_the_api_server(line), "{line}");
+    }
+    for line in [
+        "use kube::{CustomResource, KubeSchema};",
+        "pub struct Client {",
+        "use kafka_protocol::messages::ApiKey;",
+        "    keys: MyApi<Pod>,",
+    ] {
+        assert!(!names_the_api_server(line), "{line}");
+    }
 }
 
 #[test]

@@ -2,9 +2,15 @@
 
 use std::fs;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kubectl, pod, scale, try_kubectl, wait_for, wait_ready, with_input,
+    HOME, Namespace, apply, event_about, get, idle_pod, kubectl, pod, scale, try_kubectl, unique, wait_for, wait_ready,
+    with_input,
 };
+use crate::policy::metrics;
 
 const ASKS: &str = "kafka.admittance.dev/produces: orders-of-admission";
 
@@ -102,22 +108,68 @@ fn a_pod_from_scratch_in_a_restricted_namespace_becomes_ready_by_the_probe() {
     assert_eq!(pod["metadata"]["annotations"]["kafka.admittance.dev/injected"], env!("CARGO_PKG_VERSION"));
 }
 
+/// What a Secret holds under a key.
+fn held(namespace: &str, secret: &str, key: &str) -> String {
+    let template = format!("--template={{{{index .data \"{key}\" | base64decode}}}}");
+    kubectl(&["get", "secret", secret, "--namespace", namespace, &template])
+}
+
+/// A BrokerCluster, and the Secret of its name, by which the operator logs in at the Kafka of the first with a wrong password; gone with the
+/// guard.
+struct Wrong(String);
+
+impl Wrong {
+    fn login() -> Self {
+        let wrong = Self(unique("wrong-login"));
+        let name = &wrong.0;
+        let mut external = get(&["brokercluster", "default", "--namespace", HOME])["spec"]["external"].clone();
+        external["adminSecret"]["name"] = json!(name);
+        let password = unique("a-password-that-nobody-has");
+        for object in [
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": HOME},
+                "stringData": {"username": "admin", "password": password},
+            }),
+            json!({
+                "apiVersion": "kafka.admittance.dev/v1alpha1", "kind": "BrokerCluster",
+                "metadata": {"name": name, "namespace": HOME}, "spec": {"external": external},
+            }),
+        ] {
+            apply(&object.to_string());
+        }
+        wrong
+    }
+}
+
+impl Drop for Wrong {
+    fn drop(&mut self) {
+        let _ = try_kubectl(&["delete", "brokercluster,secret", &self.0, "--namespace", HOME]);
+    }
+}
+
 #[test]
 fn no_secret_reaches_a_log_an_event_a_status_or_a_pod() {
     let space = Namespace::opted_in("live-canary");
     apply(&pod(&space.0, "canary", "kafka.admittance.dev/produces: canary", "localhost/pause:1", "[]"));
     wait_ready("pod", &space.0, "canary");
-    let secret = get(&["secret", "canary-kafka-credentials", "--namespace", &space.0]);
-    let encoded = secret["data"]["password"].as_str().unwrap().to_owned();
-    let password = kubectl(&[
-        "get",
-        "secret",
-        "canary-kafka-credentials",
-        "--namespace",
-        &space.0,
-        "--template={{.data.password | base64decode}}",
-    ]);
-    assert_eq!(password.len(), 32);
+    // What goes wrong is told, in a status, an Event and a log: a login that the brokers refuse.
+    let wrong = Wrong::login();
+    event_about("BrokerCluster", HOME, &wrong.0, "KafkaAuthenticationFailed", "");
+    let user = held(&space.0, "canary-kafka-credentials", "password");
+    assert_eq!(user.len(), 32);
+    // Any line of a key gives it away.
+    let key = held(HOME, "admittance-webhook-ca", "ca.key");
+    let key_line = key.lines().filter(|line| !line.contains("-----")).max_by_key(|line| line.len()).unwrap().to_owned();
+    let secrets = [
+        ("a user's password", user),
+        ("the operator's own password", held(HOME, "kafka-admin", "password")),
+        ("the password that was refused", held(HOME, &wrong.0, "password")),
+        ("the CA's key", key_line),
+        (
+            "the CA's key, encoded",
+            get(&["secret", "admittance-webhook-ca", "--namespace", HOME])["data"]["ca.key"].to_string(),
+        ),
+    ];
     let mut places = vec![
         ("Pods", kubectl(&["get", "pods", "--all-namespaces", "--output=yaml"])),
         ("claims", kubectl(&["get", "accessclaims,topicclaims,brokerclusters", "--all-namespaces", "--output=yaml"])),
@@ -126,12 +178,19 @@ fn no_secret_reaches_a_log_an_event_a_status_or_a_pod() {
     for selector in ["app.kubernetes.io/component=webhook", "app.kubernetes.io/component=operator"] {
         places.push((selector, kubectl(&["logs", "--namespace", HOME, "--selector", selector, "--tail=-1"])));
     }
+    places.extend(["webhook", "operator"].map(|program| ("metrics", metrics(program))));
     if let Ok(audit) = std::env::var("BED_AUDIT_LOG") {
         places.push(("audit log", fs::read_to_string(audit).unwrap()));
     }
     for (place, text) in places {
         assert!(!text.is_empty(), "{place} are empty: nothing was searched");
-        assert!(!text.contains(&password) && !text.contains(&encoded), "{place} hold the password");
+        for (secret, words) in &secrets {
+            let words = words.trim_matches('"');
+            assert!(words.len() >= 16, "{secret} is no secret: {} characters", words.len());
+            assert!(!text.contains(words) && !text.contains(&BASE64_STANDARD.encode(words)), "{place} hold {secret}");
+        }
     }
+    let logs = kubectl(&["logs", "--namespace", HOME, "--selector=app.kubernetes.io/component=operator", "--tail=-1"]);
+    assert!(logs.contains(&wrong.0), "the login that was refused is in no log: nothing was tried");
     let _ = try_kubectl(&["delete", "pod", "canary", "--namespace", &space.0, "--wait=false"]);
 }

@@ -3,14 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique, user_of,
-    wait_for, wait_ready, wait_reason, with_input,
+    Namespace, Spec, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique,
+    user_of, wait_for, wait_ready, wait_reason, with_input,
 };
 use crate::life::deployment;
-use crate::moves::Policy;
-
-const PYTHON: &str = "localhost/clients-python:2.12.2";
-const SLEEP: &str = "[sleep, infinity]";
+use crate::steady::{PYTHON, SLEEP};
 
 /// Consumes with the mounted files, in a group of its own choice.
 const JOIN: &str = "
@@ -57,44 +54,6 @@ fn editor(namespace: &str) -> String {
         namespace,
     ]);
     name
-}
-
-#[test]
-fn the_topic_of_another_namespace() {
-    let topic = unique("jewels");
-    let (owner, thief) = (Namespace::opted_in("live-a-owner"), Namespace::opted_in("live-a-thief"));
-    apply(&idle_pod(&owner.0, "owner", &format!("kafka.admittance.dev/produces: {topic}")));
-    wait_ready("accessclaim", &owner.0, "owner");
-    apply(&idle_pod(&thief.0, "thief", &format!("kafka.admittance.dev/consumes: {topic}")));
-    let message = event_of(&thief.0, "thief", "TopicOwnedElsewhere");
-    assert!(message.contains(&owner.0) && message.contains("kubectl create rolebinding"), "{message}");
-}
-
-#[test]
-fn an_edited_annotation_on_a_living_pod() {
-    let (space, topic) = (Namespace::opted_in("live-a-edit"), unique("edit"));
-    apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
-    let done = try_kubectl(&[
-        "annotate",
-        "pod",
-        "app",
-        "--overwrite",
-        "kafka.admittance.dev/produces=jewels",
-        "--namespace",
-        &space.0,
-    ]);
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(!done.status.success() && said.contains("cannot change on a living Pod"), "{said}");
-    let done = try_kubectl(&[
-        "label",
-        "pod",
-        "app",
-        "--overwrite",
-        "kafka.admittance.dev/access=other",
-        "--namespace",
-        &space.0,
-    ]);
-    assert!(!done.status.success(), "the access label was changed");
 }
 
 #[test]
@@ -292,7 +251,7 @@ fn an_existing_topic_lent_by_who_was_refused_it() {
 fn a_topic_declared_by_whom_policy_refuses_the_name() {
     let (reader, taker) = (Namespace::opted_in("live-a-reads"), Namespace::opted_in("live-a-takes"));
     let (topic, later) = (unique("live-a-reads-orders"), unique("live-a-reads-later"));
-    let _policy = Policy::set(json!({"limits": {"names": ["{namespace}-*"]}}));
+    let _policy = Spec::set(&json!({"topics": {"limits": {"names": ["{namespace}-*"]}}}));
     apply(&idle_pod(&reader.0, "app", &format!("kafka.admittance.dev/consumes: {topic}")));
     let user = user_of(&reader.0, "app");
     let of_topic = || {
@@ -351,7 +310,7 @@ fn a_secret_that_was_there_before_is_neither_used_nor_touched() {
     let message = event_of(&space.0, "app", "SecretNotOurs");
     assert!(message.contains("app-kafka-credentials"), "{message}");
     let planted = get(&["secret", "app-kafka-credentials", "--namespace", &space.0]);
-    assert_eq!(planted["data"]["password"], "a25vd24=");
+    assert_eq!(planted["data"], json!({"username": "YWRtaW4=", "password": "a25vd24="}));
 }
 
 #[test]

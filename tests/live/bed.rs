@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// The namespace of the installation.
 pub(crate) const HOME: &str = "admittance";
@@ -195,6 +195,33 @@ pub(crate) fn rules_of(user: &str) -> String {
     })
 }
 
+/// The rules in what `kafka-acls.sh` lists, each as `TOPIC orders LITERAL READ`; of one that does not allow, or not from everywhere, the rest of
+/// the line follows.
+fn rules_in(listed: &str) -> BTreeSet<String> {
+    let field = |line: &str, name: &str| {
+        let value = line.split_once(&format!("{name}=")).map(|(_, rest)| rest);
+        value.and_then(|rest| rest.split([',', ')']).next()).unwrap_or_else(|| panic!("no {name} in {line}")).to_owned()
+    };
+    let (mut resource, mut rules) = (String::new(), BTreeSet::new());
+    for line in listed.lines() {
+        if line.contains("ResourcePattern(") {
+            resource = ["resourceType", "name", "patternType"].map(|name| field(line, name)).join(" ");
+        } else if line.contains("permissionType=") {
+            let plain = (field(line, "permissionType"), field(line, "host")) == ("ALLOW".into(), "*".into());
+            let rest = if plain { "" } else { line.trim() };
+            rules.insert(format!("{resource} {} {rest}", field(line, "operation")).trim_end().to_owned());
+        }
+    }
+    rules
+}
+
+/// Whether a user has these rules, each as `TOPIC orders LITERAL READ`, and no other; else those that it has.
+pub(crate) fn has_exactly<R: AsRef<str>>(user: &str, rules: &[R]) -> Result<(), String> {
+    let listed = rules_of(user);
+    let wanted: BTreeSet<String> = rules.iter().map(|rule| rule.as_ref().to_owned()).collect();
+    if rules_in(&listed) == wanted { Ok(()) } else { Err(format!("not {wanted:?}: {listed}")) }
+}
+
 /// The passwords of a user, as Kafka's own tool lists them: `SCRAM-SHA-512=iterations=…`.
 pub(crate) fn slots_of(user: &str) -> String {
     kafka_tool("kafka-configs.sh", &["--describe", "--entity-type", "users", "--entity-name", user])
@@ -237,6 +264,59 @@ pub(crate) fn no_login_failed_since(before: &BTreeSet<String>) {
     let now = failed_logins();
     let new: Vec<_> = now.difference(before).collect();
     assert!(new.is_empty(), "brokers refused a login: {new:#?}");
+}
+
+/// Fields of the specification of BrokerCluster `default` for as long as this lives; what was there before is again with the guard.
+pub(crate) struct Spec {
+    before: Value,
+}
+
+impl Spec {
+    /// Sets them, as a merge patch does, and waits until the operator has seen it.
+    pub(crate) fn set(fields: &Value) -> Self {
+        let spec = Self::unseen(fields);
+        wait_for("the operator has seen the specification", || {
+            let cluster = get(&["brokercluster", "default", "--namespace", HOME]);
+            let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.into_iter().find(|said| said["type"] == "Ready").unwrap_or_default();
+            let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
+            if seen { Ok(()) } else { Err(ready.to_string()) }
+        });
+        spec
+    }
+
+    /// The same where no operator runs.
+    pub(crate) fn unseen(fields: &Value) -> Self {
+        let before = overwritten(&get(&["brokercluster", "default", "--namespace", HOME])["spec"], fields);
+        let done = Self::patch(fields);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Self { before }
+    }
+
+    fn patch(fields: &Value) -> Output {
+        let patch = json!({"spec": fields}).to_string();
+        try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch])
+    }
+}
+
+impl Drop for Spec {
+    fn drop(&mut self) {
+        let done = Self::patch(&self.before);
+        // The first panic says more.
+        if !std::thread::panicking() {
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+}
+
+/// The merge patch that takes another one back: what that overwrites, and null for what it adds.
+fn overwritten(before: &Value, patch: &Value) -> Value {
+    let (Value::Object(before), Value::Object(patch)) = (before, patch) else { return before.clone() };
+    let field = |(name, patch): (&String, &Value)| {
+        let before = before.get(name).map_or(Value::Null, |before| overwritten(before, patch));
+        (name.clone(), before)
+    };
+    Value::Object(patch.iter().map(field).collect::<Map<_, _>>())
 }
 
 /// The credential Secret of an access.

@@ -6,7 +6,7 @@ use crate::bed::{
     Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_get, try_kubectl,
     unique, user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
-use crate::operator::{Lifetime, Operator, without_operator};
+use crate::operator::{Operator, credentials, without_operator};
 
 /// The topics of `examples/2017`, gone from Kafka before and after: their names are not a test's own.
 struct Topics;
@@ -110,7 +110,7 @@ fn claim(namespace: &str, name: &str) -> Value {
 #[test]
 fn the_examples_run_unchanged() {
     let (_topics, space) = (Topics::gone(), namespace("live-2017"));
-    let _patience = Lifetime::set("idleAfter", "3s");
+    let _patience = credentials("idleAfter", "3s");
     apply_example(&space.0, "topics.yaml");
     wait_ready("topicclaim", &space.0, "my-kafka-topic");
     wait_ready("topicclaim", &space.0, "underscore-kafka-topic");

@@ -6,38 +6,42 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_about, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of, try_kubectl,
-    unique, user_of, wait_for, wait_ready,
+    HOME, Namespace, Spec, apply, event_about, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of,
+    try_kubectl, unique, user_of, wait_for, wait_ready,
 };
 
 const RELEASE: &str = "kafka.admittance.dev/release-deletion";
 const ADMIN: &str = "--bootstrap-server kafka.kafka:9092 --command-config /etc/kafka/admin/client.properties";
 
-/// How the BrokerCluster deletes topics; the default again with the guard.
-pub(crate) struct Terms;
+/// How the BrokerCluster deletes topics; as before with the guard, and no word stands that releases what was held.
+pub(crate) struct Terms {
+    _spec: Spec,
+}
 
 impl Terms {
     pub(crate) fn set(undo: &str, min_record_age: &str, max_an_hour: u32) -> Self {
-        Self::of(&json!({"undo": undo, "minRecordAge": min_record_age, "maxAnHour": max_an_hour}))
+        Self::of(&Self::terms(undo, min_record_age, max_an_hour))
     }
 
     pub(crate) fn of(terms: &Value) -> Self {
-        let done = patch(terms);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Self
+        Self { _spec: Spec::set(&json!({"topics": {"deletion": terms}})) }
+    }
+
+    /// The same where no operator runs.
+    pub(crate) fn unseen(undo: &str, min_record_age: &str, max_an_hour: u32) -> Self {
+        let terms = Self::terms(undo, min_record_age, max_an_hour);
+        Self { _spec: Spec::unseen(&json!({"topics": {"deletion": terms}})) }
+    }
+
+    fn terms(undo: &str, min_record_age: &str, max_an_hour: u32) -> Value {
+        json!({"undo": undo, "minRecordAge": min_record_age, "maxAnHour": max_an_hour})
     }
 }
 
 impl Drop for Terms {
     fn drop(&mut self) {
-        let _ = patch(&Value::Null);
         let _ = try_kubectl(&["annotate", "brokercluster", "default", "--namespace", HOME, &format!("{RELEASE}-")]);
     }
-}
-
-fn patch(terms: &Value) -> std::process::Output {
-    let patch = json!({"spec": {"topics": {"deletion": terms}}}).to_string();
-    try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch])
 }
 
 /// A topic of a test that ends before the product has deleted it.

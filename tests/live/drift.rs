@@ -6,7 +6,7 @@ use crate::bed::{
     Namespace, apply, event_about, idle_pod, kafka_tool, kubectl, rules_of, slots_of, try_get, unique, user_of,
     wait_for, wait_ready,
 };
-use crate::operator::Lifetime;
+use crate::operator::credentials;
 
 /// Takes a user's right on a topic away, and gives it another. Two commands: an operator that puts such things right may look between them.
 fn change(user: &str, operation: &str, taken: &str, given: &str) {
@@ -58,7 +58,7 @@ fn what_is_only_to_be_told_is_left_until_something_else_is_wanted() {
         |more: &str| format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: '{topic}{more}'");
     apply(&idle_pod(ns, "first", &asks("")));
     let user = user_of(ns, "app");
-    let _policy = Lifetime::set("drift", "Report");
+    let _policy = credentials("drift", "Report");
     change(&user, "Write", &topic, &other);
     let drifted = |claim: &Value| {
         let conditions = claim["status"]["conditions"].as_array().cloned().unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::bed::{
     Namespace, apply, get, idle_pod, kubectl, nothing_is_left, rules_of, unique, user_of, wait_for, wait_ready,
     wait_reason,
 };
-use crate::operator::Lifetime;
+use crate::operator::credentials;
 
 /// A Deployment of one Pod that does nothing.
 pub(crate) fn deployment(namespace: &str, name: &str, annotations: &str) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn deployment(namespace: &str, name: &str, annotations: &str) -> Stri
 #[test]
 fn scaled_to_zero_it_stays_and_without_an_owner_it_ends() {
     let (space, topic) = (Namespace::opted_in("live-life"), unique("life"));
-    let _patience = Lifetime::set("idleAfter", "3s");
+    let _patience = credentials("idleAfter", "3s");
     apply(&deployment(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
     let user = user_of(&space.0, "app");
     kubectl(&["scale", "deployment/app", "--replicas=0", "--namespace", &space.0]);

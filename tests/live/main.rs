@@ -28,6 +28,7 @@ mod outage;
 mod owners;
 mod policy;
 mod quotas;
+mod rest;
 mod rights;
 mod rotation;
 mod schemas;

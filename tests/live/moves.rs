@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, kafka_tool, kubectl, try_get, try_kubectl, unique, wait_for,
-    wait_ready, wait_reason,
+    HOME, Namespace, Spec, apply, event_of, exec, get, kafka_tool, kubectl, try_get, unique, wait_for, wait_ready,
+    wait_reason,
 };
 
 /// A declared topic with more of a specification.
@@ -94,42 +94,6 @@ pub(crate) fn wait_moved(namespace: &str, claim: &str, topic: &str, replicas: us
         if done { Ok(()) } else { Err(format!("{throttles:?} {status}")) }
     });
     wait_ready("topicclaim", namespace, claim);
-}
-
-/// A setting of the cluster's topic policy for as long as this lives.
-pub(crate) struct Policy(Value);
-
-impl Policy {
-    /// Sets it, and waits until the operator has seen it.
-    pub(crate) fn set(fields: Value) -> Self {
-        patch_policy(&fields);
-        let Value::Object(mut fields) = fields else { panic!("{fields}") };
-        fields.values_mut().for_each(|value| *value = Value::Null);
-        let policy = Self(Value::Object(fields));
-        wait_for("the operator has seen the policy", || {
-            let cluster = get(&["brokercluster", "default", "--namespace", HOME]);
-            let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions.into_iter().find(|said| said["type"] == "Ready").unwrap_or_default();
-            let seen = ready["observedGeneration"] == cluster["metadata"]["generation"];
-            if seen { Ok(()) } else { Err(ready.to_string()) }
-        });
-        policy
-    }
-}
-
-impl Drop for Policy {
-    fn drop(&mut self) {
-        patch_policy(&self.0);
-    }
-}
-
-fn patch_policy(fields: &Value) {
-    let patch = json!({"spec": {"topics": fields}}).to_string();
-    let done =
-        try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-    if !std::thread::panicking() {
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
 }
 
 #[test]
@@ -223,7 +187,7 @@ fn a_share_of_the_disks_is_whole_segments_and_the_oldest_keep_theirs() {
     let (share, taken) = (disks() / 100, 4 * kept);
     assert!(taken.abs_diff(share) <= share / 50 + 8 * SEGMENT, "{taken} bytes are kept, a hundredth is {share}");
 
-    let _limit = Policy::set(json!({"limits": {"maxDiskUse": "0.015"}}));
+    let _limit = Spec::set(&json!({"topics": {"limits": {"maxDiskUse": "0.015"}}}));
     apply(&claim("second", "0.01"));
     wait_reason("topicclaim", &space.0, "second", "DiskSharesExceeded");
     let second = get(&["topicclaim", "second", "--namespace", &space.0]);

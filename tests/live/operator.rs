@@ -5,13 +5,15 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bed::{HOME, Namespace, apply, get, idle_pod, kubectl, scale, try_kubectl, unique, wait_for, wait_ready};
+use crate::bed::{
+    HOME, Namespace, Spec, apply, get, idle_pod, kubectl, scale, try_kubectl, unique, wait_for, wait_ready,
+};
 
 const DEPLOYMENT: &str = "deployment/admittance-operator";
 /// Whom its replicas act as.
@@ -106,26 +108,9 @@ pub(crate) fn without_operator<T>(work: impl FnOnce() -> T) -> T {
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// A time of the BrokerCluster's `spec.credentials`; the default again with the guard.
-pub(crate) struct Lifetime(&'static str);
-
-impl Lifetime {
-    pub(crate) fn set(field: &'static str, text: &str) -> Self {
-        let done = credentials(field, &json!(text));
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Self(field)
-    }
-}
-
-impl Drop for Lifetime {
-    fn drop(&mut self) {
-        let _ = credentials(self.0, &Value::Null);
-    }
-}
-
-fn credentials(field: &str, value: &Value) -> Output {
-    let patch = json!({"spec": {"credentials": {field: value}}}).to_string();
-    try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch])
+/// A field of the BrokerCluster's `spec.credentials`, for as long as the guard lives.
+pub(crate) fn credentials(field: &str, text: &str) -> Spec {
+    Spec::set(&json!({"credentials": {field: text}}))
 }
 
 /// For how long a leader tries to renew before it stops, as src/runtime/lease.rs has it: nobody else may lead before that is over.

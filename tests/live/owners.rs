@@ -6,7 +6,7 @@ use crate::bed::{
     Namespace, apply, get, idle_pod, kubectl, nothing_is_left, rules_of, unique, user_of, wait_for, wait_ready,
     with_input,
 };
-use crate::operator::Lifetime;
+use crate::operator::credentials;
 
 /// As the controller of CronJobs names what it makes.
 const JOB: &str = "nightly-29410560";
@@ -51,7 +51,7 @@ fn no_pod_is_left(namespace: &str) {
 fn scaled_to_zero_or_between_two_runs_an_access_stays_until_its_owner_ends() {
     let (space, topic) = (Namespace::opted_in("live-owners"), unique("owners"));
     let ns = space.0.as_str();
-    let _patience = Lifetime::set("idleAfter", "1s");
+    let _patience = credentials("idleAfter", "1s");
     for (kind, name) in [("StatefulSet", "state"), ("CronJob", "nightly"), ("ReplicaSet", REPLICA_SET)] {
         apply(&workload(ns, &topic, kind, name));
     }

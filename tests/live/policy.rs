@@ -6,32 +6,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_get, try_kubectl, unique,
-    user_of, wait_for, wait_ready, wait_reason, with_input,
+    HOME, Namespace, Spec, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_get, try_kubectl,
+    unique, user_of, wait_for, wait_ready, wait_reason, with_input,
 };
-use crate::moves::Policy;
-use crate::operator::{Lifetime, Operator, without_operator};
-
-/// Limits of the BrokerCluster's topics; none again with the guard.
-struct Limits;
-
-impl Limits {
-    fn set(limits: &Value) -> Self {
-        patch(&json!({"spec": {"topics": {"limits": limits}}}));
-        Self
-    }
-}
-
-impl Drop for Limits {
-    fn drop(&mut self) {
-        patch(&json!({"spec": {"topics": {"limits": {"maxPartitions": null, "maxRetention": null}}}}));
-    }
-}
-
-fn patch(patch: &Value) {
-    let patch = patch.to_string();
-    kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-}
+use crate::operator::{Operator, without_operator};
 
 fn topic_claim(namespace: &str, topic: &str, more: &str) -> String {
     format!(
@@ -50,7 +28,7 @@ fn told(manifest: &str) -> (bool, String) {
 fn a_claim_above_the_limits_is_refused_when_it_is_written() {
     let space = Namespace::opted_in("live-limits");
     let topic = unique("limited");
-    let _limits = Limits::set(&json!({"maxPartitions": 3, "maxRetention": "7d"}));
+    let _limits = Spec::set(&json!({"topics": {"limits": {"maxPartitions": 3, "maxRetention": "7d"}}}));
     // The webhook hears of limits a moment after they are set.
     let refusal = wait_for("a claim of 64 partitions is refused", || {
         let manifest = topic_claim(&space.0, &topic, ", partitions: 64");
@@ -98,7 +76,7 @@ fn a_policy_that_comes_later_holds_claims_as_they_were_and_makes_nothing_new() {
     wait_ready("topicclaim", &space.0, &strange);
 
     let limits = json!({"maxPartitions": 2, "names": ["{namespace}.*"]});
-    let policy = Policy::set(json!({"limits": limits, "undeclared": "Refuse"}));
+    let policy = Spec::set(&json!({"topics": {"limits": limits, "undeclared": "Refuse"}}));
     for (claim, reason, says) in [
         (&large, "TopicLimitExceeded", "spec.partitions"),
         (&strange, "TopicNameNotAllowed", "those are: live-limits-later.*"),
@@ -241,7 +219,7 @@ fn an_operator_of_some_namespaces_works_there_and_touches_nobody_elsewhere() {
             kubectl(&["delete", "accessclaim", "ghost", "--namespace", &space.0]);
         }
         let _narrowed = Narrowed::to(&[&near.0]);
-        let _absent = Lifetime::set("absentAfter", "1s");
+        let _absent = Spec::unseen(&json!({"credentials": {"absentAfter": "1s"}}));
         let _operator = Operator::within(&[&near.0], "narrowed");
         for (space, pod) in [(&near, "new"), (&far, "new")] {
             start(space, pod);

@@ -1,32 +1,12 @@
 //! How much of the brokers a workload may use.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bed::{
-    HOME, Namespace, apply, idle_pod, kafka_tool, kubectl, nothing_is_left, slots_of, try_get, try_kubectl, unique,
-    user_of, wait_for, wait_ready,
+    HOME, Namespace, Spec, apply, idle_pod, kafka_tool, kubectl, nothing_is_left, slots_of, try_get, unique, user_of,
+    wait_for, wait_ready,
 };
-
-use crate::operator::Lifetime;
-
-/// Sets the quotas of the cluster's workloads; none again with the guard.
-struct Quotas;
-
-impl Quotas {
-    fn set(quotas: &Value) -> Self {
-        let patch = json!({"spec": {"quotas": quotas}}).to_string();
-        kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-        Self
-    }
-}
-
-impl Drop for Quotas {
-    fn drop(&mut self) {
-        let patch = json!({"spec": {"quotas": null}}).to_string();
-        let _ =
-            try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-    }
-}
+use crate::operator::credentials;
 
 /// Waits until Kafka has these limits of a user and none of those.
 fn limits(user: &str, there: &[&str], gone: &[&str]) {
@@ -50,7 +30,7 @@ fn limits_come_and_go_with_the_policy_and_end_with_the_access() {
         "default": {"produceBytesPerSecond": 1_000_000, "requestPercentage": 300},
         "workloads": [{"namespace": ns, "workload": "after", "quotas": {"consumeBytesPerSecond": 4096}}],
     });
-    let quotas = Quotas::set(&policy);
+    let quotas = Spec::set(&json!({"quotas": policy}));
     limits(&user, &["producer_byte_rate=1000000", "request_percentage=300", "controller_mutation_rate=9"], &[]);
     apply(&idle_pod(ns, "after", &format!("kafka.admittance.dev/produces: {topic}")));
     let after = user_of(ns, "after");
@@ -86,8 +66,8 @@ spec:
 fn a_user_that_ends_leaves_no_limit_behind() {
     let (space, topic) = (Namespace::opted_in("live-quotas-end"), unique("quotas-end"));
     let ns = space.0.as_str();
-    let _patience = Lifetime::set("idleAfter", "3s");
-    let _quotas = Quotas::set(&json!({"default": {"produceBytesPerSecond": 1_000_000}}));
+    let _patience = credentials("idleAfter", "3s");
+    let _quotas = Spec::set(&json!({"quotas": {"default": {"produceBytesPerSecond": 1_000_000}}}));
     apply(&idle_pod(ns, "app", &format!("kafka.admittance.dev/produces: {topic}")));
     let user = user_of(ns, "app");
     limits(&user, &["producer_byte_rate=1000000"], &[]);

@@ -3,12 +3,10 @@
 use serde_json::json;
 
 use crate::bed::{
-    HOME, Namespace, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_get, try_kubectl,
-    unique, wait_for, wait_ready, wait_reason,
+    Namespace, Spec, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_get, unique,
+    wait_for, wait_ready, wait_reason,
 };
-
-const PYTHON: &str = "localhost/clients-python:2.12.2";
-const SLEEP: &str = "[sleep, infinity]";
+use crate::steady::{PYTHON, SLEEP};
 
 /// Produces one record in a transaction of the workload's own id.
 const TRANSACT: &str = "
@@ -140,29 +138,11 @@ fn a_pod_at_the_gate_has_no_node_until_its_access_works() {
     assert!(pod["spec"].get("schedulingGates").is_none());
 }
 
-/// Sets who may use the cluster, and lets everybody again with the guard.
-struct Clients;
-
-impl Clients {
-    fn only(label: &str) -> Self {
-        let patch = json!({"spec": {"clients": {"namespaceSelector": {"matchLabels": {(label): "yes"}}}}}).to_string();
-        kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-        Self
-    }
-}
-
-impl Drop for Clients {
-    fn drop(&mut self) {
-        let patch = json!({"spec": {"clients": null}}).to_string();
-        let _ =
-            try_kubectl(&["patch", "brokercluster", "default", "--namespace", HOME, "--type=merge", "--patch", &patch]);
-    }
-}
-
 #[test]
 fn a_cluster_is_for_the_namespaces_that_it_selects() {
     let (space, topic) = (Namespace::opted_in("live-selected"), unique("selected"));
-    let _selection = Clients::only("may-use-kafka");
+    let selector = json!({"matchLabels": {"may-use-kafka": "yes"}});
+    let _selection = Spec::set(&json!({"clients": {"namespaceSelector": selector}}));
     apply(&idle_pod(&space.0, "app", &format!("kafka.admittance.dev/produces: {topic}")));
     wait_reason("accessclaim", &space.0, "app", "ClusterNotAllowed");
     kubectl(&["label", "namespace", &space.0, "may-use-kafka=yes"]);

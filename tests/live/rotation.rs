@@ -8,7 +8,7 @@ use crate::bed::{
     slots_of, try_get, unique, user_of, wait_for, wait_new_password, wait_ready,
 };
 use crate::life::deployment;
-use crate::operator::{LEASE, Lifetime};
+use crate::operator::{LEASE, credentials};
 use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_once, steady_pod};
 
 /// Waits until the claim says who has the old password, in words that end so.
@@ -103,7 +103,7 @@ fn a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_p
 fn what_has_the_old_password_is_rolled_out_anew_once() {
     let (space, topic) = (Namespace::opted_in("live-restarts"), unique("restarts"));
     let ns = space.0.as_str();
-    let _policy = Lifetime::set("restart", "Rollout");
+    let _policy = credentials("restart", "Rollout");
     let asks = format!("kafka.admittance.dev/workload: app, kafka.admittance.dev/produces: {topic}");
     apply(&deployment(ns, "app", &asks));
     kubectl(&["rollout", "status", "deployment/app", "--namespace", ns, "--timeout=120s"]);

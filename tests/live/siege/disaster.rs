@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use crate::bed::{
-    HOME, Namespace, apply, failed_logins, get, idle_pod, kafka_tool, kubectl, no_login_failed_since, nothing_is_left,
-    ready, rules_of, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready, with_input,
+    HOME, Namespace, Spec, apply, failed_logins, get, idle_pod, kafka_tool, kubectl, no_login_failed_since,
+    nothing_is_left, ready, rules_of, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready,
+    with_input,
 };
 use crate::deletion::{Terms, declared};
-use crate::operator::{Lifetime, without_operator};
+use crate::operator::{credentials, without_operator};
 use crate::steady::{Family, goes_on, no_complaint, steady_pod};
 
 const RELEASE: &str = "kafka.admittance.dev/release-sweep";
@@ -178,7 +179,7 @@ fn orphans() -> Vec<String> {
 
 /// Nobody is missing but whom a test makes so, and who then is is swept soon; as before with the guard.
 struct Sweep {
-    _soon: Lifetime,
+    _soon: Spec,
     /// Somebody stays: an API server that knows nobody at all would be asked about.
     keeper: Namespace,
     user: String,
@@ -188,7 +189,7 @@ impl Sweep {
     fn soon() -> Self {
         let keeper = Namespace::opted_in("live-d-keeper");
         apply(&idle_pod(&keeper.0, "keeper", &format!("kafka.admittance.dev/produces: {}", unique("keeper"))));
-        let sweep = Self { user: user_of(&keeper.0, "keeper"), keeper, _soon: Lifetime::set("absentAfter", "5s") };
+        let sweep = Self { user: user_of(&keeper.0, "keeper"), keeper, _soon: credentials("absentAfter", "5s") };
         wait_for("other tests' namespaces are gone", || {
             let leaving = get(&["namespaces", "--field-selector=status.phase=Terminating"]);
             let leaving = leaving["items"].as_array().unwrap().len();

@@ -1,8 +1,12 @@
 //! The operator stopped right after each write of what comes after the creation of an access: nothing is left, every time.
 
-use crate::bed::{Namespace, apply, get, idle_pod, kubectl, left_of, rules_of, try_get, unique, wait_for, wait_ready};
+use serde_json::json;
+
+use crate::bed::{
+    Namespace, Spec, apply, get, idle_pod, kubectl, left_of, rules_of, try_get, unique, wait_for, wait_ready,
+};
 use crate::crash::ours;
-use crate::operator::{Lifetime, Operator, without_operator};
+use crate::operator::{Operator, without_operator};
 
 /// A change, a rotation and the end have about thirty writes; more than this many and something writes without end.
 const MOST_WRITES: usize = 60;
@@ -10,7 +14,7 @@ const MOST_WRITES: usize = 60;
 #[test]
 fn stopped_after_any_write_of_a_change_a_rotation_and_the_end_nothing_is_left() {
     without_operator(|| {
-        let _patience = Lifetime::set("idleAfter", "1s");
+        let _patience = Spec::unseen(&json!({"credentials": {"idleAfter": "1s"}}));
         let mut stops = 0;
         for writes in 1..=MOST_WRITES {
             if !later_life(writes) {

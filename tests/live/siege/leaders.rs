@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kubectl, pod, rules_of, slots_of, unique, user_of, wait_for, wait_ready,
+    HOME, Namespace, apply, get, has_exactly, idle_pod, kubectl, pod, slots_of, unique, user_of, wait_for, wait_ready,
 };
 use crate::operator::{ACCOUNT, LEASE, Operator};
 use crate::steady::{PYTHON, SLEEP, asks, produce_once};
@@ -76,15 +76,16 @@ fn speakers(namespace: &str) -> BTreeSet<String> {
 
 /// Whether a user may read and write a topic and read its namespace's groups, nothing else, with one password.
 fn is_exact(user: &str, namespace: &str, topic: &str) -> Result<(), String> {
-    let (rules, slots) = (rules_of(user), slots_of(user));
-    let count = |word: &str| rules.matches(word).count();
-    let resources = count("ResourcePattern(") == 2
-        && rules.contains(&format!("resourceType=TOPIC, name={topic}, patternType=LITERAL"))
-        && rules.contains(&format!("resourceType=GROUP, name={namespace}., patternType=PREFIXED"));
-    let allowed = count("permissionType=ALLOW") == count("permissionType=")
-        && (count("operation="), count("operation=READ"), count("operation=WRITE")) == (3, 2, 1);
-    let one = slots.matches("iterations=").count() == 1;
-    if resources && allowed && one { Ok(()) } else { Err(format!("{rules}{slots}")) }
+    has_exactly(
+        user,
+        &[
+            format!("TOPIC {topic} LITERAL READ"),
+            format!("TOPIC {topic} LITERAL WRITE"),
+            format!("GROUP {namespace}. PREFIXED READ"),
+        ],
+    )?;
+    let slots = slots_of(user);
+    if slots.matches("iterations=").count() == 1 { Ok(()) } else { Err(slots) }
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::bed::{HOME, Namespace, apply, exec, try_get, unique, wait_for, wait_ready};
-use crate::moves::{Policy, claim_replicas, replicas_of, throttles_of, topic_claim, wait_moved};
+use crate::bed::{HOME, Namespace, Spec, apply, exec, try_get, unique, wait_for, wait_ready};
+use crate::moves::{claim_replicas, replicas_of, throttles_of, topic_claim, wait_moved};
 use crate::operator::{Operator, without_operator};
 use crate::steady::{Family, goes_on, log_of, no_complaint, steady_pod};
 
@@ -44,7 +44,7 @@ fn wait_moving(namespace: &str, claim: &str) {
 
 #[test]
 fn replicas_change_under_load_while_the_operator_is_killed_and_no_record_is_lost() {
-    let _slowly = Policy::set(json!({"reassignmentThrottle": 65_536}));
+    let _slowly = Spec::set(&json!({"topics": {"reassignmentThrottle": 65_536}}));
     let (space, topic) = (Namespace::opted_in("live-siege-moves"), unique("siege-moves"));
     let ns = space.0.as_str();
     apply(&topic_claim(ns, "moved", &topic, &json!({"partitions": 4, "replicas": 2})));

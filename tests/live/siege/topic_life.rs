@@ -13,7 +13,7 @@ const MOST_WRITES: usize = 60;
 #[test]
 fn stopped_after_any_write_of_a_topics_life_it_has_its_settings_and_goes() {
     without_operator(|| {
-        let _terms = Terms::set("1s", "0s", 10_000);
+        let _terms = Terms::unseen("1s", "0s", 10_000);
         let mut stops = 0;
         for writes in 1..=MOST_WRITES {
             if !life(writes) {

@@ -21,16 +21,33 @@ pub struct OnRecord {
     pub topic_id: String,
 }
 
+/// A record of whose a topic was, in the books of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'b> {
+    /// The topic.
+    pub topic: &'b str,
+    /// The namespace of the claim.
+    pub namespace: &'b str,
+    /// The topic's id in Kafka.
+    pub topic_id: &'b str,
+}
+
+/// What the books of a cluster say of topics that are there.
+pub fn records(cluster: &BrokerCluster) -> impl Iterator<Item = Record<'_>> {
+    let pending = cluster.status.iter().flat_map(|status| &status.deletions).filter(|record| record.deleted.is_none());
+    let pending = pending.map(|record| (&record.topic, &record.namespace, &record.topic_id));
+    let released = cluster.status.iter().flat_map(|status| &status.released);
+    let released = released.map(|record| (&record.topic, &record.namespace, &record.topic_id));
+    pending.chain(released).map(|(topic, namespace, topic_id)| Record { topic, namespace, topic_id })
+}
+
 /// What the books of a cluster say of one of its topics.
 #[must_use]
 pub fn on_record(cluster: Option<&BrokerCluster>, topic: &str) -> Vec<OnRecord> {
-    let status = cluster.and_then(|cluster| cluster.status.as_ref());
-    let pending = status.into_iter().flat_map(|status| &status.deletions).filter(|record| record.deleted.is_none());
-    let pending = pending.map(|record| (&record.topic, &record.namespace, &record.topic_id));
-    let released = status.into_iter().flat_map(|status| &status.released);
-    let released = released.map(|record| (&record.topic, &record.namespace, &record.topic_id));
-    let of_it = pending.chain(released).filter(|(name, ..)| *name == topic);
-    of_it.map(|(_, namespace, id)| OnRecord { namespace: namespace.clone(), topic_id: id.clone() }).collect()
+    let of_it = cluster.into_iter().flat_map(records).filter(|record| record.topic == topic);
+    let owned =
+        |record: Record<'_>| OnRecord { namespace: record.namespace.to_owned(), topic_id: record.topic_id.to_owned() };
+    of_it.map(owned).collect()
 }
 
 /// The claim that has the topic, among all claims on it; none where they are all of others than the books name. `refused` is whether the

@@ -6,6 +6,7 @@
 //! finalizer keeps them.
 
 pub mod apply;
+pub mod attention;
 pub mod books;
 pub mod brake;
 pub mod definition;
@@ -19,37 +20,36 @@ pub mod room;
 pub mod seen;
 pub mod standing;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::{Client, Resource};
 
+use self::attention::Looked;
 use self::books::Books;
 use self::departures::{Departure, Departures};
+use self::note::Note;
 use self::plan::{Evidence, Plan};
-use self::policy::{HOUR, Policy, waited, whole};
+use self::policy::{Policy, waited, whole};
 use self::seen::Seen;
 use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
-use crate::api::resources::{BrokerCluster, PendingDeletion, ReleasedTopic};
+use crate::api::resources::BrokerCluster;
 use crate::clusters::{Clusters, Connection, Halt};
-use crate::ownership::on_record;
+use crate::ownership::records;
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
 use crate::runtime::{controller, looks};
 use crate::watch::table::Name;
-use crate::watch::{World, cluster_id};
+use crate::watch::{World, cluster_id, name_of};
 
 /// How often it is asked, of what is in memory, whether a look is worth while.
 const TICK: Duration = Duration::from_secs(1);
 /// How long claims that are deleted together are waited for.
 const GATHER: Duration = Duration::from_millis(300);
-/// How often a topic is looked at that is due and stays for now.
-const AGAIN: Duration = Duration::from_secs(20);
-/// How soon a look follows another that failed, or where something can be put away.
-const SOON: Duration = Duration::from_secs(5);
 /// One look ends after this, whatever it waits for.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -68,14 +68,6 @@ pub struct Context {
     pub departures: Arc<Departures>,
     /// The claims that are to be looked at: a topic that they were refused may be theirs by what is on record now.
     pub topics: Queue<Name>,
-}
-
-/// The last look at a cluster.
-#[derive(Debug, Clone)]
-struct Looked {
-    at: Timestamp,
-    release: Option<String>,
-    failed: bool,
 }
 
 /// Looks after the clusters until the future is dropped.
@@ -101,7 +93,7 @@ pub async fn run(context: Context) {
             if gone.is_empty() && !wants(&context.world, &id, &cluster, looks.get(&name), now) {
                 continue;
             }
-            if looks.get(&name).is_some_and(|last| last.failed && waited(last.at, now) < SOON) {
+            if looks.get(&name).is_some_and(|last| last.failed && waited(last.at, now) < attention::SOON) {
                 context.departures.put_back(gone);
                 continue;
             }
@@ -128,17 +120,13 @@ fn release_of(cluster: &BrokerCluster) -> Option<String> {
 
 /// Has claims looked at again that came before what is on record was known.
 fn nudge(context: &Context, id: &str, cluster: &BrokerCluster, nudged: &HashSet<String>, known: &mut HashSet<String>) {
-    for topic in Books::of(cluster).topics() {
-        for claim in context.world.topics.of(&(id.to_owned(), topic.to_owned())) {
+    for record in records(cluster) {
+        for claim in context.world.topics.of(&(id.to_owned(), record.topic.to_owned())) {
             let meta = &claim.metadata;
             let (Some(uid), Some(namespace), Some(name)) = (&meta.uid, &meta.namespace, &meta.name) else { continue };
             let has = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
-            let its_own = on_record(Some(cluster), topic).iter().any(|record| record.namespace == *namespace);
-            if !has && its_own {
-                if !nudged.contains(uid) {
-                    context.topics.push((namespace.clone(), name.clone()));
-                }
-                known.insert(uid.clone());
+            if !has && namespace == record.namespace && known.insert(uid.clone()) && !nudged.contains(uid) {
+                context.topics.push((namespace.clone(), name.clone()));
             }
         }
     }
@@ -146,25 +134,10 @@ fn nudge(context: &Context, id: &str, cluster: &BrokerCluster, nudged: &HashSet<
 
 /// Whether a look at a cluster is worth while, by what is in memory.
 fn wants(world: &World, id: &str, cluster: &BrokerCluster, last: Option<&Looked>, now: Timestamp) -> bool {
-    let books = Books::of(cluster);
-    if books.is_empty() {
-        return false;
-    }
-    let Some(last) = last else { return true };
-    let ago = waited(last.at, now);
-    let due = |since: Timestamp| {
-        books.deletions.iter().any(|record| record.deleted.is_none() && since < record.due.0 && record.due.0 <= now)
-    };
-    let over = |record: &PendingDeletion| record.deleted.as_ref().is_some_and(|deleted| waited(deleted.0, now) >= HOUR);
-    let standing = observe::watched(world, id, &books);
-    let mut pending = books.deletions.iter().filter(|record| record.deleted.is_none());
-    let mut undone = || pending.any(|record| standing.has(&record.topic, &record.topic_id).is_some());
-    let over_now =
-        |record: &ReleasedTopic| standing.has(&record.topic, &record.topic_id).is_some_and(|claim| !claim.yields());
-    due(last.at)
-        || release_of(cluster) != last.release
-        || (ago >= AGAIN && due(Timestamp::MIN))
-        || (ago >= SOON && (books.deletions.iter().any(over) || undone() || books.released.iter().any(over_now)))
+    let Some(status) = &cluster.status else { return false };
+    let clusters = LazyCell::new(|| observe::one_kafka(world, id));
+    let yields = |topic: &str, topic_id: &str| observe::yields(world, &clusters, topic, topic_id);
+    attention::wants(status, release_of(cluster).as_deref(), last, now, yields)
 }
 
 /// Looks at one cluster. What has gone is on record once `gone` is empty; what the look came to its end about is `seen`.
@@ -188,27 +161,44 @@ async fn look(context: &Context, name: &Name, gone: &mut Vec<Departure>, seen: &
     let cluster = report::write(context, cluster, &books, &policy).await?;
     gone.clear();
     seen.note([], &books, now);
-    report::tell(context, &cluster, notes).await;
 
-    let due = books.due(&policy, now);
-    let Some(connection) = context.clusters.get(&id).ok().filter(|_| !due.is_empty()) else { return Ok(()) };
-    let sights = observe::sights(&connection, &due, !policy.min_record_age.is_zero()).await;
-    let mut evidence = Evidence { definition, standing, sights };
-    let mut plan = plan::decide(books.clone(), &evidence, &policy, now);
+    // What is on record is told while Kafka is asked: one waits for nothing that the other brings.
+    let about = cluster.object_ref(&());
+    let evidence = Evidence { definition, standing, sights: BTreeMap::new() };
+    let carried_out = carry_out(context, cluster, books, evidence, seen, &policy, now);
+    let ((), carried_out) = tokio::join!(report::tell(&context.events, &about, notes), carried_out);
+    report::tell(&context.events, &about, carried_out?).await;
+    Ok(())
+}
+
+/// Deletes what is due and what nothing speaks for, and says what is to be told of it.
+async fn carry_out(
+    context: &Context,
+    cluster: BrokerCluster,
+    books: Books,
+    mut evidence: Evidence,
+    seen: &mut Seen,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<Note>, Halt> {
+    let id = cluster_id(&name_of(&cluster));
+    let due = books.due(policy, now);
+    let Some(connection) = context.clusters.get(&id).ok().filter(|_| !due.is_empty()) else { return Ok(Vec::new()) };
+    evidence.sights = observe::sights(&connection, &due, !policy.min_record_age.is_zero()).await;
+    let mut plan = plan::decide(books.clone(), &evidence, policy, now);
     if !plan.delete.is_empty() {
         // What is watched may lag, or have been cut off: before anything is deleted, everything is read afresh.
         evidence.standing = observe::live(context, &id, &books).await?;
         evidence.definition = observe::definition(&context.client).await?.map(|definition| definition.uid);
-        plan = plan::decide(books.clone(), &evidence, &policy, now);
-        plan = confirm(&connection, plan, books, &mut evidence, &policy, now).await;
+        plan = plan::decide(books.clone(), &evidence, policy, now);
+        plan = confirm(&connection, plan, books, &mut evidence, policy, now).await;
     }
     let outcomes = apply::apply(&connection, &plan).await;
     let (books, notes) = plan.settle(outcomes, whole(Timestamp::now()));
-    let cluster = report::write(context, cluster, &books, &policy).await?;
+    report::write(context, cluster, &books, policy).await?;
     let looked_at = evidence.sights.iter().filter(|(_, sight)| sight.is_ok());
     seen.note(looked_at.map(|(id, _)| id), &books, now);
-    report::tell(context, &cluster, notes).await;
-    Ok(())
+    Ok(notes)
 }
 
 /// Decides about what is to be deleted once more, by what Kafka says now: reading all claims took its time, in which a consumer may have come.

@@ -17,7 +17,7 @@ use super::books::Books;
 use super::definition::Definition;
 use super::departures::Departure;
 use super::plan::Sight;
-use super::standing::{Claimed, Standing};
+use super::standing::{self, Claimed, Standing};
 use crate::api::resources::{AccessClaim, BrokerCluster, PendingDeletion, TopicClaim};
 use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::acl::{AclFilter, PatternType, Permission, ResourceType};
@@ -60,13 +60,26 @@ pub async fn definition(client: &Client) -> Result<Option<Definition>, CallError
     Ok(stands.and_then(|found| of(found.metadata)))
 }
 
+/// All clusters that may lead to the same Kafka as this one, and what claims say that name none.
+#[must_use]
+pub fn one_kafka(world: &World, cluster: &str) -> Vec<String> {
+    let names = world.clusters.names().into_iter().map(|name| cluster_id(&name));
+    names.chain([String::new()]).filter(|other| world.may_be_one_kafka(cluster, other)).collect()
+}
+
+/// Whether all watched claims yield to others that have a topic of one of these clusters, by its id; nothing where none has it.
+#[must_use]
+pub fn yields(world: &World, clusters: &[String], topic: &str, id: &str) -> Option<bool> {
+    let claims = clusters.iter().flat_map(|cluster| world.topics.of(&(cluster.clone(), topic.to_owned())));
+    let has = |claim: &Arc<TopicClaim>| claim.status.as_ref().is_some_and(|had| had.topic_id.as_deref() == Some(id));
+    claims.filter(has).map(|claim| standing::yields(claim.spec.source)).min()
+}
+
 /// Who names the topics on record, as far as the watches tell.
 #[must_use]
 pub fn watched(world: &World, cluster: &str, books: &Books) -> Standing {
     let mut standing = Standing::default();
-    let names = world.clusters.names().into_iter().map(|name| cluster_id(&name));
-    let clusters: Vec<String> =
-        names.chain([String::new()]).filter(|other| world.may_be_one_kafka(cluster, other)).collect();
+    let clusters = one_kafka(world, cluster);
     for topic in books.topics() {
         for cluster in &clusters {
             let key = (cluster.clone(), topic.to_owned());
@@ -110,15 +123,17 @@ pub async fn live(context: &Context, cluster: &str, books: &Books) -> Result<Sta
         let concerned = topics.contains(topic) && here(&claim.spec.cluster);
         concerned.then(|| (topic.to_owned(), claimed(&claim)))
     };
-    for (topic, claimed) in list(context, "list TopicClaims", claims).await? {
-        standing.claims.entry(topic).or_default().extend(claimed);
-    }
     let uses = |access: AccessClaim| {
         let named = access.spec.consumes.iter().chain(&access.spec.produces);
         let named: Vec<_> = named.filter(|topic| topics.contains(topic.as_str())).cloned().collect();
         (!named.is_empty() && here(&access.spec.cluster)).then(|| (named, name_of(&access)))
     };
-    for (named, user) in list(context, "list AccessClaims", uses).await? {
+    let lists = (list(context, "list TopicClaims", claims), list(context, "list AccessClaims", uses));
+    let (claims, uses) = tokio::try_join!(lists.0, lists.1)?;
+    for (topic, claimed) in claims {
+        standing.claims.entry(topic).or_default().extend(claimed);
+    }
+    for (named, user) in uses {
         for topic in named {
             standing.uses.entry(topic).or_default().extend(user.clone());
         }
@@ -227,4 +242,65 @@ async fn look(
         sights.insert(record.topic_id.clone(), sight().map_err(Unusable::from));
     }
     Ok(sights)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::api::names::ClusterRef;
+    use crate::api::resources::ReleasedTopic;
+    use crate::runtime::events::Events;
+    use crate::runtime::fake_api::answering;
+    use crate::watch::reach::Reach;
+
+    /// Who names the topics on record, by an API server that takes a second for each list, and refuses one of them.
+    async fn listed(refused: &'static str) -> (Result<Standing, Halt>, Duration) {
+        let second = Duration::from_secs(1);
+        let client = answering(move |asked| async move {
+            sleep(second).await;
+            let meta = |name: &str| json!({"name": name, "namespace": "shop", "uid": name, "resourceVersion": "7"});
+            let spec = |topic: &str| json!({"topicName": topic, "cluster": "a/b"});
+            let claims = ["orders", "bills"].map(|topic| json!({"metadata": meta(topic), "spec": spec(topic)}));
+            let asks = json!({"source": "Pods", "workload": "web", "cluster": "a/b", "consumes": ["orders", "bills"]});
+            let (kind, items) = match asked.path.rsplit('/').next() {
+                Some("topicclaims") => ("TopicClaim", claims.to_vec()),
+                _ => ("AccessClaim", vec![json!({"metadata": meta("web"), "spec": asks})]),
+            };
+            let version = "kafka.admittance.dev/v1alpha1";
+            let list = json!({"apiVersion": version, "kind": format!("{kind}List"), "metadata": {}, "items": items});
+            if kind == refused { (403, Value::Null) } else { (200, list) }
+        });
+        let home = ClusterRef { namespace: "a".to_owned(), name: "b".to_owned() };
+        let context = Context {
+            client: client.clone(),
+            world: Arc::new(World::new(home, Reach::default())),
+            clusters: Arc::default(),
+            events: Events::new(client, "me"),
+            departures: Arc::default(),
+            topics: crate::runtime::queue::Queue::default(),
+        };
+        let record: ReleasedTopic = serde_json::from_value(json!({
+            "topic": "orders", "topicId": "1", "namespace": "shop", "claim": "c", "since": "2026-01-01T00:00:00Z",
+        }))
+        .unwrap();
+        let books = Books { deletions: Vec::new(), released: vec![record] };
+        let began = Instant::now();
+        (live(&context, "a/b", &books).await, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_kinds_are_listed_side_by_side_and_without_one_nothing_is_known() {
+        let (standing, took) = listed("").await;
+        let standing = standing.unwrap();
+        assert_eq!(standing.claims["orders"].iter().map(|claim| claim.name.as_str()).collect::<Vec<_>>(), ["orders"]);
+        assert_eq!((standing.claims.len(), &standing.uses["orders"]), (1, &vec!["shop/web".to_owned()]));
+        assert_eq!(standing.uses.len(), 1, "what is not on record is nobody's question");
+        assert!(took < Duration::from_millis(1500), "{took:?}");
+        for refused in ["TopicClaim", "AccessClaim"] {
+            assert!(listed(refused).await.0.is_err(), "{refused}");
+        }
+    }
 }

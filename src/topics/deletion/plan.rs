@@ -323,7 +323,7 @@ mod tests {
             (seen(|sight| sight.id = Some("another".into())), Reason::TopicReplaced),
         ] {
             let plan = decide(books(vec![record("a")]), &evidence, &POLICY, now());
-            assert!(plan.delete.is_empty() && plan.books.is_empty());
+            assert!(plan.delete.is_empty() && plan.books == Books::default());
             assert_eq!(plan.notes[0].reason, reason);
         }
         let gone = decide(books(vec![record("a")]), &seen(|sight| sight.id = None), &POLICY, now());

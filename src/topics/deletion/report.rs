@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use futures::stream::{StreamExt, iter};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::api::annotations::RELEASE_DELETION;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, Conditions, TopicClaim, condition};
 use crate::clusters::Halt;
+use crate::runtime::events::Events;
 use crate::runtime::status::{self, Base};
 use crate::watch::name_of;
 
@@ -27,6 +29,8 @@ pub const HELD: &str = "DeletionHeld";
 const ACTION: &str = "DeleteTopic";
 /// Events that one look writes into namespaces: who deletes more at once looks at the `BrokerCluster`.
 const EVENTS: usize = 50;
+/// Events that are written at the same time.
+const AT_ONCE: usize = 8;
 /// How often a status is written that others write as well.
 const TRIES: usize = 5;
 /// Somebody else has written what we were to write.
@@ -101,25 +105,34 @@ fn question(held: &[&str], max: impl Display, (namespace, name): &(String, Strin
     )
 }
 
-/// Tells people: each in the namespace of the claim, and all that have one reason together on the `BrokerCluster`.
-pub async fn tell(context: &Context, cluster: &BrokerCluster, notes: Vec<Note>) {
+/// Tells people: each in the namespace of the claim, and all that have one reason together on the `BrokerCluster`, which is `cluster`.
+pub async fn tell(events: &Events, cluster: &ObjectReference, notes: Vec<Note>) {
+    let messages = messages(cluster, &notes);
+    iter(&messages)
+        .for_each_concurrent(AT_ONCE, |(about, reason, message)| events.tell(about, ACTION, *reason, message))
+        .await;
+}
+
+type Message = (ObjectReference, Reason, String);
+
+fn messages(cluster: &ObjectReference, notes: &[Note]) -> Vec<Message> {
     let mut by_reason: BTreeMap<Reason, Vec<Note>> = BTreeMap::new();
-    for note in &notes {
+    for note in notes {
         by_reason.entry(note.reason).or_default().push(note.clone());
     }
-    for (reason, notes) in by_reason {
-        context.events.tell(&cluster.object_ref(&()), ACTION, reason, &together(&notes)).await;
-    }
-    for note in notes.into_iter().take(EVENTS) {
-        let about = ObjectReference {
-            api_version: Some(TopicClaim::api_version(&()).into_owned()),
-            kind: Some(TopicClaim::kind(&()).into_owned()),
-            namespace: Some(note.namespace.clone()),
-            name: Some(note.claim.clone()),
-            uid: note.uid.clone(),
-            ..ObjectReference::default()
-        };
-        context.events.tell(&about, ACTION, note.reason, &alone(&note)).await;
+    let of_all = by_reason.into_iter().map(|(reason, notes)| (cluster.clone(), reason, together(&notes)));
+    let of_each = notes.iter().take(EVENTS).map(|note| (claim_of(note), note.reason, alone(note)));
+    of_all.chain(of_each).collect()
+}
+
+fn claim_of(note: &Note) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(TopicClaim::api_version(&()).into_owned()),
+        kind: Some(TopicClaim::kind(&()).into_owned()),
+        namespace: Some(note.namespace.clone()),
+        name: Some(note.claim.clone()),
+        uid: note.uid.clone(),
+        ..ObjectReference::default()
     }
 }
 
@@ -140,8 +153,46 @@ fn together(notes: &[Note]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
     use super::*;
     use crate::runtime::events::NOTE;
+    use crate::runtime::fake_api::recording;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_told_side_by_side_and_few_at_once() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (counted, highest) = (Arc::clone(&now), Arc::clone(&most));
+        let (client, sent) = recording(move |asked| {
+            let (now, most) = (Arc::clone(&counted), Arc::clone(&highest));
+            async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                sleep(Duration::from_millis(10)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                (200, asked.body)
+            }
+        });
+        let note = |number: usize| Note {
+            reason: [Reason::DeletionAnnounced, Reason::TopicReleased][number % 2],
+            topic: format!("t{number}"),
+            namespace: "shop".to_owned(),
+            claim: format!("c{number}"),
+            uid: None,
+            message: "goes".to_owned(),
+        };
+        let cluster = ObjectReference { name: Some("main".to_owned()), ..ObjectReference::default() };
+        let began = Instant::now();
+        tell(&Events::new(client, "me"), &cluster, (0..70).map(note).collect()).await;
+        let about: Vec<_> = sent.lock().unwrap().iter().map(|(_, event)| event["regarding"]["name"].clone()).collect();
+        assert_eq!(about.len(), 2 + EVENTS, "two reasons, and no more than {EVENTS} namespaces' own");
+        assert_eq!(about.iter().filter(|name| **name == "main").count(), 2);
+        assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    }
 
     #[test]
     fn the_command_is_in_the_event_whatever_the_topics_are_called() {

@@ -42,6 +42,12 @@ impl Claimed {
     /// a Pod that reads what its namespace had, and nobody else is to have the topic for that.
     #[must_use]
     pub fn yields(&self) -> bool {
-        self.source == TopicSource::Consumer
+        yields(self.source)
     }
+}
+
+/// Whether a claim from there yields: see [`Claimed::yields`].
+#[must_use]
+pub fn yields(source: TopicSource) -> bool {
+    source == TopicSource::Consumer
 }

@@ -6,12 +6,14 @@ use tokio::time::Instant;
 
 use super::lease::DURATION;
 
-/// What a follower saw, timed by its own clock: the clocks of two nodes are never compared.
+/// What a replica saw, timed by its own clock: the clocks of two nodes are never compared.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     renewal: Option<MicroTime>,
     since: Option<Instant>,
     version: Option<u64>,
+    /// The Lease as we wrote it last, if that was answered.
+    pub(super) written: Option<Lease>,
 }
 
 impl Observed {

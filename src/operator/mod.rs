@@ -123,6 +123,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         moves: Arc::default(),
         volumes: Arc::default(),
         defaults: Arc::default(),
+        queue: queues.topics.clone(),
     };
     let departures = Arc::new(Departures::default());
     let deletion_context = deletion::Context {
@@ -171,7 +172,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
             looked_at.looked_at(&known).await;
             tokio::join!(
                 topics::moves::sweep::run(topic_context.clone(), queues.topics.clone()),
-                topics::run(topic_context, queues.topics.clone(), queues.used.clone()),
+                topics::run(topic_context, queues.used.clone()),
                 access::run(access_context),
                 sweep::run(sweep_context),
                 deletion::run(deletion_context),

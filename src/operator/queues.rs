@@ -53,7 +53,10 @@ impl Queues {
 
     /// A claim on a topic came, went or changed; these are the topics that it was on, or is.
     pub(super) fn topic_changed(&self, world: &World, name: &Name, topics: Vec<TopicKey>) {
-        self.topics.push(name.clone());
+        match world.topics.get(&(&name.0, &name.1)).as_deref().and_then(version) {
+            Some(version) => self.topics.push_version(name.clone(), version),
+            None => self.topics.push(name.clone()),
+        }
         // A claim that a ConfigMap led to bears its name.
         if world.config_maps.get(&(&name.0, &name.1)).is_some() {
             self.config_maps.push(name.clone());
@@ -61,7 +64,8 @@ impl Queues {
         for topic in with_twins(world, topics) {
             // Rivals of one topic, and those who use it, look again.
             let rivals = world.topics.of(&topic);
-            rivals.iter().map(|claim| name_of(&**claim)).for_each(|rival| self.topics.push(rival));
+            let rivals = rivals.iter().map(|claim| name_of(&**claim));
+            rivals.filter(|rival| rival != name).for_each(|rival| self.topics.push(rival));
             let users = world.accesses.of(&topic);
             users.iter().map(|claim| name_of(&**claim)).for_each(|user| self.accesses.push(user));
         }
@@ -187,6 +191,30 @@ mod tests {
         assert_eq!(looked_at(&queues.topics).await, [name("shop", "new")]);
         assert_eq!(looked_at(&queues.config_maps).await, [name("shop", "new")]);
         assert_eq!(looked_at(&queues.accesses).await, []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_look_wrote_itself_concerns_its_rivals_alone() {
+        let (world, queues) = (Arc::new(world()), Queues::default());
+        let own = name("web", "b");
+        let claim = json!({
+            "metadata": {"name": "b", "namespace": "web", "resourceVersion": "8"},
+            "spec": {"topicName": "orders", "cluster": "a/b"},
+        });
+        world.topics.put(own.clone(), serde_json::from_value(claim).unwrap());
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let (noted, told) = (Arc::clone(&found), queues.clone());
+        let look = move |key: Name| {
+            if key == own {
+                told.topics.wrote(&key, 8);
+                told.topic_changed(&world, &key, vec![orders("b")]);
+            }
+            noted.lock().unwrap().push(key);
+            ready(Next::Idle)
+        };
+        queues.topics.push(name("web", "b"));
+        timeout(Duration::from_secs(1), queues.topics.clone().run(64, look)).await.unwrap_err();
+        assert_eq!(*found.lock().unwrap(), [name("web", "b"), name("web", "twin")]);
     }
 
     #[tokio::test(start_paused = true)]

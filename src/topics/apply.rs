@@ -10,7 +10,7 @@ use super::{Context, placement};
 use crate::api::resources::{TopicClaim, TopicIntent};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::admin::topics::{CreatedTopic, NewTopic};
-use crate::kafka::batch::Batcher;
+use crate::kafka::batch::{Announced, Batcher};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
@@ -38,10 +38,13 @@ pub async fn apply(
     steps: &[Step],
 ) -> Result<Applied, Halt> {
     let mut made = None;
+    // Topics of one Pod are looked at side by side, and written down at a pace of their own: said before, they go into one request.
+    let creates = steps.iter().any(|step| matches!(step, Step::Create(_)));
+    let mut announced = creates.then(|| connection.batcher.announce_topic());
     for (index, step) in steps.iter().enumerate() {
         match step {
             Step::Record { creating, managed } => *claim = record(context, claim, creating.as_ref(), managed).await?,
-            Step::Create(topic) => match create(context, connection, claim, topic).await? {
+            Step::Create(topic) => match create(context, connection, claim, topic, announced.take()).await? {
                 Ok(topic) => {
                     writes::done("topic_create");
                     made = Some(topic);
@@ -112,8 +115,9 @@ async fn create(
     connection: &Connection,
     claim: &TopicClaim,
     topic: &NewTopic,
+    announced: Option<Announced>,
 ) -> Result<Result<CreatedTopic, Error>, Halt> {
-    let created = connection.batcher.create_topic(topic.clone()).await;
+    let created = connection.batcher.create_announced_topic(topic.clone(), announced).await;
     let made = match created {
         Err(error) if error.code() == Some(ResponseError::InvalidReplicationFactor) => {
             match placed(context, connection, claim, topic).await? {
@@ -187,8 +191,44 @@ fn intent(claim: &TopicClaim, creating: Option<&TopicIntent>, managed: &[String]
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::*;
     use crate::api::resources::{TopicClaimSpec, TopicClaimStatus, TopicSource};
+    use crate::runtime::fake_api::answering;
+    use crate::topics::samples;
+
+    #[tokio::test]
+    async fn that_a_topic_is_made_is_said_before_it_is_written_down_and_withdrawn_where_it_is_not() {
+        for code in [200, 409] {
+            let connection = samples::connection("k1", &[]);
+            let (batcher, said) = (connection.batcher.clone(), Arc::new(AtomicUsize::new(0)));
+            let heard = Arc::clone(&said);
+            let claim = samples::claim(json!({}), Value::Null);
+            let answer = json!(claim);
+            let client = answering(move |_| {
+                heard.store(batcher.announced_topics(), Ordering::Relaxed);
+                ready((code, answer.clone()))
+            });
+            let topic = NewTopic {
+                name: "shop.orders".to_owned(),
+                partitions: Some(1),
+                replicas: None,
+                configs: Default::default(),
+                assignment: Vec::new(),
+            };
+            let creating = Some(TopicIntent { partitions: 1, replicas: -1, config: None });
+            let steps = [Step::Record { creating, managed: Vec::new() }, Step::Create(topic)];
+            let (context, mut claim) = (samples::context(client), Arc::new(claim));
+            let applied = apply(&context, &connection, &mut claim, &steps);
+            // There is no such Kafka: whether that is known by then or not, nobody is on the way any more.
+            let applied = tokio::time::timeout(Duration::from_secs(1), applied).await;
+            assert!(!matches!(applied, Ok(Ok(_))), "{applied:?}");
+            assert_eq!((said.load(Ordering::Relaxed), connection.batcher.announced_topics()), (1, 0), "{code}");
+        }
+    }
 
     #[test]
     fn a_topic_is_about_to_be_made_only_for_the_claim_as_it_was_read() {

@@ -101,7 +101,7 @@ impl Work {
             }
             // What was done is told, whatever becomes of replicas.
             let told = self.progress.clone().unwrap_or_else(|| Progress::as_told(self.claim.status.as_ref()));
-            report::report(context, &self.claim, &replicas::tell(verdict, &told)).await?;
+            report::conclude(context, &seen.claim, &self.claim, &replicas::tell(verdict, &told)).await?;
             context.refused.forget(name);
             if let Err(error) = advanced {
                 tracing::warn!(namespace = name.0, claim = name.1, %error, "it is not known how far replicas have come");

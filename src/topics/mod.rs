@@ -83,6 +83,8 @@ pub struct Context {
     pub volumes: Arc<volumes::Volumes>,
     /// What brokers give a topic where nobody says otherwise.
     pub defaults: Arc<defaults::Defaults>,
+    /// What waits to be looked at.
+    pub queue: Queue<Name>,
 }
 
 impl Controller for Context {
@@ -97,7 +99,8 @@ impl Controller for Context {
 }
 
 /// Works on claims until the future is dropped. `used` holds topics of which somebody who uses them has changed.
-pub async fn run(context: Context, queue: Queue<Name>, used: Queue<TopicKey>) {
+pub async fn run(context: Context, used: Queue<TopicKey>) {
+    let queue = context.queue.clone();
     let users = follow_users(context.clone(), used, queue.clone());
     let comparison = comparison::watch(&context, &queue);
     tokio::join!(controller::run(context.clone(), queue.clone()), users, comparison);

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
+use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
@@ -13,6 +14,8 @@ use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimSt
 use crate::clusters::Halt;
 use crate::runtime::kubernetes::merge;
 use crate::runtime::status::{self, Base};
+use crate::watch::lean::lean;
+use crate::watch::{name_of, version};
 
 /// The action that Events name.
 const ACTION: &str = "ProvideTopic";
@@ -59,19 +62,52 @@ fn drifted(conditions: &[Condition], verdict: &Verdict) -> Option<(bool, Reason,
 /// # Errors
 /// The status was not written.
 pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) -> Result<(), Halt> {
+    say(context, claim, verdict).await.map(|_| ())
+}
+
+/// The same, at the end of a look that rests on the claim as it was `seen`: what comes back of it is no reason to look again.
+///
+/// # Errors
+/// As there.
+pub async fn conclude(context: &Context, seen: &TopicClaim, claim: &TopicClaim, verdict: &Verdict) -> Result<(), Halt> {
+    if let Some((said, written)) = say(context, claim, verdict).await?
+        && let Some(version) = own(seen, &said, &written)
+    {
+        context.queue.wrote(&name_of(claim), version);
+    }
+    Ok(())
+}
+
+/// Returns what was said where that was written, and the claim as it was then.
+async fn say(
+    context: &Context,
+    claim: &TopicClaim,
+    verdict: &Verdict,
+) -> Result<Option<(TopicClaimStatus, TopicClaim)>, Halt> {
     let before = claim.status.clone().unwrap_or_default();
     let status = status(claim, verdict);
+    let mut answer = None;
     if status != before {
         let (base, patch) = patch(&before, &status);
         let words = ("write the TopicClaim's status", "topic_claim_status");
         let written = status::write(&context.client, claim, base, patch, words).await?;
         if standing(&before) == standing(&status) {
             // Nobody else has to look again because of who uses a topic, or what settings it has.
-            context.world.renew_topic(written);
+            context.world.renew_topic(written.clone());
         }
+        answer = Some(written);
     }
     tell(context, &claim.object_ref(&()), &before, &status, verdict).await;
-    Ok(())
+    Ok(answer.map(|written| (status, written)))
+}
+
+/// The version of a claim as a look has left it, where all that is in it was seen by the look or said by it.
+fn own(seen: &TopicClaim, said: &TopicClaimStatus, written: &TopicClaim) -> Option<u64> {
+    // Of its spec the generation tells.
+    let kept = |claim: &TopicClaim| ObjectMeta { resource_version: None, ..lean(claim.clone()).metadata };
+    // As an API server has it: of times, it keeps the seconds.
+    let all = kept(seen) == kept(written) && json!(said) == json!(written.status);
+    version(written).filter(|_| all)
 }
 
 /// What is written so that a claim has this status, and on which base.
@@ -124,8 +160,16 @@ async fn tell(
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::super::samples;
     use super::*;
     use crate::api::resources::{TopicClaimSpec, TopicSource};
+    use crate::runtime::fake_api::answering;
+    use crate::runtime::queue::Next;
 
     fn verdict(drift: &[&str], reverted: &[&str]) -> Verdict {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -177,6 +221,59 @@ mod tests {
         assert_ne!(before, after);
         assert_eq!(standing(&before), standing(&after));
         assert_eq!(news(&before.conditions, &after.conditions), None);
+    }
+
+    /// How often a claim is looked at whose look ends with this verdict, where the API server answers with what was merged by a hand of
+    /// `theirs`, and the watch tells of that.
+    async fn looks(theirs: fn(&mut Value), again: bool) -> usize {
+        let claim = samples::claim(json!({}), Value::Null);
+        let mut before = json!(claim);
+        before["metadata"]["resourceVersion"] = json!("7");
+        let seen: TopicClaim = serde_json::from_value(before.clone()).unwrap();
+        let client = answering(move |patch| {
+            let mut answer = before.clone();
+            answer["metadata"]["resourceVersion"] = json!("8");
+            answer["status"] = patch.body["status"].clone();
+            answer["status"].as_object_mut().into_iter().for_each(|status| status.retain(|_, value| !value.is_null()));
+            theirs(&mut answer);
+            ready((200, answer))
+        });
+        let context = samples::context(client);
+        let (name, looked) = (name_of(&seen), Arc::new(AtomicUsize::new(0)));
+        context.queue.push(name.clone());
+        let worker = context.queue.clone().run(1, |_| {
+            let (context, seen, looked, name) = (context.clone(), seen.clone(), Arc::clone(&looked), name.clone());
+            async move {
+                if looked.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let mut made = verdict(&[], &[]);
+                    made.facts.topic_id = Some(samples::ID.to_string());
+                    if again {
+                        report(&context, &seen, &made).await.unwrap();
+                    } else {
+                        conclude(&context, &seen, &seen, &made).await.unwrap();
+                    }
+                    context.queue.push_version(name, 8);
+                }
+                Next::Idle
+            }
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(1), worker).await;
+        looked.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_look_came_to_is_looked_at_again_only_where_somebody_else_wrote_too() {
+        for (theirs, again, looked) in [
+            ((|_| {}) as fn(&mut Value), false, 1),
+            (|_| {}, true, 2),
+            (|answer| answer["metadata"]["generation"] = json!(2), false, 2),
+            (|answer| answer["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"), false, 2),
+            (|answer| answer["metadata"]["labels"] = json!({"team": "a"}), false, 1),
+            (|answer| answer["status"]["topicId"] = json!(samples::ID.to_string().to_uppercase()), false, 2),
+            (|answer| answer["status"]["drift"] = json!(["a"]), false, 2),
+        ] {
+            assert_eq!(looks(theirs, again).await, looked);
+        }
     }
 
     #[test]

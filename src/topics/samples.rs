@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 use serde_json::{Value, json};
 
+use super::Context;
 use super::observe::{Found, Observation, among};
 use super::plan::{EXISTS, Plan, plan};
 use super::users::Users;
-use crate::api::names::Scope;
+use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, Conditions, READY, TopicClaim, TopicClaimSpec, TopicClaimStatus};
 use crate::api::secret::Secret;
@@ -21,6 +23,10 @@ use crate::kafka::admin::{Admin, BrokerId};
 use crate::kafka::batch::Batcher;
 use crate::kafka::config::{ClientConfig, Credential, Endpoint};
 use crate::kafka::scram::Mechanism;
+use crate::runtime::events::Events;
+use crate::runtime::queue::Queue;
+use crate::watch::World;
+use crate::watch::reach::Reach;
 
 pub(super) const ID: TopicId = TopicId([7; 16]);
 
@@ -41,6 +47,23 @@ pub(super) fn claim(spec: Value, status: Value) -> TopicClaim {
         claim.status = Some(status);
     }
     claim
+}
+
+/// What a look needs, and nothing is known.
+pub(super) fn context(client: Client) -> Context {
+    let home = ClusterRef { namespace: "a".to_owned(), name: "b".to_owned() };
+    Context {
+        client: client.clone(),
+        world: Arc::new(World::new(home, Reach::default())),
+        clusters: Arc::default(),
+        events: Events::new(client, "me"),
+        refused: Arc::default(),
+        disputes: Arc::default(),
+        moves: Arc::default(),
+        volumes: Arc::default(),
+        defaults: Arc::default(),
+        queue: Queue::default(),
+    }
 }
 
 pub(super) fn topic(partitions: usize, replicas: usize, settings: Value) -> Option<Found> {

@@ -207,7 +207,9 @@ async fn what_a_broker_does_not_serve_is_not_proven() {
     fakes[1].script.lock().unwrap().refused.insert("one".into(), 3);
     let Unproven { error, login } = batcher.prove(claims.clone(), Duration::from_millis(300)).await.unwrap_err();
     assert!(error.is_retriable() && error.to_string().contains("broker 2"), "{error}");
-    assert!(!login, "the topic is missing, and no login was tried");
+    assert!(!login, "the topic is missing: that is no doubt of the password");
+    let tried = fakes[1].seen(ApiKey::SaslAuthenticate);
+    assert!(tried.iter().flatten().any(|said| said.contains("n=one,")), "a login waits for no topic: {tried:?}");
     fakes[1].script.lock().unwrap().refused.clear();
     batcher.prove(claims, Duration::from_secs(5)).await.unwrap();
 }

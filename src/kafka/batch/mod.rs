@@ -1,17 +1,21 @@
 //! Many callers, few requests.
 //!
 //! A commit in the controller costs some 25 ms however much is in it, so what arrives within a few milliseconds, and while
-//! the request before is under way, goes into one request. Each caller gets a result of its own: a member that Kafka
+//! the request before is under way, goes into one request; so does who has said before that it comes. Each caller gets a result of its own: a member that Kafka
 //! refuses, or a caller that gives up, does not touch the others.
 //!
 //! Every batch is one atomic append to the metadata log, and a kind's batches follow one another. The [`Ticket`] of a
 //! batch therefore vouches for all of its members, and for every earlier batch of the kind: see [`super::proof`].
 
+mod company;
 mod queue;
+#[cfg(test)]
+mod samples;
 mod work;
 
 use std::time::Duration;
 
+pub use self::company::Announced;
 use self::{
     queue::Queue,
     work::{
@@ -105,7 +109,30 @@ impl Batcher {
     /// # Errors
     /// See [`Error`]; `Invalid` with the code `TopicAlreadyExists` if it is there.
     pub async fn create_topic(&self, topic: NewTopic) -> Result<(CreatedTopic, Ticket), Error> {
-        let (created, number) = self.create_topics.ask(topic).await?;
+        self.create_announced_topic(topic, None).await
+    }
+
+    /// Says that a topic is about to be made, before what has to be done for it: topics that are asked for together are made together.
+    pub fn announce_topic(&self) -> Announced {
+        self.create_topics.announce()
+    }
+
+    /// How many topics are announced.
+    #[cfg(test)]
+    pub(crate) fn announced_topics(&self) -> usize {
+        self.create_topics.expected()
+    }
+
+    /// Makes a topic that was announced: see [`Self::create_topic`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_announced_topic(
+        &self,
+        topic: NewTopic,
+        announced: Option<Announced>,
+    ) -> Result<(CreatedTopic, Ticket), Error> {
+        let (created, number) = self.create_topics.ask_announced(topic, announced).await?;
         Ok((created, Ticket { kind: Kind::Topics, number }))
     }
 

@@ -12,11 +12,12 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until},
 };
 
+use super::company::{Announced, Company, until};
 use crate::kafka::error::Error;
 
 /// How many members may wait; who comes later waits for a place.
@@ -53,11 +54,14 @@ pub(super) type Sent<T> = Result<Vec<Result<T, Error>>, Error>;
 
 /// The callers' end.
 #[derive(Debug)]
-pub(super) struct Queue<W: Work>(mpsc::Sender<Member<W>>);
+pub(super) struct Queue<W: Work> {
+    members: mpsc::Sender<Member<W>>,
+    company: Company,
+}
 
 impl<W: Work> Clone for Queue<W> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { members: self.members.clone(), company: self.company.clone() }
     }
 }
 
@@ -65,6 +69,8 @@ impl<W: Work> Clone for Queue<W> {
 struct Member<W: Work> {
     item: W::Item,
     arrived: Instant,
+    /// That it comes stands until it is taken in.
+    announced: Option<Announced>,
     reply: Reply<W>,
 }
 
@@ -74,20 +80,47 @@ type Reply<W> = oneshot::Sender<Result<(<W as Work>::Output, u64), Error>>;
 impl<W: Work> Queue<W> {
     pub(super) fn start(work: W, linger: Duration) -> Self {
         let (sender, members) = mpsc::channel(CAPACITY);
-        tokio::spawn(run(work, members, linger));
-        Self(sender)
+        let (company, expected) = Company::new();
+        tokio::spawn(run(work, members, expected, linger));
+        Self { members: sender, company }
+    }
+
+    /// Says that somebody is about to ask: a batch waits a little longer for whoever is announced.
+    pub(super) fn announce(&self) -> Announced {
+        self.company.announce()
+    }
+
+    /// How many are announced.
+    #[cfg(test)]
+    pub(super) fn expected(&self) -> usize {
+        self.company.expected()
     }
 
     /// Joins the next request, and gives its number with the result. May be dropped at any time.
     pub(super) async fn ask(&self, item: W::Item) -> Result<(W::Output, u64), Error> {
+        self.ask_announced(item, None).await
+    }
+
+    /// The same, of somebody who was announced.
+    pub(super) async fn ask_announced(
+        &self,
+        item: W::Item,
+        announced: Option<Announced>,
+    ) -> Result<(W::Output, u64), Error> {
         let (reply, result) = oneshot::channel();
         let ended = || Error::unreachable(W::API, "", "the batch queue has ended");
-        self.0.send(Member { item, arrived: Instant::now(), reply }).await.map_err(|_| ended())?;
+        let member = Member { item, arrived: Instant::now(), announced, reply };
+        self.members.send(member).await.map_err(|_| ended())?;
         result.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
-async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: Duration) {
+async fn run<W: Work>(
+    work: W,
+    mut members: mpsc::Receiver<Member<W>>,
+    mut expected: watch::Receiver<usize>,
+    linger: Duration,
+) {
     let work = Arc::new(work);
     let number = Arc::new(AtomicU64::new(0));
     let mut under_way = JoinSet::new();
@@ -103,16 +136,10 @@ async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: D
                 None => break,
             }
         }
-        let until = batch.members.first().map_or_else(Instant::now, |first| first.arrived + linger);
+        let first = batch.members.first().map_or_else(Instant::now, |first| first.arrived);
         // What has queued up while the last request was under way is taken at once: its time to linger is over.
         while batch.weight < W::CAP && held.len() < W::CAP {
-            // A timer fires with the next millisecond at the earliest.
-            let next = if Instant::now() < until {
-                timeout_at(until, members.recv()).await.ok().flatten()
-            } else {
-                members.try_recv().ok()
-            };
-            match next {
+            match next(&mut members, &mut expected, first, linger).await {
                 Some(member) => batch.add(member, &mut held),
                 None => break,
             }
@@ -120,6 +147,28 @@ async fn run<W: Work>(work: W, mut members: mpsc::Receiver<Member<W>>, linger: D
         under_way.spawn(send(Arc::clone(&work), batch.members, Arc::clone(&number)));
     }
     under_way.join_all().await;
+}
+
+/// The next one of a batch whose first member arrived then; nobody where it waits no longer.
+async fn next<W: Work>(
+    members: &mut mpsc::Receiver<Member<W>>,
+    expected: &mut watch::Receiver<usize>,
+    first: Instant,
+    linger: Duration,
+) -> Option<Member<W>> {
+    loop {
+        let until = until(first, linger, *expected.borrow_and_update());
+        // A timer fires with the next millisecond at the earliest.
+        if Instant::now() >= until {
+            return members.try_recv().ok();
+        }
+        tokio::select! {
+            biased;
+            member = members.recv() => return member,
+            Ok(()) = expected.changed() => {}
+            () = sleep_until(until) => {}
+        }
+    }
 }
 
 struct Batch<W: Work> {
@@ -141,7 +190,8 @@ impl<W: Work> Batch<W> {
     }
 
     /// Takes a member in, or holds it back for the next batch.
-    fn add(&mut self, member: Member<W>, held: &mut VecDeque<Member<W>>) {
+    fn add(&mut self, mut member: Member<W>, held: &mut VecDeque<Member<W>>) {
+        member.announced = None;
         if member.reply.is_closed() {
             return;
         }
@@ -181,7 +231,7 @@ async fn send<W: Work>(work: Arc<W>, members: Vec<Member<W>>, numbers: Arc<Atomi
             Err(Error::Invalid(_)) if items.len() > 1 => {
                 let members = items.into_iter().zip(replies);
                 let mut first: Vec<_> =
-                    members.map(|(item, (arrived, reply))| Member { item, arrived, reply }).collect();
+                    members.map(|(item, (arrived, reply))| Member { item, arrived, announced: None, reply }).collect();
                 let second = first.split_off(first.len() / 2);
                 parts.push(second);
                 parts.push(first);
@@ -197,46 +247,10 @@ async fn send<W: Work>(work: Arc<W>, members: Vec<Member<W>>, numbers: Arc<Atomi
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use futures::future::join_all;
 
     use super::*;
-
-    /// Records what it is sent. Negative items are refused by Kafka; 13 cannot even be sent.
-    #[derive(Debug, Clone, Default)]
-    struct Recorder(Arc<Mutex<Vec<Vec<i32>>>>);
-
-    impl Work for Recorder {
-        type Item = i32;
-        type Output = i32;
-        const API: &'static str = "Test";
-        const CAP: usize = 10;
-
-        fn key(item: &i32) -> Option<String> {
-            Some(item.to_string())
-        }
-
-        async fn send(&self, items: &[i32]) -> Sent<i32> {
-            self.0.lock().unwrap().push(items.to_vec());
-            tokio::time::sleep(Duration::from_millis(25)).await;
-            if items.contains(&13) {
-                return Err(Error::invalid("Test", "", "unlucky"));
-            }
-            let refuse = |_| Error::denied("Test", "", "negative");
-            Ok(items.iter().map(|item| u32::try_from(*item).map(|_| item * 2).map_err(refuse)).collect())
-        }
-    }
-
-    fn start() -> (Recorder, Queue<Recorder>) {
-        let recorder = Recorder::default();
-        let queue = Queue::start(recorder.clone(), Duration::from_millis(3));
-        (recorder, queue)
-    }
-
-    fn sent(recorder: &Recorder) -> Vec<Vec<i32>> {
-        recorder.0.lock().unwrap().clone()
-    }
+    use crate::kafka::batch::samples::{sent, start};
 
     #[tokio::test(start_paused = true)]
     async fn what_arrives_together_goes_together_up_to_the_cap() {

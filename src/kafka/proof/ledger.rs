@@ -53,15 +53,15 @@ impl<T> Ledger<T> {
         self.strike_out();
     }
 
-    /// What to look at now. A login waits until everything else of its entry is shown: a login that comes too early
-    /// costs the broker's failure delay, 100 ms by default.
+    /// What to look at now. A login waits until the rules of its entry are shown, which come about when users do: a login that comes too
+    /// early costs the broker's failure delay, 100 ms by default. Topics come about by themselves, and neither waits for the other.
     pub(super) fn round(&self, attempt: usize) -> Vec<(Place, Claimed)> {
         let mut newest: HashMap<Kind, Vec<(u64, Place, &Claimed)>> = HashMap::new();
         let mut chosen = Vec::new();
         let (mut topics, mut others) = (TOPICS, ONE_BY_ONE);
         for entry in &self.entries {
             let claims = entry.open.iter().filter_map(|position| Some((*position, entry.claims.get(*position)?)));
-            let ready = entry.open.iter().all(|position| entry.is_login(*position));
+            let ready = !entry.lacks_rules();
             for (position, claim) in claims {
                 if entry.is_login(position) && !ready {
                     continue;
@@ -87,12 +87,10 @@ impl<T> Ledger<T> {
         chosen
     }
 
-    /// Whether a login waits for the rest of its entry: its turn comes next.
+    /// Whether a login waits for the rules of its entry: its turn comes next.
     pub(super) fn awaits_login(&self) -> bool {
-        let held_up = |entry: &Entry<T>| {
-            let logins = entry.open.iter().filter(|position| entry.is_login(**position)).count();
-            logins > 0 && logins < entry.open.len()
-        };
+        let held_up =
+            |entry: &Entry<T>| entry.lacks_rules() && entry.open.iter().any(|position| entry.is_login(*position));
         self.entries.iter().any(held_up)
     }
 
@@ -149,6 +147,12 @@ impl<T> Entry<T> {
     fn is_login(&self, position: usize) -> bool {
         matches!(self.claims.get(position), Some(Claim { what: Claimed::Login(..), .. }))
     }
+
+    fn lacks_rules(&self) -> bool {
+        let is_rule =
+            |position: &usize| matches!(self.claims.get(*position), Some(Claim { what: Claimed::Rule(_), .. }));
+        self.open.iter().any(is_rule)
+    }
 }
 
 #[cfg(test)]
@@ -156,12 +160,28 @@ mod tests {
     use super::*;
     use crate::{
         api::secret::Secret,
-        kafka::{config::Credential, scram::Mechanism},
+        kafka::{
+            acl::{AclBinding, Operation, PatternType, ResourceType},
+            config::Credential,
+            scram::Mechanism,
+        },
     };
 
     fn topic(name: &str, number: impl Into<Option<u64>>) -> Claim {
         let ticket = number.into().map(|number| Ticket { kind: Kind::Topics, number });
         Claim { what: Claimed::Topic(name.into()), ticket }
+    }
+
+    fn binding(name: &str) -> AclBinding {
+        AclBinding::allow("User:u", Operation::Read, ResourceType::Topic, PatternType::Literal, name)
+    }
+
+    fn rule(name: &str, number: u64) -> Claim {
+        Claim { what: Claimed::Rule(binding(name)), ticket: Some(Ticket { kind: Kind::Rules, number }) }
+    }
+
+    fn shown(rule: &str) -> String {
+        binding(rule).to_string()
     }
 
     fn login(name: &str, number: u64) -> Claim {
@@ -224,15 +244,30 @@ mod tests {
     }
 
     #[test]
-    fn a_login_waits_for_the_rest_of_its_entry() {
-        let mut ledger = ledger(&[&[topic("a", 1), login("u", 1)], &[login("v", 1)]]);
-        assert_eq!(names(&ledger.round(0)), ["a", "login v"]);
+    fn a_login_waits_for_the_rules_of_its_entry() {
+        let mut ledger = ledger(&[&[rule("a", 1), login("u", 1)], &[login("v", 1)]]);
+        assert_eq!(names(&ledger.round(0)), [shown("a"), "login v".to_owned()]);
         assert!(ledger.awaits_login());
         let round = ledger.round(0);
-        let place = round.iter().find(|one| names(std::slice::from_ref(one)) == ["a"]).unwrap().0;
+        let place = round.iter().find(|one| names(std::slice::from_ref(one)) == [shown("a")]).unwrap().0;
         ledger.shown(place);
         assert!(!ledger.awaits_login());
         assert_eq!(names(&ledger.round(0)).len(), 1, "one login is enough for a batch");
+    }
+
+    #[test]
+    fn a_login_and_a_topic_do_not_wait_for_each_other_and_both_are_needed() {
+        for first in ["login u", "t"] {
+            let mut ledger = ledger(&[&[topic("t", None), login("u", 1)]]);
+            assert!(!ledger.awaits_login());
+            let round = ledger.round(0);
+            assert_eq!(names(&round), ["login u", "t"]);
+            let place = |name| round.iter().find(|one| names(std::slice::from_ref(one)) == [name]).unwrap().0;
+            ledger.shown(place(first));
+            assert!(ledger.take_complete().is_empty(), "{first} is not all");
+            ledger.shown(place(if first == "t" { "login u" } else { "t" }));
+            assert_eq!(ledger.take_complete(), [0]);
+        }
     }
 
     #[test]

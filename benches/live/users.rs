@@ -12,7 +12,7 @@ use crate::arrivals::Arrivals;
 use crate::sample::Sample;
 use crate::space::Space;
 use crate::table::Table;
-use crate::workload::{asks, unschedulable};
+use crate::workload::{asks, unseen};
 
 const USERS: usize = 300;
 const ROUNDS: usize = 3;
@@ -32,13 +32,13 @@ pub(crate) async fn run(client: &Client) {
     // Topics are made once, before: users alone are measured.
     let topics = asks(&format!("{}.in", space.name), &format!("{}.out", space.name));
     let mut claims = Arrivals::of(&space.api::<AccessClaim>()).await;
-    space.api::<Pod>().create(&PostParams::default(), &unschedulable("first", &topics)).await.unwrap();
+    space.api::<Pod>().create(&PostParams::default(), &unseen("first", &topics)).await.unwrap();
     space.all_ready(&mut claims, &["first".to_owned()]).await;
     drop(claims);
     let mut rounds = Vec::new();
     for number in 0..ROUNDS {
         let names: Vec<_> = (0..USERS).map(|user| format!("r{number}-{user}")).collect();
-        let pods = names.iter().map(|name| unschedulable(name, &topics)).collect();
+        let pods = names.iter().map(|name| unseen(name, &topics)).collect();
         rounds.push(round(&space, names, pods).await);
     }
     let head = ["a second", "p50", "least", "rounds", "budget"];

@@ -1,6 +1,8 @@
 //! `webhook-config/`: the manifests that decide which Pods are called for, as people read them. They are the chart's templates with
 //! the default values, so neither can drift from the other, and their keys are the code's.
 
+use std::collections::BTreeSet;
+
 use admittance::admission::parts::CREDENTIALS_VOLUME;
 use admittance::admission::server::{CLAIMS_PATH, PATH};
 use admittance::api::annotations::{
@@ -168,6 +170,33 @@ fn the_frozen_policy_means_the_pods_that_are_called_for() {
     assert!(variable("calledFor").contains(&format!("'{MIRROR}' in variables.annotations")));
     assert!(variable("injected").contains(&format!("'{INJECTED}' in variables.annotations")));
     assert!(variable("injected").contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")));
+}
+
+/// Of an update, that policy judges labels and annotations, by themselves and with what they were. It is asked about every update that has
+/// one of them other than it was, and of no map that is not there.
+#[test]
+fn the_frozen_policy_is_asked_about_whatever_it_judges() {
+    let spec = &documents("policy-frozen.yaml")[0]["spec"];
+    let [condition] = spec["matchConditions"].as_array().unwrap().as_slice() else { panic!("{spec}") };
+    let asked: BTreeSet<&str> = condition["expression"].as_str().unwrap().split("||").map(str::trim).collect();
+    let mut expected = BTreeSet::from(["request.operation != 'UPDATE'".to_owned()]);
+    for map in ["metadata.labels", "metadata.annotations"] {
+        expected.insert(format!("has(object.{map}) != has(oldObject.{map})"));
+        expected.insert(format!("(has(object.{map}) && object.{map} != oldObject.{map})"));
+    }
+    assert_eq!(asked, expected.iter().map(String::as_str).collect());
+    let rules = spec["validations"].as_array().unwrap().iter().map(|rule| rule["expression"].as_str().unwrap());
+    let of_updates: Vec<_> = rules.filter(|rule| rule.starts_with("request.operation != 'UPDATE' ||")).collect();
+    assert_eq!(of_updates.len(), 2);
+    let read = ["labels", "annotations", "oldLabels", "oldAnnotations", "keysOf2017"];
+    for rule in of_updates {
+        let mut variables = rule.split("variables.").skip(1);
+        assert!(
+            variables.all(|rest| read.contains(&rest.split(|c: char| !c.is_alphanumeric()).next().unwrap())),
+            "{rule}"
+        );
+        assert!(!rule.contains("object.") && !rule.contains("oldObject"), "{rule}");
+    }
 }
 
 #[test]

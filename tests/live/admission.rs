@@ -149,6 +149,7 @@ impl Drop for Wrong {
 
 #[test]
 fn no_secret_reaches_a_log_an_event_a_status_or_a_pod() {
+    // Of this namespace the audit log has whole Pods, as admission made them: `audit-policy.yaml`.
     let space = Namespace::opted_in("live-canary");
     apply(&pod(&space.0, "canary", "kafka.admittance.dev/produces: canary", "localhost/pause:1", "[]"));
     wait_ready("pod", &space.0, "canary");

@@ -131,6 +131,23 @@ fn what_a_living_pod_asked_for_cannot_be_edited() {
     let annotations = get(&["pod/asks", "--namespace", &space.0])["metadata"]["annotations"].clone();
     assert_eq!(annotations["mine"], "written with the status", "and so could ours be, but for the policy");
     assert_eq!(annotations["kafka.admittance.dev/produces"], "orders-of-trust");
+    // A Pod with none of its own is no less asked about: there is nothing to compare with, and what comes is new.
+    with_input(&["create", "--filename=-"], &idle_pod(&space.0, "plain", ""));
+    let bare = get(&["pod/plain", "--namespace", &space.0])["metadata"].clone();
+    assert!(bare["labels"].is_null() && bare["annotations"].is_null(), "{bare}");
+    for metadata in [
+        r#"{"annotations": {"kafka.admittance.dev/produces": "other"}}"#,
+        r#"{"labels": {"kafka.admittance.dev/access": "other"}}"#,
+    ] {
+        let patch = format!(r#"{{"metadata": {metadata}}}"#);
+        let words = ["patch", "pod/plain", "--type=merge", "--patch", &patch, "--namespace", &space.0];
+        for of in [&[][..], &["--subresource=status"]] {
+            let done = try_kubectl(&[&words[..], of].concat());
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            let refused = !done.status.success() && said.contains("cannot change on a living Pod");
+            assert!(refused, "{metadata} {of:?}: {said}");
+        }
+    }
 }
 
 /// A Pod with these labels and annotations.

@@ -70,7 +70,8 @@ impl Bed {
         self.path("config/admin.kubeconfig")
     }
 
-    /// The API server's audit log, one JSON event a line: who created, changed or removed what; Pods with their content.
+    /// The API server's audit log, one JSON event a line: who created, changed or removed what; with their content only the Pods of
+    /// the test that looks for passwords there.
     pub fn audit_log(&self) -> PathBuf {
         self.path("log/audit.json")
     }

@@ -6,28 +6,38 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    pin::pin,
     time::Duration,
 };
 
 use hickory_resolver::{
     Resolver as Hickory, TokioResolver,
     config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
+    net::{NetError, runtime::TokioRuntimeProvider},
 };
+use tokio::time::timeout;
 
 use crate::kafka::{config::Endpoint, error::Error};
 
 const API: &str = "name lookup";
+/// The port of name servers.
+const DNS_PORT: u16 = 53;
 /// How long one name server may take before the next is asked; the caller's deadline is above all of them.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long IPv6 addresses are waited for where IPv4 ones are there: some name servers never answer questions for them.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// Looks names up, and remembers the answers as long as their TTL allows.
 #[derive(Debug)]
 pub struct Resolver {
     settings: Settings,
     /// `None` where it could not be set up: then only addresses can be reached.
-    dns: Option<TokioResolver>,
+    dns: Option<[TokioResolver; 2]>,
 }
+
+/// Both families: a Pod that has IPv6 alone cannot use the IPv4 address of a broker that has both.
+const FAMILIES: [LookupIpStrategy; 2] = [LookupIpStrategy::Ipv4Only, LookupIpStrategy::Ipv6Only];
 
 /// What `/etc/resolv.conf` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,18 +52,30 @@ impl Resolver {
     #[must_use]
     pub fn from_system() -> Self {
         let text = std::fs::read("/etc/resolv.conf").unwrap_or_default();
-        let settings = Settings::parse(&String::from_utf8_lossy(&text));
+        Self::with(Settings::parse(&String::from_utf8_lossy(&text)), DNS_PORT)
+    }
+
+    fn with(settings: Settings, port: u16) -> Self {
         // Without a name server there is still `/etc/hosts`.
-        let servers = settings.servers.iter().copied().map(NameServerConfig::udp_and_tcp).collect();
-        let config = ResolverConfig::from_name_servers(servers);
-        let mut builder = Hickory::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = PATIENCE;
-        options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
-        options.use_hosts_file = ResolveHosts::Always;
-        options.cache_size = 256;
-        let dns = builder.build().ok();
-        Self { settings, dns }
+        let servers = settings.servers.iter().map(|server| {
+            let mut server = NameServerConfig::udp_and_tcp(*server);
+            for connection in &mut server.connections {
+                connection.port = port;
+            }
+            server
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        let of = |family| {
+            let mut builder = Hickory::builder_with_config(config.clone(), TokioRuntimeProvider::default());
+            let options = builder.options_mut();
+            options.timeout = PATIENCE;
+            options.ip_strategy = family;
+            options.use_hosts_file = ResolveHosts::Always;
+            options.cache_size = 256;
+            builder.build().ok()
+        };
+        let [four, six] = FAMILIES.map(of);
+        Self { settings, dns: four.zip(six).map(|(four, six)| [four, six]) }
     }
 
     /// Every address of an endpoint, in the order of the answer; at least one.
@@ -70,23 +92,60 @@ impl Resolver {
         let no_server =
             || Error::invalid(API, &place, "not in /etc/hosts, and no name server in /etc/resolv.conf: add one");
         let dns = self.dns.as_ref().ok_or_else(no_server)?;
+        let mut failed = None;
         for name in self.settings.candidates(&endpoint.host) {
-            match dns.lookup_ip(name.as_str()).await {
-                Ok(found) => {
-                    let addresses: Vec<_> = found.iter().map(with_port).collect();
-                    if !addresses.is_empty() {
-                        return Ok(addresses);
-                    }
-                }
-                Err(error) if error.is_no_records_found() || error.is_nx_domain() => {}
+            match both_families(dns, &name).await {
+                Ok(addresses) if addresses.is_empty() => {}
+                Ok(addresses) => return Ok(addresses.into_iter().map(with_port).collect()),
                 Err(_) if self.settings.servers.is_empty() => {}
+                // As libc does: a domain of the search list whose servers fail or refuse says nothing of the next one. A server that does
+                // not answer says the same to every name.
+                Err(error @ NetError::Dns(_)) => failed = failed.or(Some(error)),
                 Err(error) => return Err(Error::unreachable(API, &place, error.to_string())),
             }
+        }
+        if let Some(error) = failed {
+            return Err(Error::unreachable(API, &place, error.to_string()));
         }
         if self.settings.servers.is_empty() {
             return Err(no_server());
         }
         Err(Error::unreachable(API, &place, "no such host; check the name and the Service behind it"))
+    }
+}
+
+/// The addresses of an absolute name, IPv4 first; none where it has none. An error where a family could not be asked for, and the other has
+/// no address.
+async fn both_families([four, six]: &[TokioResolver; 2], name: &str) -> Result<Vec<IpAddr>, NetError> {
+    let mut six = pin!(family(six, name));
+    let mut early = None;
+    let four = {
+        let mut four = pin!(family(four, name));
+        loop {
+            tokio::select! {
+                biased;
+                found = &mut four => break found,
+                found = &mut six, if early.is_none() => early = Some(found),
+            }
+        }
+    };
+    let six = match (early, &four) {
+        (Some(found), _) => found,
+        (None, Ok(found)) if !found.is_empty() => timeout(GRACE, six).await.unwrap_or_else(|_| Ok(Vec::new())),
+        (None, _) => six.await,
+    };
+    match (four, six) {
+        (Ok(four), Ok(six)) => Ok([four, six].concat()),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+async fn family(dns: &TokioResolver, name: &str) -> Result<Vec<IpAddr>, NetError> {
+    match dns.lookup_ip(name).await {
+        Ok(found) => Ok(found.iter().collect()),
+        Err(error) if error.is_no_records_found() || error.is_nx_domain() => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
 }
 
@@ -185,5 +244,136 @@ mod tests {
         assert_eq!(found, ["[::1]:9".parse().unwrap()]);
         let error = resolver.resolve(&"kafka:9".parse().unwrap()).await.unwrap_err();
         assert!(error.to_string().contains("/etc/resolv.conf"), "{error}");
+    }
+
+    /// What a name server says to a question.
+    #[derive(Clone, Copy)]
+    enum Says {
+        Address(IpAddr),
+        Nothing,
+        Failed(u8),
+        Silence,
+    }
+
+    const A: u16 = 1;
+
+    /// A resolver as in a Pod whose node's domain is in the search list, and the name server that it asks.
+    async fn asking(answer: fn(&str, u16) -> Says) -> Resolver {
+        let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let mut question = [0; 512];
+            loop {
+                let (length, from) = server.recv_from(&mut question).await.unwrap();
+                if let Some(reply) = reply(&question[..length], answer) {
+                    server.send_to(&reply, from).await.unwrap();
+                }
+            }
+        });
+        let text = "nameserver 127.0.0.1\nsearch svc.cluster.local node.acme.net\noptions ndots:5";
+        Resolver::with(Settings::parse(text), port)
+    }
+
+    /// The answer to a question, as RFC 1035 has it.
+    fn reply(question: &[u8], answer: fn(&str, u16) -> Says) -> Option<Vec<u8>> {
+        let (mut name, mut at) = (String::new(), 12);
+        while question[at] != 0 {
+            let label = &question[at + 1..=at + usize::from(question[at])];
+            name += &format!("{}.", std::str::from_utf8(label).unwrap());
+            at += 1 + label.len();
+        }
+        let kind = u16::from_be_bytes([question[at + 1], question[at + 2]]);
+        let (code, address) = match answer(&name, kind) {
+            Says::Address(address) => (0, Some(address)),
+            Says::Nothing => (3, None),
+            Says::Failed(code) => (code, None),
+            Says::Silence => return None,
+        };
+        let mut reply =
+            [&question[..2], &[0x81, 0x80 | code, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]].concat();
+        reply.extend(&question[12..at + 5]);
+        if let Some(address) = address {
+            let bytes = match address {
+                IpAddr::V4(address) => address.octets().to_vec(),
+                IpAddr::V6(address) => address.octets().to_vec(),
+            };
+            let [high, low] = kind.to_be_bytes();
+            reply.extend([0xC0, 12, high, low, 0, 1, 0, 0, 0, 60, 0, u8::try_from(bytes.len()).unwrap()]);
+            reply.extend(bytes);
+        }
+        Some(reply)
+    }
+
+    const FOUR: &str = "192.0.2.7:9092";
+    const SIX: &str = "[2001:db8::7]:9092";
+
+    fn address(text: &str) -> Says {
+        Says::Address(text.parse::<SocketAddr>().unwrap().ip())
+    }
+
+    async fn resolved(answer: fn(&str, u16) -> Says) -> Result<Vec<String>, Error> {
+        let found = asking(answer).await.resolve(&"kafka.acme.com:9092".parse().unwrap()).await?;
+        Ok(found.iter().map(ToString::to_string).collect())
+    }
+
+    #[tokio::test]
+    async fn a_search_domain_that_fails_hides_no_later_name() {
+        let of = |code| -> fn(&str, u16) -> Says {
+            if code == 2 {
+                |name, kind| match (name, kind) {
+                    ("kafka.acme.com.", A) => address(FOUR),
+                    ("kafka.acme.com.node.acme.net.", _) => Says::Failed(2),
+                    _ => Says::Nothing,
+                }
+            } else {
+                |name, kind| match (name, kind) {
+                    ("kafka.acme.com.", A) => address(FOUR),
+                    ("kafka.acme.com.svc.cluster.local.", _) => Says::Failed(5),
+                    _ => Says::Nothing,
+                }
+            }
+        };
+        // SERVFAIL, REFUSED.
+        for code in [2, 5] {
+            assert_eq!(resolved(of(code)).await.unwrap(), [FOUR], "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_name_has_an_address_the_failure_is_told() {
+        let told = |error: Error| error.to_string();
+        let nothing = told(resolved(|_, _| Says::Nothing).await.unwrap_err());
+        assert!(nothing.contains("no such host"), "{nothing}");
+        let failed = resolved(|name, _| if name.contains("node") { Says::Failed(2) } else { Says::Nothing }).await;
+        let failed = told(failed.unwrap_err());
+        assert!(!failed.contains("no such host") && failed.contains("kafka.acme.com:9092"), "{failed}");
+    }
+
+    #[tokio::test]
+    async fn addresses_of_both_families_are_found() {
+        let both = resolved(|name, kind| match (name, kind) {
+            ("kafka.acme.com.", A) => address(FOUR),
+            ("kafka.acme.com.", _) => address(SIX),
+            _ => Says::Nothing,
+        });
+        assert_eq!(both.await.unwrap(), [FOUR, SIX]);
+        let six = resolved(|name, kind| match (name, kind) {
+            ("kafka.acme.com.", A) => Says::Failed(2),
+            ("kafka.acme.com.", _) => address(SIX),
+            _ => Says::Nothing,
+        });
+        assert_eq!(six.await.unwrap(), [SIX]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_silent_about_one_family_costs_a_moment() {
+        let began = std::time::Instant::now();
+        let found = resolved(|name, kind| match (name, kind) {
+            ("kafka.acme.com.", A) => address(FOUR),
+            ("kafka.acme.com.", _) => Says::Silence,
+            _ => Says::Nothing,
+        });
+        assert_eq!(found.await.unwrap(), [FOUR]);
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     }
 }

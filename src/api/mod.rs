@@ -4,6 +4,7 @@ pub mod annotations;
 pub mod duration;
 pub mod list;
 pub mod names;
+pub mod pem;
 pub mod reasons;
 #[cfg(feature = "cluster")]
 pub mod resources;

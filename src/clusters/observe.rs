@@ -11,6 +11,7 @@ use super::claim::{Claim, EVERY, taken};
 use super::rights::Rights;
 use super::terms::{config, mechanism, named, terms};
 use super::{Connection, Terms, Unusable};
+use crate::api::pem::certificates;
 use crate::api::reasons::Reason;
 use crate::api::resources::{BrokerCluster, External};
 use crate::api::secret::Secret;
@@ -240,7 +241,7 @@ impl From<Unusable> for Trouble {
 async fn inputs(secrets: &Api<KubeSecret>, external: &External) -> Result<(String, Secret, Option<String>), Trouble> {
     let admin_secret = read(secrets, &external.admin_secret.name).await?;
     let ca_pem = match (&external.tls, external.insecure) {
-        (Some(tls), false) => Some(text(&read(secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
+        (Some(tls), false) => Some(ca(&read(secrets, &tls.ca_secret.name).await?, &tls.ca_secret.key)?),
         (None, true) => None,
         // The API server refuses this, but for a null, which to its rules is something.
         (Some(_), true) | (None, false) => {
@@ -270,6 +271,16 @@ fn text(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
     })
 }
 
+/// The certificates of a CA, which every workload's Secret is given: nothing of what stands beside them.
+fn ca(secret: &KubeSecret, key: &str) -> Result<String, Unusable> {
+    let wrong = |rule: &str| {
+        let message = format!("Secret {}, key {key}: {rule}", secret.name_any());
+        Unusable { reason: Reason::AdminSecretInvalid, message }
+    };
+    let found = certificates(&text(secret, key)?).map_err(|beside| wrong(&beside.to_string()))?;
+    if found.is_empty() { Err(wrong("no BEGIN CERTIFICATE is in it")) } else { Ok(found.trim_end().to_owned()) }
+}
+
 fn connect(config: ClientConfig) -> Result<(Admin, Batcher), Unusable> {
     // Nothing is asked yet: what cannot be used is the CA, for the list of brokers was read before.
     let admin = Admin::new(config)
@@ -289,6 +300,22 @@ mod tests {
         {
             let secret = serde_json::from_value(serde_json::json!({"data": {keys::PASSWORD: held}})).unwrap();
             assert_eq!(text(&secret, keys::PASSWORD).ok().as_deref(), password);
+        }
+    }
+
+    #[test]
+    fn of_a_ca_the_certificates_are_taken_and_a_key_beside_them_is_refused() {
+        let block = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+        let (certificate, key) = (block("CERTIFICATE"), block("EC PRIVATE KEY"));
+        let of = |text: &str| {
+            let data = [("ca.crt".to_owned(), k8s_openapi::ByteString(text.as_bytes().to_vec()))].into();
+            ca(&KubeSecret { data: Some(data), ..KubeSecret::default() }, "ca.crt")
+        };
+        assert_eq!(of(&format!("# ours\n{certificate}\n")).unwrap(), certificate.trim_end());
+        for (text, said) in [(format!("{certificate}{key}"), "PRIVATE KEY"), ("ours".to_owned(), "BEGIN CERTIFICATE")] {
+            let unusable = of(&text).unwrap_err();
+            assert_eq!(unusable.reason, Reason::AdminSecretInvalid);
+            assert!(unusable.message.contains(said) && !unusable.message.contains("AAAA"), "{}", unusable.message);
         }
     }
 

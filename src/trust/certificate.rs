@@ -6,6 +6,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::api::pem::{KeyBeside, certificates};
+
 /// From when until when a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
@@ -16,6 +18,20 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// That of a certificate in DER.
+    ///
+    /// # Errors
+    /// [`CertificateError::NotX509`].
+    pub fn of(der: &CertificateDer<'_>) -> Result<Self, CertificateError> {
+        let (_, x509) = X509Certificate::from_der(der).map_err(|_| CertificateError::NotX509)?;
+        Ok(Self::of_x509(&x509))
+    }
+
+    fn of_x509(x509: &X509Certificate<'_>) -> Self {
+        let validity = x509.validity();
+        Self { from: moment(validity.not_before.timestamp()), until: moment(validity.not_after.timestamp()) }
+    }
+
     /// Whether the certificate holds at this moment.
     #[must_use]
     pub fn holds(&self, now: SystemTime) -> bool {
@@ -45,12 +61,15 @@ pub enum CertificateError {
     /// What the block holds is not X.509.
     #[error("the PEM block holds no X.509 certificate")]
     NotX509,
+    /// What is beside it must not be published.
+    #[error(transparent)]
+    KeyBeside(#[from] KeyBeside),
 }
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// The PEM text, ending in a line break.
+    /// The PEM text, ending in a line break: the certificates alone.
     pem: String,
     der: CertificateDer<'static>,
     /// From when until when it holds.
@@ -67,15 +86,13 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] where there is none.
     pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
-        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| CertificateError::NotPem)?;
+        let pem = certificates(text)?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| CertificateError::NotPem)?;
         let (_, x509) = X509Certificate::from_der(&der).map_err(|_| CertificateError::NotX509)?;
-        let validity = Validity {
-            from: moment(x509.validity().not_before.timestamp()),
-            until: moment(x509.validity().not_after.timestamp()),
-        };
+        let validity = Validity::of_x509(&x509);
         let is_ca = x509.is_ca();
         let public_key = x509.public_key().raw.to_vec();
-        Ok(Self { pem: format!("{}\n", text.trim()), der, validity, is_ca, public_key })
+        Ok(Self { pem, der, validity, is_ca, public_key })
     }
 
     /// The PEM text, ending in a line break.
@@ -130,5 +147,17 @@ mod tests {
         assert_eq!(Certificate::from_pem("hello"), Err(CertificateError::NotPem));
         let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(Certificate::from_pem(block), Err(CertificateError::NotX509));
+    }
+
+    #[test]
+    fn nothing_but_certificates_is_published() {
+        let made = rcgen::generate_simple_self_signed(["hook.ns.svc".to_owned()]).unwrap();
+        let (pem, key) = (made.cert.pem().replace("\r\n", "\n"), made.signing_key.serialize_pem());
+        let noted = Certificate::from_pem(&format!("issued by hunter2\n{pem}\n")).unwrap();
+        assert_eq!(noted.pem(), pem);
+        for both in [format!("{pem}{key}"), format!("{key}{pem}")] {
+            let error = Certificate::from_pem(&both).unwrap_err();
+            assert_eq!(error, CertificateError::KeyBeside(KeyBeside));
+        }
     }
 }

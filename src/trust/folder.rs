@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::certificate::{Certificate, CertificateError};
+use super::certificate::{CertificateError, Validity};
 use super::metrics::Expiry;
 use super::resolver::Resolver;
 use crate::runtime::readiness::Gate;
@@ -81,15 +81,16 @@ impl Folder {
         if self.served.as_ref() == Some(&files) {
             return Ok(false);
         }
-        let certificate = Certificate::from_pem(&files.certificate)?;
         let chain = CertificateDer::pem_slice_iter(files.certificate.as_bytes()).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|_| CertificateError::NotPem)?;
+        // It is served and not published: what else the file holds goes nowhere.
+        let validity = Validity::of(chain.first().ok_or(CertificateError::NotPem)?)?;
         let key = PrivateKeyDer::from_pem_slice(files.key.as_bytes()).map_err(|_| FolderError::Key)?;
         let signer = crate::crypto::provider().key_provider.load_private_key(key).map_err(|_| FolderError::Key)?;
         let certified = CertifiedKey::new(chain, signer);
         certified.keys_match().map_err(|_| FolderError::Mismatch)?;
         self.resolver.set(Arc::new(certified));
-        self.expiry.serving(certificate.validity.until);
+        self.expiry.serving(validity.until);
         self.certified.open();
         self.served = Some(files);
         tracing::info!(folder = %self.path.display(), "serving a new certificate");

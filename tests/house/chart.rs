@@ -124,6 +124,18 @@ fn the_charts_version_is_the_programs() {
     );
 }
 
+/// A replica that is not ready serves nobody; by default its budget would keep its node from being drained for as long.
+#[test]
+fn no_budget_keeps_a_broken_pod_on_its_node() {
+    let templates = below("charts/admittance/templates", ".yaml");
+    let budgets = templates.iter().flat_map(|template| template.text.split("\n---\n"));
+    let budgets: Vec<_> = budgets.filter(|manifest| manifest.contains("kind: PodDisruptionBudget")).collect();
+    assert_eq!(budgets.len(), 2);
+    for budget in budgets {
+        assert!(budget.contains("\n  unhealthyPodEvictionPolicy: AlwaysAllow\n"), "{budget}");
+    }
+}
+
 #[test]
 fn the_rules_see_bad_examples() {
     let schema = serde_json::json!({"additionalProperties": false, "properties": {"a": {}, "b": {"properties": {}}}});

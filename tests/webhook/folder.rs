@@ -56,3 +56,17 @@ async fn halves_of_two_generations_are_not_served() {
     assert!(matches!(folder.turn().await, Err(FolderError::Mismatch)));
     assert!(!gate.is_open());
 }
+
+/// The file is served and not published, so what else it holds is in nobody's way.
+#[tokio::test]
+async fn a_file_that_holds_the_key_too_is_served() {
+    let root = tempfile::tempdir().unwrap();
+    generation(root.path(), "one");
+    let file = |name| root.path().join("one").join(name);
+    let both = ["tls.crt", "tls.key"].map(|name| std::fs::read_to_string(file(name)).unwrap()).concat();
+    std::fs::write(file("tls.crt"), both).unwrap();
+    let gate = Readiness::default().gate("certificate");
+    let mut folder =
+        Folder::new(root.path().join("one"), Arc::new(Resolver::default()), gate.clone(), Expiry::default());
+    assert!(folder.turn().await.unwrap() && gate.is_open());
+}

@@ -1,17 +1,16 @@
 //! The door: HTTPS in, one decision, HTTPS out. Nothing is kept between two reviews, and nothing is written but a log line.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Query, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -23,9 +22,10 @@ use serde::Deserialize;
 use super::claims::{self, Judged, Terms};
 use super::decide::{self, Answer, Malformed, Outcome, Settings};
 use super::review::Told;
-use super::room::{Room, Unread};
+use super::room::{Review, Room, Unread};
 use crate::api::duration;
 use crate::api::reasons::Reason;
+use crate::runtime::connections::Connections;
 use crate::runtime::metrics;
 use crate::runtime::readiness::Gate;
 use crate::runtime::shutdown::Shutdown;
@@ -47,6 +47,15 @@ const GREETING: Duration = Duration::from_secs(10);
 /// How long a connection may lie idle. Longer than the 90 s after which the API server's client lets go by itself: a server
 /// that closes first would meet a review on its way.
 const IDLE: Duration = Duration::from_secs(180);
+/// Connections at once. An API server has a few.
+const CONNECTIONS: usize = 128;
+/// Bytes that one of them may have sent and nobody has read: of a body that waits for room, and of all together.
+const UNREAD_BODY: u32 = 128 * 1024;
+const UNREAD: u32 = 512 * 1024;
+/// The same for HTTP/1, where nothing is read before it is asked for; the heads of requests must have room in it.
+const UNREAD_HEAD: usize = 64 * 1024;
+/// Reviews at once on a connection: more than that, and the API server opens another one.
+const STREAMS: u32 = 100;
 /// How long reviews that are being answered may take after everything else has stopped.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -216,13 +225,20 @@ impl Door {
         }
     }
 
-    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Vec<u8>, Unanswered> {
+    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Review, Unanswered> {
         if !is_json(request.headers()) {
             return Err(Unanswered::MediaType);
         }
         let size = declared(request.headers(), most)?;
-        Ok(self.room.read(request.into_body(), size, allowance.limit()).await?)
+        let peer = peer(&request);
+        Ok(self.room.read(request.into_body(), size, peer, allowance.limit()).await?)
     }
+}
+
+/// Who sends a request; all the same one where there is no socket.
+fn peer(request: &Request) -> IpAddr {
+    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    info.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -264,12 +280,13 @@ pub async fn serve(
 ) -> io::Result<()> {
     let handle = Handle::<SocketAddr>::new();
     let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).first_request_timeout(GREETING);
-    server.http_builder().http1().header_read_timeout(IDLE);
-    server.http_builder().http2().keep_alive_interval(IDLE / 6).keep_alive_timeout(GREETING);
+    server.http_builder().http1().header_read_timeout(IDLE).max_buf_size(UNREAD_HEAD);
+    let mut http2 = server.http_builder().http2();
+    http2.keep_alive_interval(IDLE / 6).keep_alive_timeout(GREETING).max_concurrent_streams(STREAMS);
+    http2.initial_stream_window_size(UNREAD_BODY).initial_connection_window_size(UNREAD);
     let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)))
         .handshake_timeout(GREETING)
-        // Without it, Nagle's algorithm holds small answers back for 40 ms on fresh connections.
-        .acceptor(NoDelayAcceptor::new());
+        .acceptor(Connections::at_most(CONNECTIONS));
     let closed = async {
         closing.shutdown.begun().await;
         closing.open.close();
@@ -281,7 +298,7 @@ pub async fn serve(
         .acceptor(acceptor)
         // Port scans and health checks of load balancers end here all day: no business of the log's.
         .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "a connection was not accepted"))
-        .serve(router.into_make_service());
+        .serve(router.into_make_service_with_connect_info::<SocketAddr>());
     tokio::select! {
         result = served => result,
         () = closed => Ok(()),

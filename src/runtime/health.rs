@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,7 +13,17 @@ use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+use super::connections::Connections;
 use super::readiness::Readiness;
+
+/// Connections at once: a few of kubelets and of those who collect metrics.
+const CONNECTIONS: usize = 64;
+/// How long a client may take for a request.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long a connection may lie idle between two; who collects metrics comes every minute or so.
+const IDLE: Duration = Duration::from_secs(180);
+/// Requests at once on a connection.
+const STREAMS: u32 = 8;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -62,5 +73,9 @@ async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
 /// # Errors
 /// The listener cannot be used.
 pub async fn serve(listener: TcpListener, health: Health) -> io::Result<()> {
-    axum_server::from_tcp(listener)?.serve(router(health).into_make_service()).await
+    let mut server = axum_server::from_tcp(listener)?.first_request_timeout(GREETING);
+    server.http_builder().http1().header_read_timeout(IDLE);
+    let mut http2 = server.http_builder().http2();
+    http2.keep_alive_interval(IDLE / 6).keep_alive_timeout(GREETING).max_concurrent_streams(STREAMS);
+    server.acceptor(Connections::at_most(CONNECTIONS)).serve(router(health).into_make_service()).await
 }

@@ -2,6 +2,7 @@
 //! loops, the Events and the status of controllers.
 
 pub mod clock;
+pub mod connections;
 pub mod controller;
 pub mod deadline;
 pub mod events;

@@ -1,8 +1,12 @@
 //! The door without a socket.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use admittance::admission::server::{MAX_BODY, Metrics, router};
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
@@ -198,13 +202,72 @@ async fn reviews_wait_for_room_instead_of_taking_all_memory() {
     tokio::task::yield_now().await;
     let small = hear(router.clone(), post(review("u-1")), &registry).await;
     assert_eq!(patched(&small.body), "u-1", "there is room for a small one");
-    let request = declaring(large_review().len(), "1s", Body::from(large_review()));
+    let request = declaring(large_review().len(), "200ms", Body::from(large_review()));
     let large = hear(router.clone(), request, &registry).await;
     assert!(
-        large.text().starts_with("DeadlineExceeded: to read the review took longer than 900ms"),
+        large.text().starts_with("DeadlineExceeded: to read the review took longer than 180ms"),
         "{}",
         large.text()
     );
     let request = declaring(large_review().len(), "30s", Body::from(large_review()));
     assert_eq!(patched(&hear(router, request, &registry).await.body), "u-1", "the others ended and made room");
+}
+
+/// A request from one of the cluster's addresses.
+fn from(peer: u8, mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, peer], 4000))));
+    request
+}
+
+/// Until everybody waits for something: only then does a clock go on that is paused.
+async fn all_begun() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_many_small_bodies_keeps_nobody_elses_waiting() {
+    let (router, registry) = door();
+    for _ in 0..1000 {
+        tokio::spawn(router.clone().oneshot(from(2, declaring(64 * 1024, "30s", hanging()))));
+    }
+    all_begun().await;
+    let began = tokio::time::Instant::now();
+    for _ in 0..100 {
+        let said = hear(router.clone(), from(1, post(review("u-1"))), &registry).await;
+        assert_eq!(patched(&said.body), "u-1");
+    }
+    assert!(began.elapsed().is_zero(), "it waited for {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_slow_has_less_time_where_somebody_waits() {
+    let (router, registry) = door();
+    // More peers than there are shares: all of the room is taken, and twice as much is waited for.
+    for peer in 2..26 {
+        for _ in 0..16 {
+            tokio::spawn(router.clone().oneshot(from(peer, declaring(64 * 1024, "30s", hanging()))));
+        }
+    }
+    all_begun().await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(patched(&hear(router, from(1, post(review("u-1"))), &registry).await.body), "u-1");
+    let waited = began.elapsed();
+    assert!(!waited.is_zero() && waited <= Duration::from_secs(1), "it waited for {waited:?}");
+}
+
+/// One byte now and then is no haste: what a sender takes in all counts.
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_byte_now_and_then_is_slow() {
+    let (router, registry) = door();
+    for _ in 0..16 {
+        let drops = stream::repeat(()).then(async |()| {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            Ok::<_, std::io::Error>(Bytes::from_static(b" "))
+        });
+        tokio::spawn(router.clone().oneshot(from(1, declaring(64 * 1024, "30s", Body::from_stream(drops)))));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(patched(&hear(router, from(1, post(review("u-1"))), &registry).await.body), "u-1");
+    assert!(began.elapsed() <= Duration::from_millis(500), "it waited for {:?}", began.elapsed());
 }

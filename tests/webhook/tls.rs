@@ -157,3 +157,22 @@ async fn a_webhook_that_stops_answers_on_and_then_lets_go() {
     webhook.served.await.unwrap().unwrap();
     assert!(connect(webhook.address, &ca, b"http/1.1").await.is_err());
 }
+
+/// Connections that are made and say nothing, or hold on to what they have: the API server's are others'.
+#[tokio::test]
+async fn a_crowd_of_connections_does_not_shut_the_door() {
+    let ca = authority();
+    let webhook = start(&ca, Duration::ZERO);
+    let mut kept = http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await;
+    ask!(kept, "before");
+    let mut crowd = Vec::new();
+    for _ in 0..400 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        crowd.push(socket.connect(webhook.address).await.unwrap());
+    }
+    let gone = tokio::time::timeout(Duration::from_secs(8), crowd[0].read(&mut [0; 16])).await;
+    assert!(matches!(gone, Ok(Ok(0) | Err(_))), "the first of the crowd had to go: {gone:?}");
+    ask!(kept, "beside");
+    ask!(http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await, "late");
+}

@@ -8,6 +8,7 @@ use super::review::{Audit, Response, Review, Told};
 use super::warnings::{self, cut};
 use crate::api::names::ClusterRef;
 use crate::api::reasons::Reason;
+use crate::intent::limits::MAX_CONTAINERS;
 use crate::intent::problem::shown;
 use crate::intent::{self, Problem};
 
@@ -181,6 +182,12 @@ pub fn decide<'s>(
     let Some(intent) = intent::request::read(&pod.meta(namespace), &settings.default_cluster)? else {
         return Ok(None);
     };
+    let containers = pod.spec.count();
+    if containers > MAX_CONTAINERS {
+        let rule = format!("containers are too many for a Pod that is given an access: {MAX_CONTAINERS} at most");
+        let problem = Problem::new(Reason::TooManyContainers, "spec.containers", &containers.to_string(), rule);
+        return Err(vec![problem]);
+    }
     let Settings { probe_image, probe_delivery, gates, version, .. } = settings;
     let install = Install { probe_image, delivery: *probe_delivery, gates: *gates, version };
     let (operations, warnings) = additions(pod, &intent, install)?;

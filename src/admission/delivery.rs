@@ -1,9 +1,11 @@
 //! How the probe's program comes into a Pod.
 
+use super::kept::First;
 use super::operation::Part;
 use super::parts::{Installer, PROBE_NAME, PROBE_PATH, TOKEN_PATH, Volume};
 use super::patch::Patch;
 use super::pod::{Container, Presence};
+use super::resources::{FoundResources, Resources};
 use super::serving::{Slot, slot};
 use crate::api::reasons::Reason;
 use crate::intent::Problem;
@@ -45,7 +47,7 @@ impl<'s> Patch<'_, '_, 's> {
 
     fn probe_installer(&mut self, image: &'s str, first: bool) {
         let spec = &self.pod.spec;
-        let named = |containers: &'_ Option<Vec<Container<'_>>>| {
+        let named = |containers: &'_ Option<First<Container<'_>>>| {
             containers.iter().flatten().position(|container| container.name == PROBE_NAME)
         };
         if let Some(at) = named(&spec.init_containers) {
@@ -63,10 +65,7 @@ impl<'s> Patch<'_, '_, 's> {
         if spec.security_context.as_ref().and_then(|context| context.run_as_user) == Some(0) {
             installer = installer.as_user_of_the_image();
         }
-        // A Pod without any resources is BestEffort, and stays so.
-        if self.has_resources() {
-            installer = installer.with_resources();
-        }
+        installer = installer.with_resources(self.resources());
         // Elsewhere nothing would be mounted there, and some clusters refuse Pods that have that path for no reason.
         if self.has_token() {
             installer = installer.without_a_token();
@@ -86,13 +85,11 @@ impl<'s> Patch<'_, '_, 's> {
         mounts.into_iter().any(|mount| mount.mount_path == TOKEN_PATH)
     }
 
-    fn has_resources(&self) -> bool {
-        let spec = &self.pod.spec;
-        spec.containers
-            .iter()
-            .chain(&spec.init_containers)
-            .flatten()
-            .filter_map(|container| container.resources.as_ref())
-            .any(|resources| resources.requests == Presence::Present || resources.limits == Presence::Present)
+    /// What the installer requests and may use: the same as the first of the Pod's containers that says anything. What a namespace asks of
+    /// each container, by a LimitRange or a quota, that one has. A Guaranteed Pod stays one, and a BestEffort one too. And since what init
+    /// containers request counts where it is more than all others together, nothing is added to what the Pod needs.
+    fn resources(&self) -> Option<Resources> {
+        let containers = self.pod.spec.containers.iter().flatten();
+        containers.filter_map(|container| container.resources.as_ref()).find_map(FoundResources::copied)
     }
 }

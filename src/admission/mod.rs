@@ -2,15 +2,19 @@
 //! the only door, and its [`room`]: no Kafka, no Kubernetes client, no clock.
 
 pub mod claims;
+pub mod command;
 pub mod decide;
 pub mod delivery;
 pub mod env;
+pub mod kept;
+mod lenient;
 pub mod operation;
 pub mod parts;
 pub mod patch;
 pub mod pod;
 pub mod probe;
 pub mod profile;
+pub mod resources;
 pub mod review;
 pub mod room;
 pub mod server;

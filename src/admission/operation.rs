@@ -7,6 +7,7 @@ use json_patch::{AddOperation, PatchError, PatchOperation};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::kept::First;
 use super::parts::{Gate, Installer, Mount, Volume};
 use super::pod::{Container, Pod};
 use super::probe::Probe;
@@ -73,12 +74,12 @@ pub fn check(pod: &Pod<'_>, operations: &[Add<'_>]) -> Result<(), PatchError> {
     json_patch::patch_unsafe(&mut shape(pod, variables), &operations)
 }
 
-/// The maps and lists of a Pod that operations go into, each as long as it is, and nothing else. Variables are only appended, to
-/// a list of any length.
+/// The maps and lists of a Pod that operations go into, and nothing else. Only the place of a container matters: to all other lists
+/// something is appended, whatever their length.
 fn shape(pod: &Pod<'_>, variables: bool) -> Value {
     let list = |length| Value::Array(vec![Value::Null; length]);
     let mounts = |container: &Container<'_>| container.volume_mounts.as_ref().map(|mounts| list(mounts.len()));
-    let containers = |containers: &Option<Vec<Container<'_>>>| {
+    let containers = |containers: &Option<First<Container<'_>>>| {
         let containers = containers.as_ref()?.iter();
         let env = |container: &Container<'_>| container.env.filter(|_| variables).map(|_| list(0));
         let shape = |container| object([("volumeMounts", mounts(container)), ("env", env(container))]);

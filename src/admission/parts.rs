@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::resources::Resources;
 use crate::api::annotations::GATE;
 use crate::api::secret_layout::MOUNT_PATH;
 
@@ -151,18 +152,6 @@ struct SeccompProfile {
     r#type: &'static str,
 }
 
-#[derive(Debug, Clone, Serialize)]
-struct Resources {
-    requests: Amount,
-    limits: Amount,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Amount {
-    cpu: &'static str,
-    memory: &'static str,
-}
-
 impl<'a> Installer<'a> {
     /// An installer from this image.
     #[must_use]
@@ -200,11 +189,10 @@ impl<'a> Installer<'a> {
         self
     }
 
-    /// Has requests that equal its limits, so that a Guaranteed Pod stays one.
+    /// Has these requests and limits.
     #[must_use]
-    pub fn with_resources(mut self) -> Self {
-        let amount = Amount { cpu: "100m", memory: "32Mi" };
-        self.resources = Some(Resources { requests: amount, limits: amount });
+    pub fn with_resources(mut self, resources: Option<Resources>) -> Self {
+        self.resources = resources;
         self
     }
 }

@@ -1,7 +1,7 @@
 //! The additions to a Pod, as narrow `add` operations (RFC 6902). Nothing that the author wrote is changed, and nothing is added
 //! twice: each addition looks for what is there by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use json_patch::jsonptr::PointerBuf;
 
@@ -88,14 +88,16 @@ impl<'s> Patch<'_, '_, 's> {
         let Containers::Named(names) = &self.intent.containers else { return };
         let spec = &self.pod.spec;
         let all = || spec.containers.iter().chain(&spec.init_containers).flatten();
-        let missing = names.iter().filter(|name| !all().any(|container| container.name == name.as_str()));
-        for name in missing.take(MAX_PROBLEMS) {
-            self.problems.push(Problem::new(
-                Reason::NoSuchContainer,
-                CONTAINERS,
-                name,
-                "is not a container of this Pod",
-            ));
+        let there: BTreeSet<&str> = all().map(|container| &*container.name).collect();
+        let some = names.iter().any(|name| there.contains(name.as_str()));
+        for name in names.iter().filter(|name| !there.contains(name.as_str())).take(MAX_PROBLEMS) {
+            if some {
+                // Another webhook may add it, and then we are asked again.
+                self.warnings.push(format!("containers names \"{}\", which this Pod does not have (yet)", shown(name)));
+                continue;
+            }
+            let rule = "is not a container of this Pod";
+            self.problems.push(Problem::new(Reason::NoSuchContainer, CONTAINERS, name, rule));
         }
     }
 

@@ -1,15 +1,23 @@
 //! The outline of a Pod: every part that a decision or a patch touches, borrowed from the raw JSON, and nothing else.
 //!
 //! A typed Pod would lose fields newer than the library that knows it; a whole document tree would cost most of the budget.
-//! The outline keeps the length of every array that a patch adds to, so what applies to it applies to the Pod.
+//! The outline keeps the place of every container and which lists are there, so what applies to it applies to the Pod. Of lists and maps it
+//! keeps what counts: it takes no more memory than the text.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
+use super::command::FoundProbe;
 use super::env::Env;
+use super::kept::{self, Counts, First};
+use super::lenient;
+use super::parts::{CREDENTIALS_VOLUME, PROBE_NAME, PROBE_PATH, TOKEN_PATH};
 use super::probe::Kind;
+use super::resources::FoundResources;
 use super::text::Text;
+use crate::api::annotations::GATE;
+use crate::api::secret_layout::MOUNT_PATH;
 use crate::intent::{Owner, PodMeta};
 
 /// The label by which nodes say their operating system.
@@ -36,14 +44,14 @@ pub struct Metadata<'a> {
     /// The prefix of a generated name.
     #[serde(borrow, default)]
     pub generate_name: Option<Text<'a>>,
-    /// Labels.
-    #[serde(borrow, default)]
+    /// Labels that an intent may follow from.
+    #[serde(borrow, default, deserialize_with = "kept::ours")]
     pub labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    /// Annotations.
-    #[serde(borrow, default)]
+    /// Annotations that an intent may follow from.
+    #[serde(borrow, default, deserialize_with = "kept::ours")]
     pub annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    /// Owners.
-    #[serde(borrow, default)]
+    /// The owner that is its controller.
+    #[serde(borrow, default, deserialize_with = "kept::list")]
     pub owner_references: Option<Vec<OwnerReference<'a>>>,
 }
 
@@ -65,30 +73,36 @@ pub struct OwnerReference<'a> {
     pub controller: Option<bool>,
 }
 
+impl Counts for OwnerReference<'_> {
+    fn counts(&self) -> bool {
+        self.controller == Some(true)
+    }
+}
+
 /// A Pod's specification.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec<'a> {
-    /// Volumes.
-    #[serde(borrow, default)]
+    /// Volumes of our names, and those that hold Secrets.
+    #[serde(borrow, default, deserialize_with = "kept::list")]
     pub volumes: Option<Vec<Volume<'a>>>,
     /// Init containers, native sidecars among them.
     #[serde(borrow, default)]
-    pub init_containers: Option<Vec<Container<'a>>>,
+    pub init_containers: Option<First<Container<'a>>>,
     /// Containers.
     #[serde(borrow, default)]
-    pub containers: Option<Vec<Container<'a>>>,
+    pub containers: Option<First<Container<'a>>>,
     /// The user that containers run as where they say nothing else.
     #[serde(default)]
     pub security_context: Option<SecurityContext>,
     /// The operating system that the Pod is for.
     #[serde(borrow, default)]
     pub os: Option<Os<'a>>,
-    /// The labels of nodes that it may run on.
-    #[serde(borrow, default)]
+    /// Of the labels of nodes that it may run on, the one that tells the operating system.
+    #[serde(borrow, default, deserialize_with = "operating_system")]
     pub node_selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    /// What it waits for before it is given a node.
-    #[serde(borrow, default)]
+    /// Our gate, where it waits for that before it is given a node.
+    #[serde(borrow, default, deserialize_with = "kept::list")]
     pub scheduling_gates: Option<Vec<SchedulingGate<'a>>>,
     /// The node, where the author has chosen it.
     #[serde(borrow, default)]
@@ -106,7 +120,26 @@ pub struct SchedulingGate<'a> {
     pub name: Text<'a>,
 }
 
+impl Counts for SchedulingGate<'_> {
+    fn counts(&self) -> bool {
+        self.name == GATE
+    }
+}
+
+fn operating_system<'de: 'a, 'a, D>(deserializer: D) -> Result<Option<BTreeMap<Text<'a>, Text<'a>>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    kept::pairs(deserializer, |key| key == OS_LABEL)
+}
+
 impl Spec<'_> {
+    /// How many containers it has, init containers among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        [&self.containers, &self.init_containers].into_iter().flatten().map(First::all).sum()
+    }
+
     /// Whether the Pod is for Windows, by its own field or by the label of its nodes.
     #[must_use]
     pub fn is_windows(&self) -> bool {
@@ -150,6 +183,13 @@ pub struct Volume<'a> {
     pub image: Presence,
 }
 
+impl Counts for Volume<'_> {
+    fn counts(&self) -> bool {
+        let holds = self.secret.as_ref().is_some_and(|secret| secret.secret_name.is_some());
+        holds || [CREDENTIALS_VOLUME, PROBE_NAME].contains(&&*self.name)
+    }
+}
+
 /// The source of a volume that holds a Secret.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,11 +206,11 @@ pub struct Container<'a> {
     /// Its name.
     #[serde(borrow)]
     pub name: Text<'a>,
-    /// What it mounts.
-    #[serde(borrow, default)]
+    /// What it mounts where we would.
+    #[serde(borrow, default, deserialize_with = "kept::list")]
     pub volume_mounts: Option<Vec<VolumeMount<'a>>>,
     /// Its readiness probe.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "lenient::field")]
     pub readiness_probe: Option<FoundProbe<'a>>,
     /// Whether its author gave it a startup probe.
     #[serde(default, deserialize_with = "present")]
@@ -188,8 +228,8 @@ pub struct Container<'a> {
     #[serde(borrow, default)]
     pub restart_policy: Option<Text<'a>>,
     /// Requests and limits.
-    #[serde(default)]
-    pub resources: Option<Resources>,
+    #[serde(borrow, default, deserialize_with = "lenient::field")]
+    pub resources: Option<FoundResources<'a>>,
 }
 
 impl Container<'_> {
@@ -211,44 +251,8 @@ impl Container<'_> {
 
     /// The program that its readiness probe runs, with its words; empty where it runs none.
     pub fn readiness_command(&self) -> impl Iterator<Item = &str> + Clone {
-        let command: &[_] = match &self.readiness_probe {
-            Some(FoundProbe::Runs { exec }) => &exec.command,
-            Some(FoundProbe::Other(_)) | None => &[],
-        };
-        command.iter().map(|word| &**word)
+        self.readiness_probe.iter().flat_map(FoundProbe::command)
     }
-}
-
-/// A probe that a container has.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum FoundProbe<'a> {
-    /// It runs a program.
-    Runs {
-        /// The program with its words.
-        #[serde(borrow)]
-        exec: FoundExec<'a>,
-    },
-    /// It does something else, or what nobody can say: that is the API server's to judge.
-    Other(serde::de::IgnoredAny),
-}
-
-/// The program that a probe runs.
-#[derive(Debug, Clone, Deserialize)]
-pub struct FoundExec<'a> {
-    #[serde(borrow)]
-    command: Vec<Text<'a>>,
-}
-
-/// A container's resources.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Resources {
-    /// Whether anything is requested.
-    #[serde(default, deserialize_with = "present")]
-    pub requests: Presence,
-    /// Whether anything is limited.
-    #[serde(default, deserialize_with = "present")]
-    pub limits: Presence,
 }
 
 /// One mount of a container.
@@ -261,6 +265,13 @@ pub struct VolumeMount<'a> {
     /// Where it is mounted.
     #[serde(borrow)]
     pub mount_path: Text<'a>,
+}
+
+impl Counts for VolumeMount<'_> {
+    fn counts(&self) -> bool {
+        let path = &*self.mount_path;
+        path.starts_with(MOUNT_PATH) || path.starts_with(PROBE_PATH) || path == TOKEN_PATH
+    }
 }
 
 /// Whether a field is there; what it holds is nobody's business.
@@ -295,5 +306,52 @@ impl Pod<'_> {
             annotations: pairs(self.metadata.annotations.as_ref()),
             owner: owner.map(|owner| Owner::new(&owner.api_version, &owner.kind, &owner.name)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::annotations::ACCESS;
+    use crate::intent::limits::MAX_CONTAINERS;
+
+    fn many(of: impl Fn(usize) -> Value) -> Vec<Value> {
+        (0..10_000).map(of).collect()
+    }
+
+    /// Whatever there is ten thousand of, the outline holds what counts, and nothing more.
+    #[test]
+    fn an_outline_holds_what_counts() {
+        let labels: serde_json::Map<_, _> = (0..10_000).map(|n| (format!("l{n}"), json!(""))).collect();
+        let mut ours = labels.clone();
+        ours.insert(ACCESS.to_owned(), json!("app"));
+        let mut owners = many(|_| json!({"apiVersion": "v1", "kind": "A", "name": "a", "uid": "u"}));
+        owners.push(json!({"apiVersion": "v1", "kind": "B", "name": "b", "uid": "u", "controller": true}));
+        let mut mounts = many(|_| json!({"name": "a", "mountPath": "/a"}));
+        mounts.push(json!({"name": "a", "mountPath": TOKEN_PATH}));
+        let mut volumes = many(|_| json!({"name": "a", "emptyDir": {}}));
+        volumes.push(json!({"name": PROBE_NAME, "emptyDir": {}}));
+        volumes.push(json!({"name": "a", "secret": {"secretName": "s"}}));
+        let mut gates = many(|_| json!({"name": "a"}));
+        gates.push(json!({"name": GATE}));
+        let mut containers = vec![json!({"name": "a", "volumeMounts": mounts})];
+        containers.extend(many(|_| json!({"name": "a"})));
+        let text = json!({
+            "metadata": {"labels": ours, "annotations": labels, "ownerReferences": owners},
+            "spec": {"volumes": volumes, "containers": containers, "nodeSelector": labels, "schedulingGates": gates},
+        });
+        let text = text.to_string();
+        let Pod { metadata, spec } = serde_json::from_str(&text).unwrap();
+        assert_eq!(metadata.labels.unwrap().into_keys().collect::<Vec<_>>(), [Text::borrowed(ACCESS)]);
+        assert!(metadata.annotations.unwrap().is_empty() && spec.node_selector.as_ref().unwrap().is_empty());
+        assert_eq!(metadata.owner_references.unwrap().iter().map(|owner| &*owner.name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(spec.volumes.as_ref().unwrap().len(), 2);
+        assert_eq!(spec.scheduling_gates.as_ref().unwrap().len(), 1);
+        assert_eq!(spec.count(), 10_001);
+        let containers = spec.containers.unwrap();
+        assert_eq!(containers.len(), MAX_CONTAINERS + 1);
+        assert_eq!(containers[0].volume_mounts.as_ref().unwrap().len(), 1);
     }
 }

@@ -96,8 +96,7 @@ impl Patch<'_, '_, '_> {
 
     /// How many containers the Pod has.
     fn containers(&self) -> usize {
-        let spec = &self.pod.spec;
-        [&spec.containers, &spec.init_containers].into_iter().flatten().map(Vec::len).sum()
+        self.pod.spec.count()
     }
 
     /// Whether a volume is ours, or one of the author's for the same Secret.

@@ -60,8 +60,10 @@ reasons! {
     UnknownAnnotation => "Correct the key, or remove it.",
     /// No identity follows from the Pod's owner or name.
     NoWorkload => "Set the annotation kafka.admittance.dev/workload.",
-    /// The annotation names a container that the Pod does not have.
+    /// The annotation names containers, and the Pod has none of them.
     NoSuchContainer => "Name containers of this Pod.",
+    /// The Pod has more containers than one that is given an access may have.
+    TooManyContainers => "Split the Pod.",
     /// A volume, container or label of the Pod has a name that Admittance needs, and is something else.
     NameTaken => "Rename what the Pod has under this name.",
     /// The webhook could not finish in the time that the API server allows.

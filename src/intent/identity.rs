@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-use super::PodMeta;
+use super::{PodMeta, naming};
+use crate::api::annotations::{ACCESS, INJECTED};
+use crate::api::names::{ClusterRef, WorkloadName};
 
 /// Scheduled minutes that a `CronJob`'s Job name can plausibly carry: 2017 to 2084.
 const PLAUSIBLE_MINUTES: RangeInclusive<u64> = 25_000_000..=60_000_000;
@@ -101,6 +103,23 @@ fn bare<'a>(pod: &PodMeta<'a>) -> Option<&'a str> {
     generated().or(pod.name).filter(|name| !name.is_empty())
 }
 
+/// The workload of a Pod that was injected before and comes again without its owner, from a backup or as a copy: its label says whose it was,
+/// and its volume is still that one's. To believe the label gives nobody more than the annotation that names a workload does, which the same
+/// people write. A name that was cut and hashed cannot be told from a label.
+#[must_use]
+pub fn restored(pod: &PodMeta<'_>, other_cluster: Option<&ClusterRef>) -> Option<WorkloadName> {
+    let label = *pod.labels.get(ACCESS).filter(|_| pod.owner.is_none() && pod.annotations.contains_key(INJECTED))?;
+    let fits = |name: &WorkloadName| naming::access_of(name, other_cluster) == label;
+    if bare(pod).and_then(|name| WorkloadName::parse(name).ok()).is_some_and(|name| fits(&name)) {
+        return None;
+    }
+    let name = match other_cluster {
+        None => label,
+        Some(cluster) => label.strip_suffix(cluster.name.as_str())?.strip_suffix('-')?,
+    };
+    WorkloadName::parse(name).ok().filter(fits)
+}
+
 fn template_owner<'a>(pod: &PodMeta<'a>, replica_set: &'a str) -> &'a str {
     TEMPLATE_HASHES
         .into_iter()
@@ -155,6 +174,31 @@ mod tests {
         assert_eq!(name(&before), "batch");
         assert_eq!(name(&after), "batch");
         assert_eq!(derive(&PodMeta::default()), None);
+    }
+
+    #[test]
+    fn a_pod_that_comes_back_without_its_owner_is_who_it_was() {
+        let billing = ClusterRef { namespace: "admittance".into(), name: "billing".into() };
+        let pod = |name, label| PodMeta {
+            name: Some(name),
+            labels: [(ACCESS, label)].into(),
+            annotations: [(INJECTED, "1")].into(),
+            ..PodMeta::default()
+        };
+        let name = |pod: &PodMeta<'_>, other| restored(pod, other).map(|name| name.to_string());
+        assert_eq!(name(&pod("db-0", "db"), None).as_deref(), Some("db"));
+        assert_eq!(name(&pod("db-0", "db-billing"), Some(&billing)).as_deref(), Some("db"));
+        assert_eq!(name(&pod("db-0", "db"), Some(&billing)), None, "the label is of another cluster");
+        assert_eq!(name(&pod("db", "db"), None), None, "it follows from its name already");
+        assert_eq!(name(&pod("db", "db-billing"), Some(&billing)), None);
+        let long = "a".repeat(80);
+        let hashed = naming::access_of(&WorkloadName::parse(&long).unwrap(), None);
+        assert_eq!(name(&pod(&long, &hashed), None), None);
+        assert_eq!(name(&pod("db-0", "Db"), None), None, "no workload has that name");
+        let unmarked = PodMeta { annotations: Default::default(), ..pod("db-0", "db") };
+        assert_eq!(name(&unmarked, None), None);
+        let owned = PodMeta { owner: Some(Owner { kind: "Job", name: "import" }), ..pod("db-0", "db") };
+        assert_eq!(name(&owned, None), None);
     }
 
     #[test]

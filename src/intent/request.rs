@@ -63,7 +63,7 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
     let probes = reader.probes();
     let wait = reader.one_of(WAIT, &[("secret", Wait::Secret), ("gate", Wait::Gate)], Wait::default());
     let mut warnings = Vec::new();
-    let workload = reader.workload(&mut warnings);
+    let workload = reader.workload((cluster != *default_cluster).then_some(&cluster), &mut warnings);
     if consumes.is_empty() && produces.is_empty() && streams.is_none() {
         warnings.push("consumes and produces are empty: the workload gets a user without any right".to_owned());
     }
@@ -219,11 +219,15 @@ impl<'a> Reader<'_, 'a> {
         default
     }
 
-    fn workload(&mut self, warnings: &mut Vec<String>) -> Option<WorkloadName> {
+    fn workload(&mut self, other: Option<&ClusterRef>, warnings: &mut Vec<String>) -> Option<WorkloadName> {
         if let Some(text) = self.value(WORKLOAD).map(str::trim) {
             return WorkloadName::parse(text)
                 .map_err(|error| self.fault(Reason::InvalidValue, WORKLOAD, text, error.to_string()))
                 .ok();
+        }
+        if let Some(name) = identity::restored(self.pod, other) {
+            warnings.push(format!("identity \"{}\" taken from the label of an injected Pod", shown(name.as_ref())));
+            return Some(name);
         }
         let Some(derived) = identity::derive(self.pod) else {
             self.fault(Reason::NoWorkload, WORKLOAD, "", "is needed: the Pod has neither an owner nor a name");

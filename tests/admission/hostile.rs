@@ -225,7 +225,40 @@ fn texts_of_the_author_in_warnings_are_escaped() {
 fn thousands_of_warnings_are_cut_to_a_few() {
     let mut pod = pod();
     let own = |number| json!({"name": format!("c{number}"), "volumeMounts": [{"name": "own", "mountPath": "/var/run/secrets/kafka"}]});
-    pod["spec"]["containers"] = (0..3000).map(own).collect();
+    pod["spec"]["containers"] = (0..250).map(own).collect();
     let warnings = send(&pod).warnings;
     assert!((1..=MAX_WARNINGS).contains(&warnings.len()), "{}", warnings.len());
+}
+
+#[test]
+fn thousands_of_containers_make_one_short_refusal() {
+    let mut pod = pod();
+    pod["metadata"]["annotations"]["kafka.admittance.dev/env"] = json!("generic");
+    let named = |count| -> Vec<Value> { (0..count).map(|number| json!({"name": format!("c{number}")})).collect() };
+    for (containers, init_containers) in [(30_000, 0), (1, 30_000), (200, 51)] {
+        pod["spec"] = json!({"containers": named(containers), "initContainers": named(init_containers)});
+        let answered = answer(text(&pod).as_bytes(), &settings()).unwrap();
+        assert!(answered.body.len() <= 2048, "{} bytes", answered.body.len());
+        let verdict = send(&pod);
+        let status = verdict.status.unwrap();
+        assert_eq!(status.reason, "TooManyContainers");
+        let said = format!("spec.containers: \"{}\" containers are too many", containers + init_containers);
+        assert!(verdict.patch.is_empty() && status.message.contains(&said), "{}", status.message);
+    }
+    pod["spec"] = json!({"containers": named(200), "initContainers": named(50)});
+    assert_eq!(send(&pod).outcome, Outcome::Injected, "as many as there may be");
+    pod["spec"] = json!({"containers": named(30_000)});
+    pod["metadata"]["annotations"] = json!({});
+    assert_eq!(send(&pod).outcome, Outcome::NotRequested, "who asks for nothing is let alone");
+}
+
+#[test]
+fn a_million_words_of_a_probe_are_passed_over() {
+    let mut pod = pod();
+    pod["spec"]["containers"][0]["readinessProbe"] = json!({"exec": {"command": vec![""; 1_000_000]}});
+    let verdict = send(&pod);
+    assert_eq!((verdict.outcome, &verdict.warnings), (Outcome::Injected, &Vec::new()));
+    // It is the author's probe still, so nothing of ours comes in its place.
+    assert_eq!(verdict.patch.len(), 4, "{:?}", verdict.patch);
+    assert!(answer(text(&pod).as_bytes(), &settings()).unwrap().body.len() <= 2048);
 }

@@ -47,3 +47,24 @@ fn a_pod_becomes_ready_by_a_probe_from_a_mounted_image() {
     let (ready, said) = exec(&space.0, "mounts", &words);
     assert!(!ready && said.contains(&other), "{said}");
 }
+
+#[test]
+fn the_installer_has_what_a_limit_range_asks_of_every_container() {
+    let (space, topic) = (Namespace::opted_in("live-limits"), unique("limits"));
+    apply(&format!(
+        "{{apiVersion: v1, kind: LimitRange, metadata: {{name: range, namespace: {}}}, spec: {{limits: [{{type: Container, \
+         min: {{memory: 64Mi}}, max: {{memory: 128Mi}}, maxLimitRequestRatio: {{memory: '1'}}}}]}}}}",
+        space.0
+    ));
+    let resources = "resources: {requests: {cpu: 20m, memory: 96Mi}, limits: {memory: 96Mi}}";
+    let pod = idle_pod(&space.0, "within", &format!("kafka.admittance.dev/produces: {topic}"));
+    apply(&pod.replace("imagePullPolicy: Never", &format!("imagePullPolicy: Never\n      {resources}")));
+    let pod = wait_ready("pod", &space.0, "within");
+    let installer = &pod["spec"]["initContainers"][0];
+    assert_eq!(installer["name"], "admittance-probe");
+    assert_eq!(installer["resources"], pod["spec"]["containers"][0]["resources"]);
+    // Where the Pod says nothing, the range does, before the webhook is asked.
+    apply(&idle_pod(&space.0, "silent", &format!("kafka.admittance.dev/produces: {topic}")));
+    let pod = wait_ready("pod", &space.0, "silent");
+    assert_eq!(pod["spec"]["initContainers"][0]["resources"]["limits"]["memory"], "128Mi");
+}

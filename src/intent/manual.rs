@@ -1,7 +1,7 @@
 //! What an `AccessClaim` that somebody wrote asks for, as far as it can be judged without Kafka. Pure; the operator and the webhook that
 //! judges claims call the same functions.
 
-use super::naming::{access_name, application};
+use super::naming::{access_name, application, named_after};
 use super::problem::{Problem, shown};
 use crate::api::names::{ClusterRef, GroupName, NameError, TopicName, WorkloadName};
 use crate::api::reasons::Reason;
@@ -38,9 +38,8 @@ fn identity(spec: &AccessClaimSpec, name: Option<&str>, default: &ClusterRef, fo
         found.push(Problem::new(Reason::InvalidValue, place, value, rule.as_str()));
     }
     let (Ok(workload), Ok(cluster), Some(name)) = (workload, cluster, name) else { return };
-    let wanted = access_name(&workload, &cluster, default);
-    // The name of a workload that names no cluster will do as well: its namespace may have another default than the installation.
-    if name != wanted && name != access_name(&workload, default, default) {
+    if named_after(name, &workload, &cluster, default).is_none() {
+        let wanted = access_name(&workload, &cluster, default);
         let rule = format!("must be \"{wanted}\", as it follows from spec.workload and spec.cluster");
         found.push(Problem::new(Reason::AccessTaken, "metadata.name", name, rule));
     }

@@ -16,6 +16,18 @@ pub fn secret_name(workload: &WorkloadName, cluster: &ClusterRef, default_cluste
     secret_of(workload, (cluster != default_cluster).then_some(cluster))
 }
 
+/// The cluster by which an access of this name is the access of a workload on a cluster: that one, or the default's, as of a workload that
+/// names no cluster, whose namespace may have another default than the installation. Nothing where it is neither's name.
+#[must_use]
+pub fn named_after<'n>(
+    name: &str,
+    workload: &WorkloadName,
+    cluster: &'n ClusterRef,
+    default_cluster: &'n ClusterRef,
+) -> Option<&'n ClusterRef> {
+    [cluster, default_cluster].into_iter().find(|named| access_name(workload, named, default_cluster) == name)
+}
+
 pub(super) fn access_of(workload: &WorkloadName, other_cluster: Option<&ClusterRef>) -> String {
     joined_name(&parts(workload, other_cluster), MAX_LABEL)
 }
@@ -42,5 +54,27 @@ pub fn application(text: &str, namespace: &str) -> Result<GroupName, String> {
         Ok(_) if !own => Err(format!("does not begin with \"{}.\", the namespace", shown(namespace))),
         Ok(_) if text.ends_with(['.', '-', '_']) => Err("does not end in a letter or digit".to_owned()),
         Ok(name) => Ok(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_is_named_after_its_own_cluster_or_the_default() {
+        let cluster = |name: &str| ClusterRef { namespace: "ops".into(), name: name.into() };
+        let (default, other) = (cluster("default"), cluster("eu"));
+        let workload = WorkloadName::parse("web").unwrap();
+        for (on, name, after) in [
+            (&default, "web", Some(&default)),
+            (&default, "web-eu", None),
+            (&other, "web-eu", Some(&other)),
+            (&other, "web", Some(&default)),
+            (&other, "web-us", None),
+            (&other, "shop", None),
+        ] {
+            assert_eq!(named_after(name, &workload, on, &default), after, "{name} on {on}");
+        }
     }
 }

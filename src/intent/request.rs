@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::naming::application;
-pub use super::naming::{access_name, secret_name};
+pub use super::naming::{access_name, named_after, secret_name};
 use super::problem::shown;
 use super::{Containers, EnvProfile, Intent, PodMeta, Probes, Problem, Wait, contract_2017, identity, limits, typo};
 use crate::api::annotations::{

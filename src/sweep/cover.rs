@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::api::names::{ClusterRef, Scope, WorkloadName};
 use crate::api::resources::{AccessClaim, BrokerCluster};
-use crate::intent::request::access_name;
+use crate::intent::request::named_after;
 use crate::intent::{Intent, Problem};
 use crate::watch::table::Name;
 use crate::watch::{AccessKey, DeploymentFacts, PodFacts, World, cluster_id};
@@ -63,10 +63,8 @@ impl Stand {
     #[must_use]
     pub fn of_claim(claim: &AccessClaim, world: &World) -> Self {
         let status = claim.status.as_ref();
-        let named = [Some(&claim.spec.cluster), status.and_then(|status| status.cluster.as_ref())];
-        let named = named.into_iter().flatten().find(|cluster| !cluster.is_empty()).cloned();
-        let cluster =
-            named.unwrap_or_else(|| world.default_of(claim.metadata.namespace.as_deref().unwrap_or_default()));
+        let default = || world.default_of(claim.metadata.namespace.as_deref().unwrap_or_default());
+        let cluster = claim.cluster().map_or_else(default, str::to_owned);
         let user = status.and_then(|status| status.username.clone());
         if bears_its_name(claim, &cluster, world.install()) {
             Self::On { cluster, user }
@@ -138,8 +136,7 @@ fn bears_its_name(claim: &AccessClaim, cluster: &str, install: &ClusterRef) -> b
     else {
         return false;
     };
-    let name = claim.metadata.name.as_deref();
-    [&cluster, install].iter().any(|named| Some(&*access_name(&workload, named, install)) == name)
+    claim.metadata.name.as_deref().is_some_and(|name| named_after(name, &workload, &cluster, install).is_some())
 }
 
 /// What the watches know of a `BrokerCluster`, or, of one that they cannot read, the list.

@@ -75,8 +75,8 @@ impl World {
     #[must_use]
     pub fn placed_access(&self, mut claim: AccessClaim) -> AccessClaim {
         let name = name_of(&claim);
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
-        self.place(&self.unnamed_accesses, &name, &mut claim.spec.cluster, decided);
+        self.unnamed_accesses.note(&name, claim.spec.cluster.is_empty());
+        claim.spec.cluster = claim.cluster().map_or_else(|| self.default_of(&name.0), str::to_owned);
         claim
     }
 
@@ -88,16 +88,9 @@ impl World {
             creating.bound();
         }
         let name = name_of(&claim);
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.clone());
-        self.place(&self.unnamed_topics, &name, &mut claim.spec.cluster, decided);
+        self.unnamed_topics.note(&name, claim.spec.cluster.is_empty());
+        claim.spec.cluster = claim.cluster().map_or_else(|| self.default_of(&name.0), str::to_owned);
         claim
-    }
-
-    fn place(&self, unnamed: &Unnamed, name: &Name, cluster: &mut String, decided: Option<String>) {
-        unnamed.note(name, cluster.is_empty());
-        if cluster.is_empty() {
-            *cluster = decided.filter(|cluster| !cluster.is_empty()).unwrap_or_else(|| self.default_of(&name.0));
-        }
     }
 
     /// The default of a namespace may have changed: places its claims anew; returns the claims on topics that are elsewhere now. Accesses

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placed;
 use super::quotas::Quotas;
 
 /// The access of one workload: one Kafka user, its rights, one Secret.
@@ -98,6 +99,14 @@ pub struct AccessClaimSpec {
     /// Of a manual claim: less than the cluster's quotas allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Quotas>,
+}
+
+impl AccessClaim {
+    /// Its cluster, else the one on record: where it went that names none. Nothing where that is still to be decided.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        placed(&self.spec.cluster, self.status.as_ref().and_then(|status| status.cluster.as_deref()))
+    }
 }
 
 impl AccessClaimSpec {

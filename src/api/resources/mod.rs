@@ -41,3 +41,26 @@ pub const RIGHTS_MISSING: &str = "RightsMissing";
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![BrokerCluster::crd(), TopicClaim::crd(), AccessClaim::crd()]
 }
+
+/// The cluster that a claim names, else the one on record.
+fn placed<'c>(named: &'c str, on_record: Option<&'c str>) -> Option<&'c str> {
+    [Some(named), on_record].into_iter().flatten().find(|cluster| !cluster.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_no_cluster_is_where_it_was_put() {
+        for (named, on_record, at) in [
+            ("a/b", None, Some("a/b")),
+            ("a/b", Some("c/d"), Some("a/b")),
+            ("", Some("c/d"), Some("c/d")),
+            ("", Some(""), None),
+            ("", None, None),
+        ] {
+            assert_eq!(placed(named, on_record), at, "{named} {on_record:?}");
+        }
+    }
+}

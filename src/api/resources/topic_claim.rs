@@ -7,6 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placed;
+
 /// Bytes of the longest name of a setting: none that Kafka has comes near it.
 pub const MAX_CONFIG_KEY: usize = 255;
 /// Bytes of the longest value of a setting: far beyond any that Kafka takes from a claim.
@@ -117,6 +119,14 @@ pub struct TopicClaimSpec {
     #[serde(skip_deserializing, skip_serializing_if = "in_memory_alone")]
     #[schemars(skip)]
     pub config_left_out: Option<usize>,
+}
+
+impl TopicClaim {
+    /// Its cluster, else the one on record: where it went that names none. Nothing where that is still to be decided.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        placed(&self.spec.cluster, self.status.as_ref().and_then(|status| status.cluster.as_deref()))
+    }
 }
 
 impl TopicClaimSpec {

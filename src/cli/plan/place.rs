@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
+use kube::api::ObjectMeta;
 
 use super::input::{Input, Workload, Written};
 use super::observe::Seen;
@@ -17,19 +18,12 @@ use crate::watch::unnamed::default_cluster;
 pub fn place(input: &mut Input, seen: &mut Seen, install: &ClusterRef) {
     let Seen { topics, accesses, spaces, .. } = seen;
     let default = |namespace: &str| default_cluster(spaces.get(namespace), install);
-    let on_record = |cluster: &mut String, decided: Option<&String>, namespace: Option<&String>| {
-        if cluster.is_empty() {
-            let decided = decided.filter(|cluster| !cluster.is_empty()).cloned();
-            *cluster = decided.unwrap_or_else(|| default(namespace.map_or("", String::as_str)));
-        }
-    };
+    let default_of = |meta: &ObjectMeta| default(meta.namespace.as_deref().unwrap_or_default());
     for claim in topics.iter_mut() {
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.as_ref());
-        on_record(&mut claim.spec.cluster, decided, claim.metadata.namespace.as_ref());
+        claim.spec.cluster = claim.cluster().map_or_else(|| default_of(&claim.metadata), str::to_owned);
     }
     for claim in accesses.iter_mut() {
-        let decided = claim.status.as_ref().and_then(|status| status.cluster.as_ref());
-        on_record(&mut claim.spec.cluster, decided, claim.metadata.namespace.as_ref());
+        claim.spec.cluster = claim.cluster().map_or_else(|| default_of(&claim.metadata), str::to_owned);
     }
     let there: BTreeMap<_, _> = topics.iter().map(|claim| (key(claim), &claim.spec.cluster)).collect();
     for Written { claim, .. } in input.topics.iter_mut().filter(|written| written.unnamed) {

@@ -43,10 +43,8 @@ impl Departure {
         if condition(&status.conditions, READY).is_some_and(|said| said.reason == Reason::TopicOwnedElsewhere.code()) {
             return None;
         }
-        let named = Some(&claim.spec.cluster).filter(|cluster| !cluster.is_empty());
         Some(Self {
-            // One that named none was placed, and where is on record in it.
-            cluster: named.or(status.cluster.as_ref())?.clone(),
+            cluster: claim.cluster()?.to_owned(),
             topic: claim.spec.topic_name.clone(),
             topic_id: status.topic_id.clone()?,
             namespace: claim.metadata.namespace.clone()?,

@@ -101,9 +101,8 @@ pub fn claimed_topics(world: &World, cluster: &str, books: &Books, gone: &[Depar
     let names = world.topics.names();
     let claims = names.iter().filter_map(|(namespace, name)| world.topics.get(&(namespace, name)));
     let have_one = |claim: &Arc<TopicClaim>| {
-        let Some(status) = &claim.status else { return false };
-        let named = Some(&claim.spec.cluster).filter(|named| !named.is_empty());
-        status.topic_id.is_some() && named.or(status.cluster.as_ref()).is_some_and(|named| named == cluster)
+        let has_topic = claim.status.as_ref().is_some_and(|status| status.topic_id.is_some());
+        has_topic && claim.cluster() == Some(cluster)
     };
     let recorded: BTreeSet<&str> = books.deletions.iter().map(|record| record.topic_id.as_str()).collect();
     let about_to_be = gone.iter().filter(|gone| !recorded.contains(gone.topic_id.as_str()));

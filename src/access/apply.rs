@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::credentials::{Subject as CredentialSubject, data, iterations};
+use super::credentials::{data, iterations};
 use super::gates;
 use super::objects::{self, Publication};
-use super::observe::{Held, Observation, SecretView, Subject};
 use super::plan::Plan;
 use super::restart;
+use super::seen::{Held, Observation, Subject};
 use super::step::{Handout, Stage, Step};
 use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
@@ -30,6 +30,7 @@ use crate::runtime::writes;
 struct Work<'w> {
     context: &'w Context,
     seen: &'w Observation,
+    connection: Option<&'w Connection>,
     subject: &'w Subject,
     credential: OnceCell<(Credential, ScramKeys, Ticket)>,
     rules: OnceCell<Option<Ticket>>,
@@ -49,15 +50,22 @@ pub struct Applied {
     pub claim: Option<AccessClaim>,
 }
 
-/// Carries out a plan, stage by stage. `patience` is how long brokers may take to serve what was committed.
+/// Carries out a plan on what was seen, and on the cluster that it was seen of, stage by stage. `patience` is how long brokers may take to
+/// serve what was committed.
 ///
 /// # Errors
 /// The first step that failed; what was done stays, and the next look goes on from there.
-pub async fn apply(context: &Context, seen: &Observation, plan: &Plan, patience: Duration) -> Result<Applied, Halt> {
+pub async fn apply(
+    context: &Context,
+    (seen, connection): (&Observation, Option<&Connection>),
+    plan: &Plan,
+    patience: Duration,
+) -> Result<Applied, Halt> {
     let Some(subject) = &seen.subject else { return Ok(Applied::default()) };
     let work = Work {
         context,
         seen,
+        connection,
         subject,
         credential: OnceCell::new(),
         rules: OnceCell::new(),
@@ -140,11 +148,9 @@ impl Work<'_> {
                 Ok(())
             }
             Step::Copy { name, replaces, anew, handout } => self.copy(name, replaces.as_deref(), *anew, handout).await,
-            Step::Restart(owner) => match &self.kafka()?.1.secret {
-                SecretView::Ours { published, .. } => {
-                    restart::once(client, &key.0, owner, (*published, self.context.clock.now())).await
-                }
-                SecretView::Absent | SecretView::Foreign => Ok(()),
+            Step::Restart(owner) => match self.kafka()?.1.secret.ours() {
+                Some(ours) => restart::once(client, &key.0, owner, (ours.published, self.context.clock.now())).await,
+                None => Ok(()),
             },
             Step::OpenGates { pods } => {
                 gates::open(client, &key.0, pods).await?;
@@ -164,7 +170,7 @@ impl Work<'_> {
 
     fn kafka(&self) -> Result<(&Connection, &Held), Halt> {
         match &self.seen.held {
-            Ok((connection, held)) => Ok((connection, held)),
+            Ok((_, held)) => Ok((self.connection.ok_or(CHANGED)?, held)),
             Err(unusable) => Err(Halt::Unusable(unusable.clone())),
         }
     }
@@ -280,12 +286,9 @@ impl Work<'_> {
 
     /// Writes a further Secret, which goes with the first one.
     async fn copy(&self, name: &str, replaces: Option<&str>, anew: bool, handout: &Handout) -> Result<(), Halt> {
-        let stands = match &self.kafka()?.1.secret {
-            SecretView::Ours { uid, rotation, .. } => Some((uid, *rotation)),
-            SecretView::Absent | SecretView::Foreign => None,
-        };
-        let uid = self.secret_uid.get().or(stands.map(|(uid, _)| uid)).ok_or(CHANGED)?;
-        let rotation = anew.then(|| stands.map_or(0, |(_, rotation)| rotation));
+        let stands = self.kafka()?.1.secret.ours();
+        let uid = self.secret_uid.get().or(stands.map(|ours| &ours.uid)).ok_or(CHANGED)?;
+        let rotation = anew.then(|| stands.map_or(0, |ours| ours.rotation));
         self.publish(name, replaces, rotation, handout, Some((&self.subject.secret_name, uid))).await.map(drop)
     }
 
@@ -294,7 +297,7 @@ impl Work<'_> {
         name: &str,
         replaces: Option<&str>,
         rotation: Option<i64>,
-        Handout { mechanism, group, transactional_id, consumes, produces }: &Handout,
+        handout: &Handout,
         copy_of: Option<(&str, &str)>,
     ) -> Result<String, Halt> {
         let (connection, held) = self.kafka()?;
@@ -303,22 +306,10 @@ impl Work<'_> {
         else {
             return Err(CHANGED);
         };
-        let subject = CredentialSubject {
-            group,
-            transactional_id: transactional_id.as_deref(),
-            username: &self.subject.username,
-            mechanism: *mechanism,
-            consumes,
-            produces,
-        };
-        let data = data(subject, password, &connection.terms);
-        let stands = if copy_of.is_some() { held.copies.get(name) } else { Some(&held.secret) };
-        let foreign = match stands {
-            Some(SecretView::Ours { data: stands, .. }) => {
-                stands.keys().filter(|key| !data.contains_key(key.as_str())).cloned().collect()
-            }
-            _ => Vec::new(),
-        };
+        let data = data(handout, (&self.subject.username, password), &connection.terms);
+        let stands = if copy_of.is_some() { held.copy(name) } else { held.secret.ours() };
+        let keys = stands.into_iter().flat_map(|ours| ours.data.keys());
+        let foreign = keys.filter(|key| !data.contains_key(key.as_str())).cloned().collect();
         let (key, name) = (&self.seen.key, (self.seen.key.0.as_str(), name));
         let publication = Publication { name, replaces, data, foreign, rotation, access: &key.1, copy_of };
         objects::publish(&self.context.client, &self.context.clock, publication).await

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::Context;
 use super::asks::{self, Ask, Asker};
-use super::observe::Observation;
 use super::plan::Plan;
 use super::report::ACTION;
+use super::seen::Observation;
 use crate::api::reasons::Reason;
 use crate::clusters::Unusable;
 use crate::runtime::events::Entry;
@@ -109,7 +109,7 @@ mod tests {
     fn operator() -> (Context, Sent) {
         let (client, sent) = api_server();
         let default_cluster = ClusterRef { namespace: "ops".into(), name: "default".into() };
-        let world = Arc::new(World::new(default_cluster.clone(), Reach::default()));
+        let world = Arc::new(World::new(default_cluster, Reach::default()));
         world.namespaces.put((String::new(), "shop".to_owned()), Default::default());
         let owner = |set: usize| {
             json!([{
@@ -122,7 +122,7 @@ mod tests {
                 "name": name, "namespace": "shop", "uid": name, "labels": {ACCESS: "web"},
                 "annotations": {CONSUMES: "orders", "kafka.admittance.dev/workload": "web"}, "ownerReferences": owners,
             });
-            let pod = PodFacts::new(&serde_json::from_value(meta).unwrap(), &default_cluster).unwrap();
+            let pod = PodFacts::new(&serde_json::from_value(meta).unwrap(), world.install()).unwrap();
             world.pods.put(("shop".to_owned(), name.to_owned()), pod);
         };
         (0..5).for_each(|number| pod(&format!("web-{number}"), owner(number / 3)));
@@ -133,7 +133,6 @@ mod tests {
             world,
             clusters: Arc::new(Clusters::default()),
             scope: Scope::parse("k1").unwrap(),
-            default_cluster,
             deployments_of_2017: false,
             told: Arc::default(),
             accounts: Arc::<reviews::Accounts>::default(),

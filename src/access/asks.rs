@@ -121,7 +121,7 @@ pub fn of(context: &Context, key: &AccessKey, claim: Option<&AccessClaim>) -> Ve
     if !context.world.opted_in(&key.0) {
         return Vec::new();
     }
-    let (install, default) = (&context.default_cluster, context.world.default_of(&key.0));
+    let (install, default) = (context.world.install(), context.world.default_of(&key.0));
     let place = |intent: Result<Intent, Vec<Problem>>, names_one: bool| match intent {
         Ok(read) if !names_one => placed(read, claim, &default, install),
         other => other,

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::observe::{Held, SecretView};
 use super::plan::Plan;
+use super::secret_view::SecretView;
+use super::seen::Held;
 use super::step::{Handout, Step};
 use super::wishes::Wishes;
 use crate::api::resources::AccessClaim;
@@ -20,13 +19,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// The names that the claim is to keep on record: those that are asked for, and those of copies that are still there.
 pub(super) fn on_record(asked: &Wishes, claim: Option<&AccessClaim>, held: Option<&Held>) -> BTreeSet<String> {
     let before = claim.into_iter().flat_map(|claim| &claim.spec.secrets);
-    let there = |name: &&String| held.is_none_or(|held| held.ours(name).is_some());
+    let there = |name: &&String| held.is_none_or(|held| held.copy(name).is_some());
     asked.secrets.iter().chain(before.filter(there)).cloned().collect()
 }
 
 /// Plans the copies: `handout` is what the first Secret holds or is about to hold, and `renewed` whether it is about to.
 pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool, plan: &mut Plan) {
-    let SecretView::Ours { data: first, .. } = &held.secret else {
+    let Some(first) = held.secret.ours() else {
         let names = asked.secrets.iter().filter(|_| renewed);
         plan.steps.extend(names.filter_map(|name| copy(held, name, true, handout)));
         return;
@@ -36,22 +35,18 @@ pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool
     for (name, view) in &held.copies {
         let wanted = asked.secrets.contains(name);
         match view {
-            SecretView::Ours { uid, resource_version, .. } if !wanted && !held.read_copies.contains(name) => {
-                plan.steps.push(Step::Unpublish {
-                    name: name.clone(),
-                    uid: uid.clone(),
-                    resource_version: resource_version.clone(),
-                });
+            SecretView::Ours(ours) if !wanted && !held.read_copies.contains(name) => {
+                plan.steps.push(Step::unpublish(name, ours));
                 look_again(plan, SOON);
             }
-            SecretView::Ours { data, .. } => {
+            SecretView::Ours(ours) => {
                 if !wanted {
                     look_again(plan, LOOK_AGAIN);
                 }
                 // Pods that read the same password there have it, whatever else is new.
                 let tells = view.password().is_some_and(|told| Some(told) == password);
                 let anew = !tells || view.mechanism() != Some(handout.mechanism);
-                if renewed || data != first {
+                if renewed || ours.data != first.data {
                     plan.steps.extend(copy(held, name, anew, handout));
                 }
             }
@@ -67,41 +62,18 @@ fn look_again(plan: &mut Plan, after: Duration) {
 
 fn copy(held: &Held, name: &str, anew: bool, handout: &Handout) -> Option<Step> {
     let replaces = match held.copies.get(name)? {
-        SecretView::Ours { resource_version, .. } => Some(resource_version.clone()),
+        SecretView::Ours(ours) => Some(ours.resource_version.clone()),
         SecretView::Absent => None,
         SecretView::Foreign => return None,
     };
     Some(Step::Copy { name: name.to_owned(), replaces, anew, handout: handout.clone() })
 }
 
-impl Held {
-    /// A copy of ours, by its name.
-    pub(super) fn ours(&self, name: &str) -> Option<&SecretView> {
-        self.copies.get(name).filter(|view| matches!(view, SecretView::Ours { .. }))
-    }
-
-    /// When the last of the Secrets was given the published password: a Pod may read any of them.
-    pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = |view: &SecretView| match view {
-            SecretView::Ours { published, .. } => Some(*published),
-            SecretView::Absent | SecretView::Foreign => None,
-        };
-        published(&self.secret)?;
-        [&self.secret].into_iter().chain(self.copies.values()).filter_map(published).max()
-    }
-
-    /// A copy that is asked for under a name that somebody else has.
-    pub(super) fn taken(&self, asked: &Wishes) -> Option<&str> {
-        let taken = self
-            .copies
-            .iter()
-            .find(|(name, view)| matches!(view, SecretView::Foreign) && asked.secrets.contains(*name));
-        taken.map(|(name, _)| name.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::super::secret_view::Ours;
     use super::*;
     use crate::api::secret::Secret;
     use crate::kafka::scram::Mechanism;
@@ -115,7 +87,7 @@ mod tests {
     };
 
     fn ours(password: &str, published: i64) -> SecretView {
-        SecretView::Ours {
+        SecretView::Ours(Ours {
             uid: "u".into(),
             resource_version: "1".into(),
             rotation: 0,
@@ -123,7 +95,7 @@ mod tests {
             data: [("password", password), ("sasl.mechanism", "SCRAM-SHA-512")]
                 .map(|(key, text)| (key.to_owned(), Secret::new(text.to_owned())))
                 .into(),
-        }
+        })
     }
 
     fn held(secret: SecretView, copies: &[(&str, SecretView)]) -> Held {
@@ -202,14 +174,6 @@ mod tests {
         assert_eq!(planned(&held, &["mine"], true), (vec![], None));
         assert_eq!(held.taken(&asked(&["mine"])), Some("mine"));
         assert_eq!(held.taken(&asked(&[])), None);
-    }
-
-    #[test]
-    fn the_password_counts_as_published_when_the_last_copy_has_it() {
-        let at = |second| Timestamp::from_second(second).ok();
-        assert_eq!(held(ours("p", 1), &[("mine", ours("p", 9))]).published(), at(9));
-        assert_eq!(held(ours("p", 5), &[("mine", SecretView::Absent)]).published(), at(5));
-        assert_eq!(held(SecretView::Absent, &[("mine", ours("p", 9))]).published(), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use super::step::Handout;
 use crate::api::secret::Secret;
 use crate::api::secret_layout::{MOUNT_PATH, keys};
 use crate::clusters::Terms;
-use crate::kafka::scram::{LEAST_ITERATIONS, Mechanism};
+use crate::kafka::scram::LEAST_ITERATIONS;
 
 /// Iterations above Kafka's minimum by which one password is told from another.
 const FINGERPRINTS: u32 = 1024;
@@ -22,30 +23,13 @@ pub fn iterations(password: &Secret) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(LEAST_ITERATIONS - 1 + number % FINGERPRINTS)
 }
 
-/// Who the Secret is for.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The consumer group that it is told to use.
-    pub group: &'a str,
-    /// The transactional id that it is told to use, where it uses transactions.
-    pub transactional_id: Option<&'a str>,
-    /// The Kafka user.
-    pub username: &'a str,
-    /// The mechanism of its password.
-    pub mechanism: Mechanism,
-    /// The topics that it reads, sorted.
-    pub consumes: &'a [String],
-    /// The topics that it writes, sorted.
-    pub produces: &'a [String],
-}
-
-/// The Secret's data. A file that is a configuration is complete in itself.
+/// The data of a user's Secret. A file that is a configuration is complete in itself.
 #[must_use]
-pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<&'static str, Secret> {
-    let Subject { group, username, .. } = subject;
+pub fn data(handout: &Handout, (username, password): (&str, &Secret), terms: &Terms) -> BTreeMap<&'static str, Secret> {
+    let Handout { group, .. } = handout;
     let secret = password.expose();
     let bootstrap = &terms.bootstrap_servers;
-    let mechanism = subject.mechanism.name();
+    let mechanism = handout.mechanism.name();
     let protocol = terms.security_protocol.as_str();
     let login = format!(
         "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{username}\" password=\"{secret}\";"
@@ -57,7 +41,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
     });
     let librdkafka_trust =
         terms.ca_pem.as_ref().map_or_else(String::new, |_| format!("ssl.ca.location={MOUNT_PATH}/{}\n", keys::CA_CRT));
-    let group_line = if subject.consumes.is_empty() { String::new() } else { format!("group.id={group}\n") };
+    let group_line = if handout.consumes.is_empty() { String::new() } else { format!("group.id={group}\n") };
     let client_properties = format!(
         "bootstrap.servers={bootstrap}\nsecurity.protocol={protocol}\nsasl.mechanism={mechanism}\nsasl.jaas.config={login}\n\
          {java_trust}{group_line}"
@@ -80,8 +64,8 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
         (keys::CLIENT_PROPERTIES, client_properties),
         (keys::LIBRDKAFKA_CONF, librdkafka),
         (keys::GROUP_ID, group.to_owned()),
-        (keys::CONSUMES, subject.consumes.join(",")),
-        (keys::PRODUCES, subject.produces.join(",")),
+        (keys::CONSUMES, handout.consumes.join(",")),
+        (keys::PRODUCES, handout.produces.join(",")),
         (keys::TYPE, "kafka".to_owned()),
         (keys::PROVIDER, "admittance".to_owned()),
         (keys::BINDING_BOOTSTRAP, bootstrap.clone()),
@@ -89,7 +73,7 @@ pub fn data(subject: Subject<'_>, password: &Secret, terms: &Terms) -> BTreeMap<
     ]
     .into_iter()
     .chain(trust)
-    .chain(subject.transactional_id.map(|id| (keys::TRANSACTIONAL_ID, id.to_owned())))
+    .chain(handout.transactional_id.clone().map(|id| (keys::TRANSACTIONAL_ID, id)))
     .map(|(key, text)| (key, Secret::new(text)))
     .collect()
 }
@@ -99,6 +83,7 @@ mod tests {
     use super::*;
     use crate::api::resources::{Drift, GroupPolicy, QuotaPolicy, SaslMechanism, TopicPolicy};
     use crate::clusters::{Lifetimes, SecurityProtocol};
+    use crate::kafka::scram::Mechanism;
 
     fn example() -> BTreeMap<&'static str, Secret> {
         of(SecurityProtocol::SaslSsl, Some("-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"))
@@ -120,16 +105,14 @@ mod tests {
             quotas: QuotaPolicy::default(),
             quotas_shown: false,
         };
-        let topics = ["in".to_owned()];
-        let subject = Subject {
-            group: "shop.web",
+        let handout = Handout {
+            group: "shop.web".to_owned(),
             transactional_id: None,
-            username: "k1.shop.web",
             mechanism: Mechanism::Sha512,
-            consumes: &topics,
-            produces: &[],
+            consumes: vec!["in".to_owned()],
+            produces: Vec::new(),
         };
-        data(subject, &Secret::new("pw0"), &terms)
+        data(&handout, ("k1.shop.web", &Secret::new("pw0")), &terms)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use prometheus_client::encoding::EncodeLabelValue;
 
-use super::observe::Held;
+use super::seen::Held;
 use crate::api::resources::{AccessClaimStatus, Quotas};
 use crate::kafka::acl::{AclBinding, PatternType, Permission, fingerprint};
 use crate::kafka::admin::quotas::Quota;

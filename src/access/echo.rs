@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::apply::Applied;
-use super::observe::Observation;
+use super::seen::Observation;
 use crate::clusters::Connection;
 use crate::watch::{World, group_key};
 
+/// A cluster, as it was then and as it is now.
+type Cluster<'c> = (Option<&'c Arc<Connection>>, Option<&'c Arc<Connection>>);
+
 /// Whether the claim's versions of this look rest on all that there was to see: else somebody else's change may lie below them, or may
-/// have come while nobody could know that it concerns this access. `cluster` is what it has come to by now.
-pub(super) fn is_all(world: &World, cluster: Option<&Arc<Connection>>, seen: &Observation, applied: &Applied) -> bool {
+/// have come while nobody could know that it concerns this access. The cluster is the one that was looked at, and what it has come to by now.
+pub(super) fn is_all(world: &World, cluster: Cluster<'_>, seen: &Observation, applied: &Applied) -> bool {
     match (&seen.claim, &applied.claim) {
         (Some(_), written) => written.is_none(),
         // Who changes a topic, a group or a cluster tells the accesses that are known, which this one has become on the way.
@@ -22,9 +25,9 @@ fn is_known(world: &World, seen: &Observation) -> bool {
     world.accesses.get(&(&seen.key.0, &seen.key.1)).is_some()
 }
 
-fn stands(world: &World, cluster: Option<&Arc<Connection>>, seen: &Observation) -> bool {
-    let (Some(subject), Ok((connection, held))) = (&seen.subject, &seen.held) else { return false };
-    let cluster = cluster.is_some_and(|now| Arc::ptr_eq(now, connection));
+fn stands(world: &World, (then, now): Cluster<'_>, seen: &Observation) -> bool {
+    let (Some(subject), Some(held)) = (&seen.subject, seen.held()) else { return false };
+    let cluster = then.zip(now).is_some_and(|(then, now)| Arc::ptr_eq(then, now));
     let topics = held.topics.iter().all(|(name, view)| {
         let now = world.claims_on(&(subject.cluster.clone(), name.clone()));
         same(&now, &view.claims)

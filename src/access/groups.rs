@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::lending::Verdict;
 use super::lending::{self, Lending};
 use super::standing::Standing;
-use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Adoption, Grant, GroupPolicy, Right, Undeclared};
 use crate::clusters::Unusable;

@@ -16,12 +16,12 @@ use super::asks::Ask;
 use super::existence;
 use super::foreign;
 use super::groups::{self, GroupView};
-use super::observe::{Held, SecretView, Subject};
 use super::prefix::Names;
 use super::readers;
 use super::rights::principal;
-use super::rotation;
-use super::secret_view::view;
+use super::secret_view::{SecretView, view};
+use super::seen::{Held, Subject};
+use super::sought::Sought;
 use super::topic_view::TopicView;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
@@ -117,38 +117,18 @@ async fn credential(
     );
     let (secret, slots) = (secret?.map_or(SecretView::Absent, view), slots?);
     let copies: BTreeMap<String, SecretView> = copies?.into_iter().collect();
-    let in_use: Vec<_> = slots.iter().map(|slot| slot.mechanism).collect();
-    let status = claim.and_then(|claim| claim.status.as_ref());
-    let published = status.is_some_and(|status| status.secret_name.is_some());
-    let needed = match &secret {
-        // Of an earlier life of the same name. Who has not started by now, after it was seen that there is no Secret, never read one.
-        SecretView::Absent => !published && !in_use.is_empty(),
-        SecretView::Ours { rotation, published, .. } => secret.mechanism().is_some_and(|active| {
-            rotation::needs_readers(&in_use, active) || rotation::may_leave_behind(status, *rotation, *published)
-        }),
-        SecretView::Foreign => false,
-    };
-    let asked_for: BTreeSet<_> = asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
-    let left: BTreeSet<String> =
-        copies.keys().filter(|name| !asks.is_empty() && !asked_for.contains(name)).cloned().collect();
     let held = Held { slots, secret, copies, ..Held::default() };
-    if !needed && left.is_empty() {
+    let sought = Sought::of(&held, claim.and_then(|claim| claim.status.as_ref()), asks);
+    if sought.is_nobody() {
         return Ok(held);
     }
     let names: Vec<&str> = [&subject.secret_name].into_iter().chain(held.copies.keys()).map(String::as_str).collect();
     match readers::of(&context.client, &key.0, &names).await {
-        Ok(found) => {
-            let is_read = |name: &String| found.iter().any(|found| found.reads.contains(name));
-            let read_copies = left.into_iter().filter(is_read).collect();
-            let readers = needed.then(|| found.into_iter().map(|found| found.reader).collect());
-            Ok(Held { read_copies, readers, ..held })
-        }
-        // Nothing is handed out before it is known whether the password of an earlier life has to go.
-        Err(error) if needed && matches!(held.secret, SecretView::Absent) => Err(error.into()),
-        // What may be read counts as read.
+        Ok(found) => Ok(sought.found(found, held)),
         Err(error) => {
+            let Some(held) = sought.unread(held) else { return Err(error.into()) };
             tracing::warn!(namespace = key.0, access = key.1, %error, "who reads the Secret is not known");
-            Ok(Held { read_copies: left, unread: needed, ..held })
+            Ok(held)
         }
     }
 }

@@ -1,17 +1,17 @@
 //! What a workload is to have of what it asks for, and what it is not given. Pure.
 
+use super::case::Case;
 use super::groups::{self, GroupQuestion, GroupView};
-use super::observe::{Held, Observation, Subject};
-use super::prefix::{self, Prefixes};
+use super::lending::Verdict;
+use super::prefix::{self, Names, Prefixes};
 use super::rights::rule;
+use super::seen::Observation;
 use super::standing::{Question, Standing, standing};
 use super::step::Step;
 use super::topic_view::TopicView;
-use super::verdicts::Verdict;
 use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Refusal, Right, TopicClaim, TopicClaimSpec, TopicSource};
-use crate::clusters::{Connection, Terms};
 use crate::intent::claim::refusal::refusal;
 use crate::intent::manual::fault;
 use crate::ownership::own_name;
@@ -27,91 +27,130 @@ pub(super) struct Judgement {
     pub(super) groups: Vec<String>,
 }
 
-/// Whose everything is: claims topics that are nobody's, and refuses what is another's.
-pub(super) fn judge(
-    seen: &Observation,
-    subject: &Subject,
-    asked: &Wishes,
-    (connection, prefixes): (&Connection, Prefixes),
-    held: &Held,
-    steps: &mut Vec<Step>,
-) -> Judgement {
-    let terms = &connection.terms;
-    let taken = |group: &str| prefix::fault(group, &seen.key.0, &connection.claim.scope, &terms.neighbours, &prefixes);
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    let told = before.map_or(&[][..], |status| &status.refused);
-    let before = before.map_or(&[][..], |status| &status.grants);
-    let mut judgement = Judgement::default();
-    for (name, right) in asked.rights() {
-        let has = held.rules.contains(&rule(&subject.username, right, name));
-        let stands = match fault(name, right) {
-            Some((reason, message)) => Standing::Refused(reason, message),
-            None if !seen.admitted => {
-                let message = format!("BrokerCluster {} is not for namespace {}", subject.cluster, seen.key.0);
-                Standing::Refused(Reason::ClusterNotAllowed, message)
-            }
-            None if right == Right::Join
-                && !has
-                && let Some(message) = taken(name) =>
-            {
-                Standing::Refused(Reason::GroupPrefixTaken, message)
-            }
-            None => match standing_of(seen, terms, held, (name, right, has), before) {
-                refused @ Standing::Refused(..) => refused,
-                // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
-                _ if !seen.opted_in && !has => {
-                    let message = format!("namespace {} is not opted in", seen.key.0);
-                    Standing::Pending(Reason::NotOptedIn, message)
-                }
-                Standing::Pending(Reason::ReviewFailed, message) if !has && is_unasked(held, name, right) => {
-                    unasked((name, right), told, message)
-                }
-                stands => stands,
-            },
+/// One right that is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Wish<'w> {
+    name: &'w str,
+    right: Right,
+    /// Whether the user has it in Kafka.
+    has: bool,
+}
+
+impl Case<'_> {
+    /// Whose everything is: claims topics that are nobody's, and refuses what is another's.
+    pub(super) fn judge(&self, asked: &Wishes, steps: &mut Vec<Step>) -> Judgement {
+        let mut judgement = Judgement {
+            prefixes: self.prefixes(Names::Groups),
+            ids: self.prefixes(Names::Ids(&self.subject.workload)),
+            ..Judgement::default()
         };
-        let (gets, refusal) = match stands {
-            Standing::Own => {
-                if right == Right::Join && !own_name(name, &seen.key.0) {
-                    judgement.groups.push(name.clone());
+        for (name, right) in asked.rights() {
+            let has = self.held.rules.contains(&rule(&self.subject.username, right, name));
+            let wish = Wish { name, right, has };
+            let (gets, refusal) = match self.stands(wish, &judgement.prefixes) {
+                Standing::Own => {
+                    if right == Right::Join && !own_name(name, &self.seen.key.0) {
+                        judgement.groups.push(name.clone());
+                    }
+                    (true, None)
                 }
-                (true, None)
-            }
-            Standing::Lent(grant) => {
-                judgement.grants.push(grant);
-                (true, None)
-            }
-            Standing::Nobodys => {
-                let source = if asked.produces.contains(name) { TopicSource::Producer } else { TopicSource::Consumer };
-                let claim = Step::ClaimTopic { topic: name.clone(), source };
-                if !steps.contains(&claim) {
-                    steps.push(claim);
+                Standing::Lent(grant) => {
+                    judgement.grants.push(grant);
+                    (true, None)
                 }
-                // A claim that policy refuses says so, and leads to no right while that is on its way.
-                let unfit = unfit(seen, subject, terms, name, source);
-                (has || unfit.is_none(), unfit)
+                Standing::Nobodys => {
+                    let unfit = self.claim(name, asked, steps);
+                    (has || unfit.is_none(), unfit)
+                }
+                Standing::Pending(reason, message) => {
+                    // What stays was lent all the same: the right must not pass for one of the namespace's own at the next look.
+                    let lent = self.grants().iter().find(|grant| has && (grant.right, &grant.name) == (right, name));
+                    judgement.grants.extend(lent.cloned());
+                    (has, Some((reason, message)))
+                }
+                Standing::Refused(reason, message) => (false, Some((reason, message))),
+            };
+            if gets {
+                judgement.given.add(name, right);
             }
-            Standing::Pending(reason, message) => {
-                // What stays was lent all the same: the right must not pass for one of the namespace's own at the next look.
-                let lent = before.iter().find(|grant| has && (grant.right, &grant.name) == (right, name));
-                judgement.grants.extend(lent.cloned());
-                (has, Some((reason, message)))
-            }
-            Standing::Refused(reason, message) => (false, Some((reason, message))),
-        };
-        if gets {
-            judgement.given.add(name, right);
+            judgement.refused.extend(refusal.map(|(reason, message)| Refusal {
+                right,
+                name: name.clone(),
+                reason: reason.code().to_owned(),
+                message,
+            }));
         }
-        judgement.refused.extend(refusal.map(|(reason, message)| Refusal {
-            right,
-            name: name.clone(),
-            reason: reason.code().to_owned(),
-            message,
-        }));
+        judgement.given.transactions = asked.transactions && self.seen.admitted;
+        judgement.own_applications(self.seen, asked);
+        judgement
     }
-    judgement.given.transactions = asked.transactions && seen.admitted;
-    judgement.prefixes = prefixes;
-    judgement.own_applications(seen, asked);
-    judgement
+
+    /// How the workload stands to one right.
+    fn stands(&self, wish: Wish<'_>, prefixes: &Prefixes) -> Standing {
+        let Self { seen, ground, .. } = *self;
+        let Wish { name, right, has } = wish;
+        if let Some((reason, message)) = fault(name, right) {
+            return Standing::Refused(reason, message);
+        }
+        if !seen.admitted {
+            let message = format!("BrokerCluster {} is not for namespace {}", self.subject.cluster, seen.key.0);
+            return Standing::Refused(Reason::ClusterNotAllowed, message);
+        }
+        if right == Right::Join
+            && !has
+            && let Some(message) = prefix::fault(name, &seen.key.0, &ground.scope, &ground.terms.neighbours, prefixes)
+        {
+            return Standing::Refused(Reason::GroupPrefixTaken, message);
+        }
+        match self.standing(wish) {
+            refused @ Standing::Refused(..) => refused,
+            // Who opts out gets nothing new; what Pods that run have stays theirs as long as its owner lends it.
+            _ if !seen.opted_in && !has => {
+                let message = format!("namespace {} is not opted in", seen.key.0);
+                Standing::Pending(Reason::NotOptedIn, message)
+            }
+            Standing::Pending(Reason::ReviewFailed, message) if !has && self.is_unasked(name, right) => {
+                unasked((name, right), self.refused(), message)
+            }
+            stands => stands,
+        }
+    }
+
+    /// Whose it is.
+    fn standing(&self, Wish { name, right, has }: Wish<'_>) -> Standing {
+        let (key, terms, before) = (&self.seen.key, &self.ground.terms, self.grants());
+        if right == Right::Join {
+            let unknown = GroupView::default();
+            let view = self.held.groups.get(name).unwrap_or(&unknown);
+            let us = (key.0.as_str(), key.1.as_str());
+            return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
+        }
+        let unknown = TopicView::default();
+        let view = self.held.topics.get(name).unwrap_or(&unknown);
+        let undeclared = terms.topics.undeclared;
+        let said = standing(&Question { namespace: &key.0, topic: name, right, view, held: has, before, undeclared });
+        untold(said, name, view, has)
+    }
+
+    fn is_unasked(&self, name: &str, right: Right) -> bool {
+        let verdict = match right {
+            Right::Join => self.held.groups.get(name).and_then(|view| view.verdict.as_ref()),
+            Right::Consume | Right::Produce => self.held.topics.get(name).and_then(|view| view.verdicts.get(&right)),
+        };
+        verdict == Some(&Verdict::Unasked)
+    }
+
+    /// Claims a topic that is nobody's. One that policy refuses says so, and leads to no right while that is on its way: returns why.
+    fn claim(&self, topic: &str, asked: &Wishes, steps: &mut Vec<Step>) -> Option<(Reason, String)> {
+        let source = if asked.produces.contains(topic) { TopicSource::Producer } else { TopicSource::Consumer };
+        let step = Step::ClaimTopic { topic: topic.to_owned(), source };
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+        let mut claim = TopicClaim::new(topic, TopicClaimSpec::of(topic, &self.subject.cluster, source));
+        claim.metadata.namespace = Some(self.seen.key.0.clone());
+        refusal(&claim, &self.ground.terms.topics.limits, self.seen.admitted)
+    }
 }
 
 impl Judgement {
@@ -140,47 +179,6 @@ impl Judgement {
             }
         }
     }
-}
-
-/// Why the cluster's policy would refuse a claim on a topic of this name.
-fn unfit(
-    seen: &Observation,
-    subject: &Subject,
-    terms: &Terms,
-    topic: &str,
-    source: TopicSource,
-) -> Option<(Reason, String)> {
-    let mut claim = TopicClaim::new(topic, TopicClaimSpec::of(topic, &subject.cluster, source));
-    claim.metadata.namespace = Some(seen.key.0.clone());
-    refusal(&claim, &terms.topics.limits, seen.admitted)
-}
-
-fn standing_of(
-    seen: &Observation,
-    terms: &Terms,
-    held: &Held,
-    (name, right, has): (&str, Right, bool),
-    before: &[Grant],
-) -> Standing {
-    if right == Right::Join {
-        let unknown = GroupView::default();
-        let view = held.groups.get(name).unwrap_or(&unknown);
-        let us = (seen.key.0.as_str(), seen.key.1.as_str());
-        return groups::standing(&GroupQuestion { us, group: name, view, held: has, before, policy: terms.groups });
-    }
-    let unknown = TopicView::default();
-    let view = held.topics.get(name).unwrap_or(&unknown);
-    let undeclared = terms.topics.undeclared;
-    let said = standing(&Question { namespace: &seen.key.0, topic: name, right, view, held: has, before, undeclared });
-    untold(said, name, view, has)
-}
-
-fn is_unasked(held: &Held, name: &str, right: Right) -> bool {
-    let verdict = match right {
-        Right::Join => held.groups.get(name).and_then(|view| view.verdict.as_ref()),
-        Right::Consume | Right::Produce => held.topics.get(name).and_then(|view| view.verdicts.get(&right)),
-    };
-    verdict == Some(&Verdict::Unasked)
 }
 
 /// What its owner was heard to deny counts as denied until there is time to ask again: a look that gets as far says so, and the next, which

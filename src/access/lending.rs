@@ -1,13 +1,31 @@
 //! What another namespace's word on a topic or a group of its own means. Pure.
 
 use super::standing::Standing;
-use super::verdicts::Verdict;
 use crate::api::names::{MAX_LABEL, MAX_OBJECT, joined_name};
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Right};
 
 /// Why something is not known that there was no time to ask about: the same words at every look, for new ones would be written.
 const UNASKED: &str = "there are too many questions for one look";
+
+/// What the API server says of one right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is granted.
+    Granted {
+        /// By what, in Kubernetes' words.
+        via: String,
+    },
+    /// It is not granted.
+    Denied {
+        /// The account that lacks it.
+        account: String,
+    },
+    /// It cannot be told now.
+    Unknown(String),
+    /// There was no time to ask.
+    Unasked,
+}
 
 /// What is asked for, and what the API server says of it.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,7 @@
 pub mod apply;
 mod askers;
 pub mod asks;
+mod case;
 pub mod copies;
 pub mod credentials;
 pub mod drift;
@@ -45,7 +46,10 @@ pub mod restart;
 pub mod reviews;
 pub mod rights;
 pub mod rotation;
-mod secret_view;
+pub mod secret_view;
+pub mod seen;
+mod slots;
+mod sought;
 pub mod standing;
 pub mod step;
 mod strangers;
@@ -61,7 +65,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 
-use crate::api::names::{ClusterRef, Scope};
+use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::clusters::{Clusters, Halt, Unusable};
 use crate::kafka::proof::Unproven;
@@ -96,8 +100,6 @@ pub struct Context {
     pub clusters: Arc<Clusters>,
     /// The prefix of every user.
     pub scope: Scope,
-    /// The cluster of Pods that name none.
-    pub default_cluster: ClusterRef,
     /// Whether Deployments of the contract of 2017 are served.
     pub deployments_of_2017: bool,
     /// Tells people.
@@ -165,13 +167,13 @@ fn spread(key: &AccessKey) -> Duration {
 
 /// Where the published credential is in doubt, the time that is left to dispel it is given.
 async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> Result<Next, Halt> {
-    let seen = observe::observe(context, key, doubted.is_some()).await?;
+    let (seen, connection) = observe::observe(context, key, doubted.is_some()).await?;
     let Some(plan) = plan::plan(&seen) else {
         context.told.forget(key);
         return Ok(Next::Idle);
     };
     let patience = doubted.map_or(PATIENCE, |left| left.min(PATIENCE));
-    let applied = apply::apply(context, &seen, &plan, patience).await?;
+    let applied = apply::apply(context, (&seen, connection.as_deref()), &plan, patience).await?;
     if plan.ends {
         tracing::info!(namespace = key.0, access = key.1, "nobody wants the access any more; it is removed");
         context.accounts.forget(key);
@@ -184,9 +186,9 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
         // The cluster tells when it works again; who waits is told again before.
         return Ok(if seen.asks.is_empty() { Next::Idle } else { Next::After(spread(key)) });
     }
-    report::report(context, &seen, &plan, &applied).await?;
-    if let Ok((_, observe::Held { unseen: Some(why), .. })) = &seen.held {
-        return Err(Halt::Unusable(why.clone()));
+    report::report(context, (&seen, connection.as_ref()), &plan, &applied).await?;
+    if let Some(why) = seen.held().and_then(|held| held.unseen.clone()) {
+        return Err(Halt::Unusable(why));
     }
     askers::tell(context, &seen, &plan, false).await;
     let looks = [Some(spread(key)), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];

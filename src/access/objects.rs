@@ -228,7 +228,7 @@ pub async fn publish(client: &Client, clock: &Clock, publication: Publication<'_
 pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim) -> Result<String, Halt> {
     // Where the namespace is not opted in, a Deployment that asks anew is not heard.
     let heard = context.deployments_of_2017 && context.world.opted_in(&key.0);
-    ended(&context.client, key, claim, heard.then_some(&context.default_cluster)).await
+    ended(&context.client, key, claim, heard.then(|| context.world.install())).await
 }
 
 /// The same; Deployments count where there is a cluster for those that name none.

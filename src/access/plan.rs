@@ -6,16 +6,13 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::asks::{Ask, Asker};
+use super::case::Case;
 use super::copies;
 use super::drift::Drift;
 use super::groups;
-use super::judgement::{Judgement, judge};
 use super::life::{Life, life};
-use super::observe::{Held, Observation, SecretView, Subject};
-use super::prefix::{Names, Prefixes, Question};
-use super::provision::{provide, revoke, take};
-use super::rights::principal;
 use super::rotation::Overlap;
+use super::seen::{Observation, Subject};
 use super::step::Step;
 use super::strangers::strangers;
 use super::wishes::Wishes;
@@ -93,86 +90,112 @@ pub fn plan(seen: &Observation) -> Option<Plan> {
     };
     let members: Vec<&Ask> = seen.asks.iter().filter(|ask| !strangers.contains_key(ask.by.uid())).collect();
     let asked = asked(seen, &members);
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    let quotas = before.and_then(|status| status.quotas);
+    let quotas = seen.status().and_then(|status| status.quotas);
     let mut plan = Plan { owners: owners(seen, &members), strangers, quotas, ..Plan::default() };
     record(seen, subject, &asked, &mut plan.steps);
-    let (connection, held) = match &seen.held {
-        Ok((connection, held)) => (connection, held),
+    let (ground, held) = match &seen.held {
+        Ok((ground, held)) => (ground, held),
         Err(unusable) if was_for_nothing(seen, unusable) => {
             return Some(Plan { steps: vec![Step::ConfirmEnd, Step::DeleteClaim], ends: true, ..plan });
         }
         Err(unusable) => return Some(Plan { obstacle: Some(unusable.clone()), ..plan }),
     };
-    // A Pod that cannot be read lives all the same: it may be one that another version let in.
-    let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
-    match life_of(seen, !members.is_empty() || unreadable, connection.terms.lifetimes.idle_after) {
-        // The end of an owner without Pods is no event.
-        Life::Wanted if members.is_empty() && !seen.owners.is_empty() => {
-            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
-        }
-        Life::Wanted => {}
-        // Nothing ends by what is not known, and what was noted stays.
-        Life::Unknown => {
-            plan.idle_since = before.and_then(|status| status.idle_since.clone());
-            plan.next = Some(owner_look(connection.terms.lifetimes.idle_after));
-        }
-        Life::Ended if held.unseen.is_some() => {
-            plan.idle_since = before.and_then(|status| status.idle_since.clone());
-        }
-        Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
-        // Whatever they are, they may have its Secret: the end would be given up at the last look.
-        Life::Ended if !seen.labelled.is_empty() => {
-            plan.idle_since = before.and_then(|status| status.idle_since.clone());
-            (plan.labelled, plan.next) = (seen.labelled.clone(), Some(LABEL_LOOK));
-        }
-        Life::Ended => return Some(end(subject, held, plan)),
+    let case = Case { seen, subject, ground, held };
+    if case.ends(&members, &mut plan) {
+        return Some(case.end(plan));
     }
-    let principal = principal(&subject.username);
-    let prefixes = |names, rival| {
-        Prefixes::of(&Question {
-            names,
-            principal: &principal,
-            namespace: &seen.key.0,
-            scope: &connection.claim.scope,
-            neighbours: &connection.terms.neighbours,
-            held: &held.rules,
-            rival,
-        })
-    };
-    let groups = prefixes(Names::Groups, held.rival.as_deref());
-    let ids = prefixes(Names::Ids(&subject.workload), held.id_rival.as_deref());
-    let judged = judge(seen, subject, &asked, (connection, groups), held, &mut plan.steps);
-    let judgement = Judgement { ids, ..judged };
-    let mut unknown =
-        held.groups.values().map(|group| &group.unknown).chain(held.topics.values().map(|topic| &topic.unknown));
-    if unknown.any(Option::is_some) {
-        plan.next = plan.next.into_iter().chain([UNKNOWN_LOOK]).min();
-    }
-    let published = held.secret.password().is_some();
-    plan.obstacle = held.unseen.clone().or_else(|| obstacle(&judgement.refused, held, &asked, subject));
-    if !seen.opted_in && !published && plan.obstacle.is_none() {
-        let message = format!("namespace {} is not opted in", seen.key.0);
-        plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
-    }
-    if held.unseen.is_some() {
-        take(seen, subject, &judgement, connection, held, &mut plan);
-    } else if plan.obstacle.is_none() || (published && !matches!(held.secret, SecretView::Foreign)) {
-        provide(seen, subject, &judgement, &asked, connection, held, &mut plan);
-    } else {
-        // Nothing is handed out; what is not given any more is taken all the same.
-        revoke(seen, subject, &judgement, held, &mut plan);
-    }
-    if published && plan.obstacle.is_none() || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
-        plan.steps.extend(gated(seen, &members).map(|pods| Step::OpenGates { pods }));
-    }
-    plan.refused = judgement.refused;
-    plan.grants = judgement.grants;
-    let before = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
-    plan.left_groups = groups::left(before, &judgement.groups);
-    plan.groups = judgement.groups;
+    case.give(&members, &asked, &mut plan);
     plan.steps.sort_by_key(Step::stage);
     Some(plan)
+}
+
+impl Case<'_> {
+    /// Whether the access is over; else it is noted how it stands, and when to look again.
+    fn ends(&self, members: &[&Ask], plan: &mut Plan) -> bool {
+        let Self { seen, held, .. } = *self;
+        let idle_after = self.ground.terms.lifetimes.idle_after;
+        let noted = || seen.status().and_then(|status| status.idle_since.clone());
+        // A Pod that cannot be read lives all the same: it may be one that another version let in.
+        let unreadable = seen.asks.iter().any(|ask| ask.intent.is_err());
+        match life_of(seen, !members.is_empty() || unreadable, idle_after) {
+            // The end of an owner without Pods is no event.
+            Life::Wanted if members.is_empty() && !seen.owners.is_empty() => plan.next = Some(owner_look(idle_after)),
+            Life::Wanted => {}
+            // Nothing ends by what is not known, and what was noted stays.
+            Life::Unknown => (plan.idle_since, plan.next) = (noted(), Some(owner_look(idle_after))),
+            Life::Ended if held.unseen.is_some() => plan.idle_since = noted(),
+            Life::Idle { since, left } => (plan.idle_since, plan.next) = (Some(since), Some(left)),
+            // Whatever they are, they may have its Secret: the end would be given up at the last look.
+            Life::Ended if !seen.labelled.is_empty() => {
+                plan.idle_since = noted();
+                (plan.labelled, plan.next) = (seen.labelled.clone(), Some(LABEL_LOOK));
+            }
+            Life::Ended => return true,
+        }
+        false
+    }
+
+    /// The rights first, which acts on live connections; then the Secret, the credential that it told, and the claim.
+    fn end(&self, plan: Plan) -> Plan {
+        let Self { subject, held, .. } = *self;
+        let mut steps = vec![Step::ConfirmEnd];
+        if !held.rules.is_empty() {
+            steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
+        }
+        let secrets = [(&subject.secret_name, &held.secret)].into_iter().chain(&held.copies);
+        steps.extend(secrets.filter_map(|(name, view)| Some(Step::unpublish(name, view.ours()?))));
+        if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
+            steps.push(Step::RemoveQuotas);
+        }
+        if !held.slots.is_empty() {
+            steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
+        }
+        steps.push(Step::DeleteClaim);
+        Plan { steps, ends: true, ..plan }
+    }
+
+    /// Judges what is asked for, and plans what follows from it.
+    fn give(&self, members: &[&Ask], asked: &Wishes, plan: &mut Plan) {
+        let Self { seen, held, .. } = *self;
+        let judgement = self.judge(asked, &mut plan.steps);
+        let groups = held.groups.values().map(|group| &group.unknown);
+        if groups.chain(held.topics.values().map(|topic| &topic.unknown)).any(Option::is_some) {
+            plan.next = plan.next.into_iter().chain([UNKNOWN_LOOK]).min();
+        }
+        let published = held.secret.password().is_some();
+        plan.obstacle = held.unseen.clone().or_else(|| self.obstacle(&judgement.refused, asked));
+        if !seen.opted_in && !published && plan.obstacle.is_none() {
+            let message = format!("namespace {} is not opted in", seen.key.0);
+            plan.obstacle = Some(Unusable { reason: Reason::NotOptedIn, message });
+        }
+        if held.unseen.is_some() {
+            self.take(&judgement, plan);
+        } else if plan.obstacle.is_none() || (published && !held.secret.is_foreign()) {
+            self.provide(&judgement, asked, plan);
+        } else {
+            // Nothing is handed out; what is not given any more is taken all the same.
+            self.revoke(&judgement, plan);
+        }
+        if published && plan.obstacle.is_none() || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
+            plan.steps.extend(gated(seen, members).map(|pods| Step::OpenGates { pods }));
+        }
+        plan.left_groups = groups::left(seen.status(), &judgement.groups);
+        (plan.refused, plan.grants, plan.groups) = (judgement.refused, judgement.grants, judgement.groups);
+    }
+
+    /// What keeps it from being ready, of what was judged and of the names of its Secrets.
+    fn obstacle(&self, refused: &[Refusal], asked: &Wishes) -> Option<Unusable> {
+        let own = self.held.secret.is_foreign().then_some(self.subject.secret_name.as_str());
+        if let Some(taken) = own.or_else(|| self.held.taken(asked)) {
+            let message = format!("Secret {taken} exists and was not written by Admittance for this access");
+            return Some(Unusable { reason: Reason::SecretNotOurs, message });
+        }
+        let first = refused.first()?;
+        let reason = Reason::of_code(&first.reason)?;
+        let mut all: Vec<&str> = refused.iter().map(|refusal| refusal.message.as_str()).collect();
+        all.dedup();
+        Some(Unusable { reason, message: format!("{}. {}", all.join("; "), reason.remedy()) })
+    }
 }
 
 /// The Pods that wait at a scheduling gate and have not been let through.
@@ -215,36 +238,11 @@ fn life_of(seen: &Observation, has_pods: bool, idle_after: Duration) -> Life {
     life(has_pods, &seen.owners, since, seen.now, idle_after)
 }
 
-/// The rights first, which acts on live connections; then the Secret, the credential that it told, and the claim.
-fn end(subject: &Subject, held: &Held, plan: Plan) -> Plan {
-    let mut steps = vec![Step::ConfirmEnd];
-    if !held.rules.is_empty() {
-        steps.push(Step::Revoke(held.rules.iter().cloned().collect()));
-    }
-    let own = [(&subject.secret_name, &held.secret)];
-    steps.extend(own.into_iter().chain(&held.copies).filter_map(|(name, view)| match view {
-        SecretView::Ours { uid, resource_version, .. } => {
-            let (uid, resource_version) = (uid.clone(), resource_version.clone());
-            Some(Step::Unpublish { name: name.clone(), uid, resource_version })
-        }
-        SecretView::Absent | SecretView::Foreign => None,
-    }));
-    if held.quotas.is_some_and(|quotas| quotas != Quota::default()) {
-        steps.push(Step::RemoveQuotas);
-    }
-    if !held.slots.is_empty() {
-        steps.push(Step::RemoveCredential(held.slots.iter().map(|slot| slot.mechanism).collect()));
-    }
-    steps.push(Step::DeleteClaim);
-    Plan { steps, ends: true, ..plan }
-}
-
 /// What the Pods belong to; where there are none, what the last ones belonged to.
 fn owners(seen: &Observation, members: &[&Ask]) -> Vec<WorkloadOwner> {
     if members.is_empty() {
-        let last = seen.claim.as_ref().and_then(|claim| claim.status.as_ref());
         // No object has another name: such an owner is nobody, and would be asked about for ever.
-        let last = last.into_iter().flat_map(|status| &status.owners);
+        let last = seen.status().into_iter().flat_map(|status| &status.owners);
         return last.filter(|owner| check_object(&owner.name).is_ok()).cloned().collect();
     }
     let owners: BTreeSet<_> = members.iter().filter_map(|ask| ask.by.owner()).collect();
@@ -264,8 +262,7 @@ fn asked(seen: &Observation, members: &[&Ask]) -> Wishes {
 }
 
 fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec<Step>) {
-    let held = seen.held.as_ref().ok().map(|(_, held)| held);
-    let asked = Wishes { secrets: copies::on_record(asked, seen.claim.as_deref(), held), ..asked.clone() };
+    let asked = Wishes { secrets: copies::on_record(asked, seen.claim.as_deref(), seen.held()), ..asked.clone() };
     match &seen.claim {
         None => {
             let (workload, cluster) = (subject.workload.clone(), subject.cluster.clone());
@@ -285,17 +282,4 @@ fn record(seen: &Observation, subject: &Subject, asked: &Wishes, steps: &mut Vec
             }
         }
     }
-}
-
-fn obstacle(refused: &[Refusal], held: &Held, asked: &Wishes, subject: &Subject) -> Option<Unusable> {
-    let own = matches!(held.secret, SecretView::Foreign).then_some(subject.secret_name.as_str());
-    if let Some(taken) = own.or_else(|| held.taken(asked)) {
-        let message = format!("Secret {taken} exists and was not written by Admittance for this access");
-        return Some(Unusable { reason: Reason::SecretNotOurs, message });
-    }
-    let first = refused.first()?;
-    let reason = Reason::of_code(&first.reason)?;
-    let mut all: Vec<&str> = refused.iter().map(|refusal| refusal.message.as_str()).collect();
-    all.dedup();
-    Some(Unusable { reason, message: format!("{}. {}", all.join("; "), reason.remedy()) })
 }

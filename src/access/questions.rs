@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
+use super::lending::Verdict;
 use super::reviews::{AT_ONCE, Object, Reviewer};
-use super::verdicts::Verdict;
 use crate::api::resources::Right;
 
 /// A right that is another namespace's to give.

@@ -1,5 +1,7 @@
 //! Says how an access stands: status and Events, each only when something new is to be said.
 
+use std::sync::Arc;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::Resource;
 use serde_json::{Value, json};
@@ -8,13 +10,13 @@ use super::Context;
 use super::apply::Applied;
 use super::echo;
 use super::metrics;
-use super::observe::{Held, Observation, SecretView};
 use super::plan::Plan;
 use super::rotation::{CURRENT, named};
+use super::seen::{Held, Observation};
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition, news};
-use crate::clusters::{Halt, Unusable};
+use crate::clusters::{Connection, Halt, Unusable};
 use crate::kafka::proof::Proof;
 use crate::runtime::status::{self, Base};
 use crate::watch::{AccessKey, version};
@@ -34,7 +36,12 @@ pub(super) const ACTION: &str = "GrantKafkaAccess";
 ///
 /// # Errors
 /// The status was not written.
-pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied: &Applied) -> Result<(), Halt> {
+pub async fn report(
+    context: &Context,
+    (seen, connection): (&Observation, Option<&Arc<Connection>>),
+    plan: &Plan,
+    applied: &Applied,
+) -> Result<(), Halt> {
     let Some(claim) = applied.claim.as_ref().or(seen.claim.as_deref()) else { return Ok(()) };
     let proof = applied.proof.as_ref();
     let before = claim.status.clone().unwrap_or_default();
@@ -54,19 +61,19 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
     if let Some(subject) = &seen.subject {
         status.username = Some(subject.username.clone());
         // A Secret that was published once, and is not there, was lost: its password is still in use.
-        let published = seen.held.as_ref().is_ok_and(|(_, held)| held.secret.password().is_some());
+        let published = seen.held().is_some_and(|held| held.secret.password().is_some());
         if published || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
             status.secret_name = Some(subject.secret_name.clone());
         }
     }
     let (mut told, mut drifted) = ([None, None], None);
     // Where not all was seen, what was judged is put on record; the rest was not decided, and of readiness tells whoever ends the look.
-    if !seen.held.as_ref().is_ok_and(|(_, held)| held.unseen.is_some()) {
+    if !seen.held().is_some_and(|held| held.unseen.is_some()) {
         // Of the same clock as the publications that it is compared with.
         let now = Time(context.clock.now());
         let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
         ready(&mut conditions, &before, plan, proof);
-        let unread = seen.held.as_ref().is_ok_and(|(_, held)| held.unread);
+        let unread = seen.held().is_some_and(|held| held.unread);
         overlap(&mut conditions, (looked(seen), condition(&before.conditions, CURRENT).filter(|_| unread)), plan);
         told = [
             own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
@@ -75,14 +82,13 @@ pub async fn report(context: &Context, seen: &Observation, plan: &Plan, applied:
         drifted = drift(&before, &mut conditions, plan);
     }
     let written = write(context, claim, &before, &status).await?;
-    let cluster = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
-    if echo::is_all(&context.world, cluster.as_ref(), seen, applied) {
+    let now = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
+    if echo::is_all(&context.world, (connection, now.as_ref()), seen, applied) {
         let made = applied.claim.as_ref().and_then(version);
         made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
     }
-    let held = seen.held.as_ref().ok().map(|(_, held)| held);
     let about = claim.object_ref(&());
-    if let Some((reason, message)) = held.and_then(|held| rotated(held, plan)) {
+    if let Some((reason, message)) = seen.held().and_then(|held| rotated(held, plan)) {
         context.events.tell(&about, ACTION, reason, message).await;
     }
     for message in told.into_iter().flatten() {
@@ -145,8 +151,8 @@ pub(super) fn rotated(held: &Held, plan: &Plan) -> Option<(Reason, &'static str)
 
 /// Whether Pods were looked for that have a password from before a rotation.
 fn looked(seen: &Observation) -> bool {
-    let Ok((_, held)) = &seen.held else { return false };
-    let rotated = matches!(&held.secret, SecretView::Ours { rotation, .. } if *rotation > 0);
+    let Some(held) = seen.held() else { return false };
+    let rotated = held.secret.ours().is_some_and(|ours| ours.rotation > 0);
     // Without a claim nothing was decided about passwords.
     seen.claim.is_some() && rotated && held.readers.is_some()
 }

@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::asks::Asker;
-use super::verdicts::{Asked, Verdict, Verdicts, binding};
+use super::lending::Verdict;
+use super::verdicts::{Asked, Verdicts, binding};
 use crate::api::annotations::GROUP;
 use crate::api::resources::Right;
 use crate::runtime::kubernetes::{CallError, call};

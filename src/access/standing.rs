@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::lending::Verdict;
 use super::lending::{self, Lending};
 use super::topic_view::TopicView;
-use super::verdicts::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Right, TopicClaim, TopicSource, Undeclared, condition};
 use crate::ownership::{OnRecord, kept_for, own_name};

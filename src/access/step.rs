@@ -1,5 +1,6 @@
 //! What can be done about an access, and in which order. Pure.
 
+use super::secret_view::Ours;
 use crate::api::resources::{AccessClaimSpec, Quotas, TopicSource, WorkloadOwner};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::scram::Mechanism;
@@ -157,6 +158,13 @@ impl Stage {
 }
 
 impl Step {
+    /// Deletes a Secret of ours, if it is still this one.
+    #[must_use]
+    pub fn unpublish(name: &str, ours: &Ours) -> Self {
+        let Ours { uid, resource_version, .. } = ours;
+        Self::Unpublish { name: name.to_owned(), uid: uid.clone(), resource_version: resource_version.clone() }
+    }
+
     /// When it runs.
     #[must_use]
     pub const fn stage(&self) -> Stage {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::asks::Ask;
-use super::observe::Observation;
+use super::seen::Observation;
 use crate::api::reasons::Reason;
 use crate::api::resources::AccessSource;
 use crate::clusters::Unusable;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::verdicts::Verdict;
+use super::lending::Verdict;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Right, TopicClaim};
 use crate::clusters::Unusable;

@@ -7,28 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::lending::Verdict;
+
 /// How old what is said may be. An access is looked at every 30 s where this matters, so that the right to what is lent no more goes
 /// within 45 s.
 const VALID: Duration = Duration::from_secs(15);
-
-/// What the API server says of one right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is granted.
-    Granted {
-        /// By what, in Kubernetes' words.
-        via: String,
-    },
-    /// It is not granted.
-    Denied {
-        /// The account that lacks it.
-        account: String,
-    },
-    /// It cannot be told now.
-    Unknown(String),
-    /// There was no time to ask.
-    Unasked,
-}
 
 /// What was asked. The groups of a service account follow from its namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

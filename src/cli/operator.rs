@@ -65,17 +65,17 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
         anyhow::bail!("--namespaces: \"{bad}\" is no name of a namespace");
     }
     let reach = Reach::of(args.namespaces, &args.namespace);
-    let state = Arc::new(State::new(default_cluster.clone(), reach));
+    let state = Arc::new(State::new(default_cluster, reach));
     registry.register_collector(Box::new(state.clone()));
     let listener =
         listen::everywhere(args.health_port).with_context(|| format!("cannot listen on port {}", args.health_port))?;
     let client = kubernetes::client().await?;
+    let default_cluster = state.world.install();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, %default_cluster, "starting");
     let settings = Settings {
         namespace: args.namespace,
         lease: args.lease,
         identity: args.identity,
-        default_cluster,
         deployments_of_2017: args.deployments_2017,
         config_maps: args.topic_config_maps,
     };

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 pub use self::halt::Halt;
 pub use self::observe::{Seen, verify_claim};
-pub use self::terms::{Lifetimes, SecurityProtocol, Terms};
+pub use self::terms::{Ground, Lifetimes, SecurityProtocol, Terms};
 
 use self::claim::Claim;
 use self::words::Words;
@@ -68,6 +68,14 @@ pub struct Connection {
     pub claim: Claim,
     /// What its clients are told.
     pub terms: Terms,
+}
+
+impl Connection {
+    /// What decisions take from it.
+    #[must_use]
+    pub fn ground(&self) -> Ground {
+        Ground { scope: self.claim.scope.clone(), terms: self.terms.clone() }
+    }
 }
 
 /// Why a cluster cannot be worked with.

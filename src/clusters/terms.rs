@@ -45,6 +45,15 @@ pub struct Terms {
     pub quotas_shown: bool,
 }
 
+/// What decisions take from a cluster that works.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ground {
+    /// What every user there begins with that is ours.
+    pub scope: Scope,
+    /// Its terms.
+    pub terms: Terms,
+}
+
 /// How long users and passwords live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lifetimes {

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(name(&pod("db-0", "Db"), None), None, "no workload has that name");
         let unmarked = PodMeta { annotations: Default::default(), ..pod("db-0", "db") };
         assert_eq!(name(&unmarked, None), None);
-        let owned = PodMeta { owner: Some(Owner { kind: "Job", name: "import" }), ..pod("db-0", "db") };
+        let owned = PodMeta { owner: Some(Owner { group: "batch", kind: "Job", name: "import" }), ..pod("db-0", "db") };
         assert_eq!(name(&owned, None), None);
     }
 

@@ -22,7 +22,7 @@ use kube::{Client, ResourceExt};
 use tokio::time::sleep;
 
 use crate::access;
-use crate::api::names::{ClusterRef, Scope};
+use crate::api::names::Scope;
 use crate::api::resources::TopicClaim;
 use crate::clusters::{self, Clusters};
 use crate::configmaps;
@@ -50,8 +50,6 @@ pub struct Settings {
     pub lease: String,
     /// Its own name, which tells replicas apart.
     pub identity: String,
-    /// The cluster of Pods that name none.
-    pub default_cluster: ClusterRef,
     /// Whether Deployments of the contract of 2017 are served.
     pub deployments_of_2017: bool,
     /// The label selector of ConfigMaps that describe topics; nothing where none do.
@@ -139,7 +137,7 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         world: world.clone(),
         clusters: clusters.clone(),
         events: events.clone(),
-        deployments_of_2017: settings.deployments_of_2017.then(|| settings.default_cluster.clone()),
+        deployments_of_2017: settings.deployments_of_2017,
         accesses: queues.accesses.clone(),
     };
     let config_map_context = configmaps::Context {
@@ -153,7 +151,6 @@ async fn work(client: Client, settings: &Settings, state: &State, system_uid: St
         world: world.clone(),
         clusters: clusters.clone(),
         scope,
-        default_cluster: settings.default_cluster.clone(),
         deployments_of_2017: settings.deployments_of_2017,
         events,
         told: Arc::default(),
@@ -205,6 +202,7 @@ mod tests {
     use tokio::time::{Instant, timeout};
 
     use super::*;
+    use crate::api::names::ClusterRef;
     use crate::runtime::fake_api::answering;
     use crate::watch::reach::Reach;
 
@@ -227,12 +225,11 @@ mod tests {
     async fn who_waits_for_the_api_server_ends_when_told() {
         let client = answering(|_| ready((503, Value::Null)));
         let default_cluster = ClusterRef { namespace: "ops".into(), name: "default".into() };
-        let state = State::new(default_cluster.clone(), Reach::default());
+        let state = State::new(default_cluster, Reach::default());
         let settings = Settings {
             namespace: "ops".into(),
             lease: LEASE.to_owned(),
             identity: "operator-1".into(),
-            default_cluster,
             deployments_of_2017: false,
             config_maps: None,
         };

@@ -33,7 +33,7 @@ async fn follow_deployments(client: &Client, scope: &Scope, settings: &Settings,
     }
     let labelled = paged().labels(&deployments::selector());
     let events = watcher(within::<PartialObjectMeta<Deployment>>(client, scope), labelled).default_backoff();
-    let row = |found: PartialObjectMeta<Deployment>| DeploymentFacts::new(found.metadata, &settings.default_cluster);
+    let row = |found: PartialObjectMeta<Deployment>| DeploymentFacts::new(found.metadata, world.install());
     let changed = |_: &Name, keys: Vec<AccessKey>| keys.into_iter().for_each(|key| queues.accesses.push(key));
     let place = Place { client: client.clone(), scope: scope.clone() };
     follow(events, &place, &world.deployments, row, changed).await;

@@ -48,8 +48,8 @@ pub async fn live(context: &Context, wanted: &BTreeSet<AccessKey>) -> Result<Liv
     let claimless = &claimless;
     let pods = reach.gather(client, |scope| async move { pods(client, &scope, world, claimless).await }).await?;
     let mut asking: BTreeSet<(AccessKey, Stand)> = pods.into_iter().flatten().collect();
-    if let Some(default_cluster) = &context.deployments_of_2017 {
-        let found = |scope: Scope| async move { deployments::live(client, &scope, default_cluster).await };
+    if context.deployments_of_2017 {
+        let found = |scope: Scope| async move { deployments::live(client, &scope, world.install()).await };
         for one in reach.gather(client, found).await?.into_iter().flatten() {
             let key = one.access_key();
             let stand = Stand::of_deployment(&one, || world.default_of(&key.0)).filter(|_| claimless.contains(&key));

@@ -25,7 +25,6 @@ use kube::Client;
 
 use self::cover::Here;
 use self::drift::Slots;
-use crate::api::names::ClusterRef;
 use crate::clusters::{Clusters, Halt};
 use crate::runtime::events::Events;
 use crate::runtime::queue::Queue;
@@ -49,8 +48,8 @@ pub struct Context {
     pub clusters: Arc<Clusters>,
     /// Where people are told.
     pub events: Events,
-    /// Where Deployments of the contract of 2017 are served: the installation's default cluster.
-    pub deployments_of_2017: Option<ClusterRef>,
+    /// Whether Deployments of the contract of 2017 are served.
+    pub deployments_of_2017: bool,
     /// The accesses that are to be looked at: their users were changed, or somebody may have come back while theirs was swept.
     pub accesses: Queue<AccessKey>,
 }

@@ -58,7 +58,7 @@ pub(super) fn context(client: Client) -> Context {
         world: Arc::new(world()),
         clusters: Arc::new(Clusters::default()),
         events: Events::new(client, "operator-1"),
-        deployments_of_2017: None,
+        deployments_of_2017: false,
         accesses: Queue::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! What another namespace lends, and whose a topic is that policy keeps from a claim.
 
 use super::*;
-use crate::access::verdicts::Verdict;
+use crate::access::lending::Verdict;
 use crate::api::resources::{Grant, Refusal, TopicIntent};
 
 /// A claim of another namespace on `orders`.
@@ -51,8 +51,8 @@ fn of_orders(plan: &Plan) -> bool {
     rules.flatten().any(|rule| rule.resource_name == "orders")
 }
 
-#[tokio::test]
-async fn nobody_lends_a_topic_that_they_have_not_got() {
+#[test]
+fn nobody_lends_a_topic_that_they_have_not_got() {
     for (claim, exists, refused) in [
         (None, true, Some(Reason::Provisioning)),
         (None, false, None),
@@ -79,8 +79,8 @@ async fn nobody_lends_a_topic_that_they_have_not_got() {
     }
 }
 
-#[tokio::test]
-async fn what_was_lent_stays_lent_when_its_claim_is_gone() {
+#[test]
+fn what_was_lent_stays_lent_when_its_claim_is_gone() {
     let own = |status| {
         let mut claim = (*of_shop(status)).clone();
         claim.metadata.namespace = Some("web".to_owned());
@@ -106,8 +106,8 @@ async fn what_was_lent_stays_lent_when_its_claim_is_gone() {
     assert_eq!(day.plan().grants, []);
 }
 
-#[tokio::test]
-async fn a_claim_that_policy_refuses_takes_no_topic_from_a_consumer() {
+#[test]
+fn a_claim_that_policy_refuses_takes_no_topic_from_a_consumer() {
     for (refused, own) in [(true, true), (false, false)] {
         let mut day = Day::new();
         day.held.rules.remove(&rule(USER, Right::Consume, "orders"));
@@ -125,8 +125,8 @@ async fn a_claim_that_policy_refuses_takes_no_topic_from_a_consumer() {
     }
 }
 
-#[tokio::test]
-async fn a_name_that_policy_forbids_gives_no_right_while_its_claim_is_judged() {
+#[test]
+fn a_name_that_policy_forbids_gives_no_right_while_its_claim_is_judged() {
     let forbids = json!({"topics": {"limits": {"names": ["{namespace}.*", "orders", "bills"]}}});
     let day = |topic: &str, claimed: bool| {
         let mut day = Day::with(&forbids);
@@ -149,8 +149,8 @@ async fn a_name_that_policy_forbids_gives_no_right_while_its_claim_is_judged() {
     assert!(claims, "the claim says why");
 }
 
-#[tokio::test]
-async fn what_there_was_no_time_to_ask_about_stands_as_it_was_said() {
+#[test]
+fn what_there_was_no_time_to_ask_about_stands_as_it_was_said() {
     let look = |verdict: Verdict, told: &[Refusal]| {
         let mut day = lent(status(true, false, None), true);
         day.held.rules.remove(&rule(USER, Right::Consume, "orders"));

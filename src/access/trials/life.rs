@@ -2,8 +2,8 @@
 
 use super::*;
 
-#[tokio::test]
-async fn at_the_end_no_secret_outlives_its_password() {
+#[test]
+fn at_the_end_no_secret_outlives_its_password() {
     let mut day = Day::new();
     day.seen.owners = vec![Ownership::Gone];
     day.claim.status.as_mut().unwrap().idle_since = Some(Time(at(0)));
@@ -13,8 +13,8 @@ async fn at_the_end_no_secret_outlives_its_password() {
     assert_eq!(words(&plan), ["confirm", "revoke 3", "unpublish", "retire SCRAM-SHA-512", "delete"]);
 }
 
-#[tokio::test]
-async fn an_end_waits_for_pods_that_carry_the_label() {
+#[test]
+fn an_end_waits_for_pods_that_carry_the_label() {
     let mut day = Day::new();
     day.seen.owners = vec![Ownership::Gone];
     day.seen.labelled = vec!["kept-by-hand".to_owned()];

@@ -15,15 +15,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::access::credentials::{Subject as CredentialSubject, data, iterations};
+use crate::access::credentials::{data, iterations};
 use crate::access::groups::GroupView;
 use crate::access::life::Ownership;
-use crate::access::observe::{Held, Observation, SecretView, Subject};
 use crate::access::plan::{Plan, plan};
 use crate::access::prefix::Prefixes;
 use crate::access::rights::{rights, rule};
 use crate::access::rotation::{Reader, Request};
-use crate::access::step::Step;
+use crate::access::secret_view::{Ours, SecretView};
+use crate::access::seen::{Held, Observation, Subject};
+use crate::access::step::{Handout, Step};
 use crate::access::topic_view::TopicView;
 use crate::access::wishes::Wishes;
 use crate::api::names::Scope;
@@ -33,14 +34,10 @@ use crate::api::resources::{
     TopicClaimSpec, TopicClaimStatus, TopicSource, WorkloadOwner,
 };
 use crate::api::secret::Secret;
-use crate::clusters::claim::Claim;
 use crate::clusters::terms::terms;
-use crate::clusters::{Connection, Terms, Unusable};
+use crate::clusters::{Ground, Terms, Unusable};
 use crate::kafka::acl::fingerprint;
-use crate::kafka::admin::Admin;
 use crate::kafka::admin::users::StoredCredential;
-use crate::kafka::batch::Batcher;
-use crate::kafka::config::{ClientConfig, Credential, Endpoint};
 use crate::kafka::scram::Mechanism;
 
 const USER: &str = "k1.web.app";
@@ -66,29 +63,21 @@ fn external() -> Value {
     json!({"external": {"bootstrapServers": "kafka:9092", "insecure": true, "adminSecret": {"name": "admin"}}})
 }
 
-/// A cluster that nobody is to ask anything.
-fn connection(policy: &Value) -> Connection {
+/// A cluster of this policy.
+fn ground(policy: &Value) -> Ground {
     let mut spec = external();
     let parts = spec.as_object_mut().unwrap();
     parts.extend(policy.as_object().unwrap().clone());
     let mut cluster = BrokerCluster::new("b", serde_json::from_value(spec).unwrap());
     cluster.metadata.namespace = Some("a".to_owned());
-    let mut terms: Terms = terms(&cluster, None).unwrap();
+    let mut terms = terms(&cluster, None).unwrap();
     terms.mechanisms = vec![SaslMechanism::ScramSha256, SaslMechanism::ScramSha512];
-    let nowhere = Endpoint { host: "unknown".to_owned(), port: 9092 };
-    let admin = Admin::new(ClientConfig::new(vec![nowhere])).unwrap();
-    Connection {
-        batcher: Batcher::new(&admin),
-        admin,
-        credential: Credential { mechanism: Mechanism::Sha512, username: String::new(), password: Secret::new("") },
-        claim: Claim { scope: Scope::parse("k1").unwrap(), uid: "uid".to_owned() },
-        terms,
-    }
+    Ground { scope: Scope::parse("k1").unwrap(), terms }
 }
 
 /// What is seen of an access.
 struct Day {
-    connection: Connection,
+    ground: Ground,
     claim: AccessClaim,
     held: Held,
     seen: Observation,
@@ -102,7 +91,7 @@ impl Day {
 
     /// The same, on a cluster of this policy.
     fn with(policy: &Value) -> Self {
-        let connection = connection(policy);
+        let ground = ground(policy);
         let spec = json!({
             "source": "Pods", "workload": "app", "cluster": "a/b", "consumes": ["orders"], "produces": ["bills"],
         });
@@ -129,7 +118,7 @@ impl Day {
         let held = Held {
             rules,
             slots: vec![slot(Mechanism::Sha512)],
-            secret: secret(&connection.terms, Mechanism::Sha512),
+            secret: secret(&ground.terms, Mechanism::Sha512),
             topics: ["orders", "bills"].map(|name| (name.to_owned(), topic(name, None))).into(),
             ..Held::default()
         };
@@ -139,7 +128,7 @@ impl Day {
             asks: Vec::new(),
             subject: Some(subject),
             accounts: Default::default(),
-            held: Err(crate::clusters::Unusable { reason: Reason::Provisioning, message: String::new() }),
+            held: Err(Unusable { reason: Reason::Provisioning, message: String::new() }),
             credential_doubted: false,
             owners: vec![Ownership::Asks],
             labelled: Vec::new(),
@@ -150,34 +139,32 @@ impl Day {
             rotate: None,
             now: at(NOW),
         };
-        Self { connection, claim, held, seen }
+        Self { ground, claim, held, seen }
     }
 
     fn plan(self) -> Plan {
-        let Self { connection, claim, held, seen } = self;
-        let seen = Observation { claim: Some(Arc::new(claim)), held: Ok((Arc::new(connection), held)), ..seen };
+        let Self { ground, claim, held, seen } = self;
+        let seen = Observation { claim: Some(Arc::new(claim)), held: Ok((ground, held)), ..seen };
         plan(&seen).unwrap()
     }
 }
 
 fn secret(terms: &Terms, mechanism: Mechanism) -> SecretView {
-    let (consumes, produces) = (["orders".to_owned()], ["bills".to_owned()]);
-    let subject = CredentialSubject {
-        group: "web.app",
-        transactional_id: None,
-        username: USER,
+    let handout = Handout {
         mechanism,
-        consumes: &consumes,
-        produces: &produces,
+        group: "web.app".to_owned(),
+        transactional_id: None,
+        consumes: vec!["orders".to_owned()],
+        produces: vec!["bills".to_owned()],
     };
-    let data = data(subject, &Secret::new(PASSWORD), terms);
-    SecretView::Ours {
+    let data = data(&handout, (USER, &Secret::new(PASSWORD)), terms);
+    SecretView::Ours(Ours {
         uid: "uid".to_owned(),
         resource_version: "1".to_owned(),
         rotation: 0,
         published: at(1000),
         data: data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-    }
+    })
 }
 
 /// A topic of the namespace's own; with a reason, its claim is not ready.
@@ -216,8 +203,8 @@ fn words(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(word).collect()
 }
 
-#[tokio::test]
-async fn at_rest_nothing_is_done() {
+#[test]
+fn at_rest_nothing_is_done() {
     let plan = Day::new().plan();
     assert_eq!((words(&plan), plan.obstacle, plan.overlap), (vec![], None, None));
 }

@@ -4,11 +4,11 @@ use super::*;
 use crate::access::report::rotated;
 use crate::api::resources::WorkloadOwner;
 
-#[tokio::test]
-async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
+#[test]
+fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
     let day = |wrong: Option<Reason>, mechanisms: &[SaslMechanism]| {
         let mut day = Day::new();
-        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.ground.terms.mechanisms = mechanisms.to_vec();
         day.seen.rotate = Some(Request::Now);
         if let Some(reason) = wrong {
             let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
@@ -29,8 +29,8 @@ async fn the_only_password_is_replaced_where_the_access_is_known_to_work() {
     assert_eq!(day(Some(Reason::KafkaUnreachable), two), beside, "the one in use stays");
 }
 
-#[tokio::test]
-async fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
+#[test]
+fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
     let first = |change: fn(&mut Day)| {
         let mut day = Day::new();
         day.claim.status = None;
@@ -54,20 +54,20 @@ async fn the_password_of_an_earlier_life_goes_with_the_first_publication() {
     };
     assert!(first(copy).iter().any(|step| step == gone));
     let left = |day: &mut Day| {
-        let stands = secret(&day.connection.terms, Mechanism::Sha256);
+        let stands = secret(&day.ground.terms, Mechanism::Sha256);
         day.held.copies.insert("mine".to_owned(), stands);
         day.claim.spec.secrets = vec!["mine".to_owned()];
     };
     assert!(!first(left).iter().any(|step| step == gone), "a copy of then tells it");
 }
 
-#[tokio::test]
-async fn a_mechanism_that_is_given_up_stays_for_pods_that_use_it() {
+#[test]
+fn a_mechanism_that_is_given_up_stays_for_pods_that_use_it() {
     let day = |source: AccessSource| {
         let mut day = Day::new();
         day.claim.spec.source = source;
-        day.connection.terms.mechanism = SaslMechanism::ScramSha256;
-        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha256];
+        day.ground.terms.mechanism = SaslMechanism::ScramSha256;
+        day.ground.terms.mechanisms = vec![SaslMechanism::ScramSha256];
         day
     };
     let kept = ["set SCRAM-SHA-256", "prove bills orders", "publish 0"];
@@ -83,8 +83,8 @@ async fn a_mechanism_that_is_given_up_stays_for_pods_that_use_it() {
     assert_eq!(words(&both.plan()), ["prove bills orders", "publish 0"], "a Pod from after the first publication");
 }
 
-#[tokio::test]
-async fn an_old_password_goes_after_what_is_published_meanwhile() {
+#[test]
+fn an_old_password_goes_after_what_is_published_meanwhile() {
     let mut day = Day::new();
     day.held.slots.push(slot(Mechanism::Sha256));
     day.held.readers = Some(vec![reader(5000, true)]);
@@ -95,25 +95,25 @@ async fn an_old_password_goes_after_what_is_published_meanwhile() {
     assert!(plan.next.is_some_and(|next| next <= Duration::from_secs(15)));
 }
 
-#[tokio::test]
-async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
+#[test]
+fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
     let lost = |mechanisms: &[SaslMechanism], rotations: i64, change: fn(&mut SecretView)| {
         let mut day = Day::new();
-        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.ground.terms.mechanisms = mechanisms.to_vec();
         day.claim.status.as_mut().unwrap().rotations = rotations;
-        if let SecretView::Ours { rotation, .. } = &mut day.held.secret {
-            *rotation = rotations;
+        if let SecretView::Ours(ours) = &mut day.held.secret {
+            ours.rotation = rotations;
         }
         change(&mut day.held.secret);
         words(&day.plan())
     };
     let emptied = |view: &mut SecretView| {
-        let SecretView::Ours { data, .. } = view else { panic!() };
-        data.insert("password".to_owned(), Secret::new(""));
+        let SecretView::Ours(ours) = view else { panic!() };
+        ours.data.insert("password".to_owned(), Secret::new(""));
     };
     let removed = |view: &mut SecretView| {
-        let SecretView::Ours { data, .. } = view else { panic!() };
-        data.clear();
+        let SecretView::Ours(ours) = view else { panic!() };
+        ours.data.clear();
     };
     let (one, two) = (&[SaslMechanism::ScramSha512], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]);
     let deleted = |view: &mut SecretView| *view = SecretView::Absent;
@@ -125,8 +125,8 @@ async fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
+#[test]
+fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
     let day = |drift: &str| {
         let mut day = Day::with(&json!({"credentials": {"drift": drift}}));
         day.held.slots[0].iterations += 1;
@@ -138,8 +138,8 @@ async fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it
     assert_eq!(day("Report"), ["unsettle", "grant 1"]);
 }
 
-#[tokio::test]
-async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
+#[test]
+fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
     let said = |change: fn(&mut Day)| {
         let mut day = Day::new();
         change(&mut day);
@@ -151,12 +151,12 @@ async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
     assert_eq!(said(rotated), (Some(false), soon));
     let in_place = |day: &mut Day| {
         day.seen.rotate = Some(Request::Now);
-        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+        day.ground.terms.mechanisms = vec![SaslMechanism::ScramSha512];
     };
     assert_eq!(said(in_place), (Some(false), soon), "who runs has it, though it works no more");
     let lost_in_place = |day: &mut Day| {
         day.held.secret = SecretView::Absent;
-        day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+        day.ground.terms.mechanisms = vec![SaslMechanism::ScramSha512];
     };
     assert_eq!(said(lost_in_place), (Some(false), soon));
     let lost = |day: &mut Day| day.held.secret = SecretView::Absent;
@@ -168,8 +168,8 @@ async fn an_old_password_is_not_said_to_be_gone_when_a_new_one_is_published() {
     assert_eq!(said(due).0, None, "it goes in this very plan");
 }
 
-#[tokio::test]
-async fn a_password_that_is_left_as_somebody_made_it_is_told_and_is_no_access() {
+#[test]
+fn a_password_that_is_left_as_somebody_made_it_is_told_and_is_no_access() {
     let mut day = Day::with(&json!({"credentials": {"drift": "Report"}}));
     day.held.slots[0].iterations += 1;
     let plan = day.plan();
@@ -179,11 +179,11 @@ async fn a_password_that_is_left_as_somebody_made_it_is_told_and_is_no_access() 
     assert_eq!(obstacle.message, "left as it is: the SCRAM-SHA-512 password is not the published one");
 }
 
-#[tokio::test]
-async fn a_rotation_ends_a_drift_that_is_only_told() {
+#[test]
+fn a_rotation_ends_a_drift_that_is_only_told() {
     for mechanisms in [&[SaslMechanism::ScramSha512][..], &[SaslMechanism::ScramSha256, SaslMechanism::ScramSha512]] {
         let mut day = Day::with(&json!({"credentials": {"drift": "Report"}}));
-        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.ground.terms.mechanisms = mechanisms.to_vec();
         day.held.slots[0].iterations += 1;
         day.seen.rotate = Some(Request::Now);
         let conditions = &mut day.claim.status.as_mut().unwrap().conditions;
@@ -195,10 +195,10 @@ async fn a_rotation_ends_a_drift_that_is_only_told() {
     }
 }
 
-#[tokio::test]
-async fn an_old_password_is_told_of_while_a_rotation_in_place_waits() {
+#[test]
+fn an_old_password_is_told_of_while_a_rotation_in_place_waits() {
     let mut day = Day::new();
-    day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    day.ground.terms.mechanisms = vec![SaslMechanism::ScramSha512];
     day.held.slots.push(slot(Mechanism::Sha256));
     day.held.readers = Some(vec![reader(900, true)]);
     day.seen.rotate = Some(Request::Force);
@@ -212,23 +212,23 @@ async fn an_old_password_is_told_of_while_a_rotation_in_place_waits() {
 /// A day after a rotation; by default the password was replaced in place.
 fn after_a_rotation(policy: &Value, readers: &[i64]) -> Day {
     let mut day = Day::with(policy);
-    day.connection.terms.mechanisms = vec![SaslMechanism::ScramSha512];
+    day.ground.terms.mechanisms = vec![SaslMechanism::ScramSha512];
     let status = day.claim.status.as_mut().unwrap();
     status.rotations = 1;
     status.owners = vec![WorkloadOwner { kind: "Deployment".to_owned(), name: "app".to_owned() }];
-    if let SecretView::Ours { rotation, .. } = &mut day.held.secret {
-        *rotation = 1;
+    if let SecretView::Ours(ours) = &mut day.held.secret {
+        ours.rotation = 1;
     }
     day.held.readers = Some(readers.iter().map(|created| reader(*created, true)).collect());
     day
 }
 
-#[tokio::test]
-async fn what_has_an_old_password_is_restarted_whether_it_works_or_not() {
+#[test]
+fn what_has_an_old_password_is_restarted_whether_it_works_or_not() {
     let restart = "Restart(WorkloadOwner { kind: \"Deployment\", name: \"app\" })";
     let rollout = json!({"credentials": {"restart": "Rollout"}});
     let beside = |mut day: Day| {
-        day.connection.terms.mechanisms.push(SaslMechanism::ScramSha256);
+        day.ground.terms.mechanisms.push(SaslMechanism::ScramSha256);
         day.held.slots.push(slot(Mechanism::Sha256));
         day
     };
@@ -247,8 +247,8 @@ async fn what_has_an_old_password_is_restarted_whether_it_works_or_not() {
     }
 }
 
-#[tokio::test]
-async fn the_policys_times_are_kept() {
+#[test]
+fn the_policys_times_are_kept() {
     let overdue = |longest: &str| {
         let mut day = after_a_rotation(&json!({"credentials": {"maxOverlap": longest}}), &[900]);
         day.held.slots.push(slot(Mechanism::Sha256));
@@ -260,12 +260,12 @@ async fn the_policys_times_are_kept() {
     assert_eq!(rotates("720h"), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_rotation_is_told_as_what_it_was() {
+#[test]
+fn a_rotation_is_told_as_what_it_was() {
     use Reason::{Rotated, RotatedInPlace};
     let told = |change: fn(&mut Day), mechanisms: &[SaslMechanism]| {
         let mut day = Day::new();
-        day.connection.terms.mechanisms = mechanisms.to_vec();
+        day.ground.terms.mechanisms = mechanisms.to_vec();
         change(&mut day);
         let held = day.held.clone();
         rotated(&held, &day.plan()).map(|(reason, _)| reason)

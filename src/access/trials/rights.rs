@@ -2,8 +2,8 @@
 
 use super::*;
 
-#[tokio::test]
-async fn a_group_is_on_record_where_it_was_first_asked_for() {
+#[test]
+fn a_group_is_on_record_where_it_was_first_asked_for() {
     let asks = |exists: bool| {
         let mut day = Day::new();
         day.claim.spec.groups = vec!["legacy".to_owned(), "web.own".to_owned()];
@@ -17,8 +17,8 @@ async fn a_group_is_on_record_where_it_was_first_asked_for() {
     assert_eq!(refused.refused[0].reason, Reason::GroupUnclaimed.code(), "to have asked before gives nothing");
 }
 
-#[tokio::test]
-async fn a_group_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_else() {
+#[test]
+fn a_group_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_else() {
     let mut day = Day::new();
     day.claim.spec.groups = vec!["legacy".to_owned()];
     let unknown = Some(Unusable { reason: Reason::KafkaRefused, message: "the answer is too large".to_owned() });
@@ -33,8 +33,8 @@ async fn a_group_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_
     assert_eq!(plan.next, Some(Duration::from_secs(10)), "nothing else would have it looked at again");
 }
 
-#[tokio::test]
-async fn a_topic_that_is_gone_holds_up_nothing_else() {
+#[test]
+fn a_topic_that_is_gone_holds_up_nothing_else() {
     let mut day = Day::new();
     day.held.topics.insert("orders".to_owned(), topic("orders", Some(Reason::TopicMissing)));
     day.claim.spec.produces.push("more".to_owned());
@@ -44,8 +44,8 @@ async fn a_topic_that_is_gone_holds_up_nothing_else() {
     assert_eq!(plan.obstacle.unwrap().reason, Reason::TopicMissing);
 }
 
-#[tokio::test]
-async fn rules_are_off_the_record_while_they_change() {
+#[test]
+fn rules_are_off_the_record_while_they_change() {
     let mut day = Day::new();
     day.held.rules.pop_first();
     day.claim.status.as_mut().unwrap().rules = None;
@@ -64,8 +64,8 @@ async fn rules_are_off_the_record_while_they_change() {
     assert_eq!(day(false), ["revoke 1"]);
 }
 
-#[tokio::test]
-async fn rules_that_are_only_taken_are_off_the_record_too() {
+#[test]
+fn rules_that_are_only_taken_are_off_the_record_too() {
     let mut day = Day::new();
     day.held.secret = SecretView::Foreign;
     day.held.rules.insert(rule(USER, Right::Produce, "more"));
@@ -74,12 +74,12 @@ async fn rules_that_are_only_taken_are_off_the_record_too() {
     assert_eq!(plan.obstacle.unwrap().reason, Reason::SecretNotOurs);
 }
 
-#[tokio::test]
-async fn who_came_second_is_told_the_transactional_id_to_use() {
+#[test]
+fn who_came_second_is_told_the_transactional_id_to_use() {
     let ids = |rival: Option<&str>, transactions: bool| {
         let mut day = Day::new();
         day.claim.spec.transactions = transactions;
-        day.connection.terms.neighbours.insert(Scope::parse("k2").unwrap());
+        day.ground.terms.neighbours.insert(Scope::parse("k2").unwrap());
         day.held.id_rival = rival.map(str::to_owned);
         let plan = day.plan();
         let told = plan.steps.iter().find_map(|step| match step {

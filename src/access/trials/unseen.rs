@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::SignedDuration;
 
 use super::*;
-use crate::access::verdicts::Verdict;
+use crate::access::lending::Verdict;
 
 /// A day on which `orders`, which is read, is of another namespace that denies it by now.
 fn denied() -> Day {
@@ -25,8 +25,8 @@ fn revokes_orders(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| matches!(step, Step::Revoke(rules) if rules.contains(&lost)))
 }
 
-#[tokio::test]
-async fn what_is_lost_is_taken_whatever_else_is_not_seen_and_nothing_is_given() {
+#[test]
+fn what_is_lost_is_taken_whatever_else_is_not_seen_and_nothing_is_given() {
     for published in [true, false] {
         let mut day = denied();
         day.held.unseen = Some(untold());
@@ -43,8 +43,8 @@ async fn what_is_lost_is_taken_whatever_else_is_not_seen_and_nothing_is_given() 
     }
 }
 
-#[tokio::test]
-async fn where_nothing_is_lost_what_is_not_seen_changes_and_ends_nothing() {
+#[test]
+fn where_nothing_is_lost_what_is_not_seen_changes_and_ends_nothing() {
     let mut day = Day::new();
     day.held.unseen = Some(untold());
     (day.held.secret, day.held.slots) = (SecretView::Absent, Vec::new());
@@ -57,8 +57,8 @@ async fn where_nothing_is_lost_what_is_not_seen_changes_and_ends_nothing() {
     assert_eq!((plan.rules, plan.obstacle), (rules, Some(untold())));
 }
 
-#[tokio::test]
-async fn what_somebody_else_added_is_left_where_that_is_told_alone_and_what_is_lost_is_not() {
+#[test]
+fn what_somebody_else_added_is_left_where_that_is_told_alone_and_what_is_lost_is_not() {
     for (policy, lost, steps) in [
         ("Report", false, vec![]),
         ("Revert", false, vec!["unsettle", "revoke 1"]),
@@ -74,8 +74,8 @@ async fn what_somebody_else_added_is_left_where_that_is_told_alone_and_what_is_l
     }
 }
 
-#[tokio::test]
-async fn what_is_lost_is_taken_while_it_is_not_known_what_became_of_an_owner() {
+#[test]
+fn what_is_lost_is_taken_while_it_is_not_known_what_became_of_an_owner() {
     let mut day = denied();
     day.seen.owners = vec![Ownership::Gone, Ownership::Unknown];
     day.claim.status.as_mut().unwrap().idle_since = Some(Time(at(7)));
@@ -84,16 +84,16 @@ async fn what_is_lost_is_taken_while_it_is_not_known_what_became_of_an_owner() {
     assert_eq!((plan.idle_since, plan.next.is_some()), (Some(Time(at(7))), true));
 }
 
-#[tokio::test]
-async fn a_name_that_no_object_has_is_no_owner_on_record() {
+#[test]
+fn a_name_that_no_object_has_is_no_owner_on_record() {
     let mut day = Day::new();
     let owner = |name: &str| WorkloadOwner { kind: "StatefulSet".to_owned(), name: name.to_owned() };
     day.claim.status.as_mut().unwrap().owners = vec![owner("a b"), owner("app"), owner("a/b")];
     assert_eq!(day.plan().owners, [owner("app")]);
 }
 
-#[tokio::test]
-async fn a_topic_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_else() {
+#[test]
+fn a_topic_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_else() {
     let away = || Some(Unusable { reason: Reason::KafkaUnreachable, message: "no answer in time".to_owned() });
     let mut day = denied();
     day.claim.spec.produces.extend(["more".to_owned(), "nobodys".to_owned()]);
@@ -121,12 +121,12 @@ async fn a_topic_of_which_kafka_does_not_tell_is_not_given_and_holds_up_nothing_
     assert!(revokes_orders(&day.plan()));
 }
 
-#[tokio::test]
-async fn that_nobody_has_an_old_password_is_not_said_where_pods_could_not_be_looked_at() {
+#[test]
+fn that_nobody_has_an_old_password_is_not_said_where_pods_could_not_be_looked_at() {
     for (hours, seconds) in [(0, 15), (1000, 600)] {
         let mut day = Day::new();
-        let SecretView::Ours { rotation, published, .. } = &mut day.held.secret else { panic!() };
-        (*rotation, *published) = (1, day.seen.now - SignedDuration::from_hours(hours));
+        let SecretView::Ours(ours) = &mut day.held.secret else { panic!() };
+        (ours.rotation, ours.published) = (1, day.seen.now - SignedDuration::from_hours(hours));
         day.claim.status.as_mut().unwrap().rotations = 1;
         (day.held.readers, day.held.unread) = (None, true);
         let plan = day.plan();

@@ -1,6 +1,7 @@
 //! `admittance plan`: what applying manifests would change.
 
 pub mod access;
+mod held;
 pub mod input;
 pub mod item;
 pub mod judge;

@@ -1,7 +1,6 @@
 //! What is there, as far as manifests speak of it. Reads only: claims by their lists, Kafka by describing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ListParams};
@@ -15,18 +14,14 @@ use crate::api::annotations::INJECTION;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, BrokerCluster, TopicClaim};
-use crate::api::secret::Secret;
 use crate::cli::claims::live::list;
 use crate::cli::kafka::{self, CALL, Way};
 use crate::cli::print;
-use crate::clusters::claim::Claim;
-use crate::clusters::terms::{mechanism, terms};
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::terms::terms;
+use crate::clusters::{Ground, Unusable};
 use crate::kafka::acl::{AclBinding, AclFilter, ResourceType};
 use crate::kafka::admin::topics::Topic;
 use crate::kafka::admin::{Admin, At};
-use crate::kafka::batch::Batcher;
-use crate::kafka::config::{ClientConfig, Credential, Endpoint};
 use crate::kafka::error::Error;
 use crate::runtime::kubernetes::{CallError, call};
 use crate::watch::NamespaceFacts;
@@ -212,13 +207,6 @@ async fn look(
         terms(resource, None).map_err(|unusable| anyhow::anyhow!("{}: {}", unusable.reason, unusable.message))?;
     let neighbours = status.into_iter().flat_map(|status| &status.neighbours);
     terms.neighbours = neighbours.filter_map(|other| Scope::parse(&other.scope).ok()).collect();
-    // Nobody connects by what follows: it is there for the operator's decisions, which ask it for its terms.
-    let credential =
-        Credential { mechanism: mechanism(terms.mechanism), username: String::new(), password: Secret::new("") };
-    let mute = || {
-        let nowhere = Endpoint { host: "unknown".to_owned(), port: 9092 };
-        Admin::new(ClientConfig::new(vec![nowhere]))
-    };
     let mut view = View {
         evidence: Evidence::Live,
         topics: BTreeMap::new(),
@@ -226,13 +214,7 @@ async fn look(
         rules: None,
         affecting: BTreeMap::new(),
         resource: resource.clone(),
-        connection: Arc::new(Connection {
-            batcher: Batcher::new(&mute()?),
-            admin: mute()?,
-            credential,
-            claim: Claim { scope, uid: uid.to_owned() },
-            terms,
-        }),
+        ground: Ground { scope, terms },
     };
     let answered = match admin {
         Ok(admin) => {
@@ -276,7 +258,7 @@ async fn ask(admin: &Admin, asked: &Asked<'_>, claims: &[TopicClaim], view: &mut
 async fn rules(admin: &Admin, asked: &Asked<'_>, claims: &[TopicClaim], view: &mut View) -> Result<(), Error> {
     let mut rules = BTreeMap::new();
     for (namespace, access) in asked.users {
-        let user = principal(&view.connection.claim.scope.username(namespace, access));
+        let user = principal(&view.ground.scope.username(namespace, access));
         let found = admin.describe_acls(&AclFilter::Principal(user.clone()), At::Any).await?;
         rules.insert(user, found.into_iter().collect::<BTreeSet<AclBinding>>());
     }

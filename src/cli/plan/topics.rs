@@ -10,7 +10,7 @@ use super::observe::Seen;
 use super::view::View;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Conditions, Drift, READY, TopicClaim, TopicClaimStatus};
-use crate::clusters::{Connection, Unusable};
+use crate::clusters::Unusable;
 use crate::intent::claim::refusal::refusal;
 use crate::intent::claim::{judge, refuses as is_certain};
 use crate::kafka::admin::settings::Overrides;
@@ -39,7 +39,7 @@ pub fn decide(
     let claims = rivals(claim);
     let view = seen.clusters.get(&claim.spec.cluster);
     let kafka = match view {
-        Some(Ok(view)) => Ok((view.connection.terms.topics.clone(), found(claim, view))),
+        Some(Ok(view)) => Ok((view.ground.terms.topics.clone(), found(claim, view))),
         Some(Err(unusable)) => Err(unusable.clone()),
         None => {
             let message = format!("BrokerCluster {} was not looked at", claim.spec.cluster);
@@ -58,7 +58,7 @@ pub fn decide(
     let on_record = that_stand(books(claim), &kafka, Look::Second);
     // Who uses the topic decides nothing.
     let observation = among(Arc::clone(claim), &claims, on_record, Users::default(), kafka, refuses);
-    let policy = view.and_then(|view| view.as_ref().ok()).map(|view| &view.connection.terms.topics);
+    let policy = view.and_then(|view| view.as_ref().ok()).map(|view| &view.ground.terms.topics);
     let policy = policy.filter(|_| observation.is_owner());
     let observation = Observation {
         admitted: is_admitted(claim, seen, view),
@@ -76,7 +76,7 @@ pub fn decide(
     let mut lines = told(claim, &plan, &before, own, moved(&observation, &plan));
     if let Some(Ok(view)) = view {
         let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-        let doubtful = judge(&claim.spec, &view.connection.terms.topics.limits, namespace);
+        let doubtful = judge(&claim.spec, &view.ground.terms.topics.limits, namespace);
         let doubtful = doubtful.iter().filter(|problem| !is_certain(problem));
         lines.extend(doubtful.map(|problem| Line::new(Mark::Unknown, problem.to_string())));
     }
@@ -85,7 +85,7 @@ pub fn decide(
 
 /// Why the policy of its cluster refuses a claim, if it does.
 pub(super) fn refusal_by(view: &View, seen: &Seen, claim: &TopicClaim) -> Option<(Reason, String)> {
-    refusal(claim, &view.connection.terms.topics.limits, admits(view, seen, claim))
+    refusal(claim, &view.ground.terms.topics.limits, admits(view, seen, claim))
 }
 
 fn is_admitted(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>>) -> bool {
@@ -97,7 +97,7 @@ fn is_admitted(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusa
 fn admits(view: &View, seen: &Seen, claim: &TopicClaim) -> bool {
     let labels =
         claim.metadata.namespace.as_ref().and_then(|namespace| seen.spaces.get(namespace)).map(|facts| &facts.labels);
-    seen.opted_in.is_none() || view.connection.terms.admit_claims(labels)
+    seen.opted_in.is_none() || view.ground.terms.admit_claims(labels)
 }
 
 fn found(claim: &TopicClaim, view: &View) -> Option<Found> {
@@ -116,8 +116,8 @@ fn holders(claim: &TopicClaim, seen: &Seen, view: Option<&Result<View, Unusable>
         seen.accesses.iter().find(named).is_some_and(|access| borrows(access, topic))
     };
     let rules = view.affecting.get(topic);
-    let Connection { claim: ours, terms, .. } = &*view.connection;
-    rules.map(|rules| Holders::of(rules, &ours.scope, &terms.neighbours, borrows)).unwrap_or_default()
+    let ground = &view.ground;
+    rules.map(|rules| Holders::of(rules, &ground.scope, &ground.terms.neighbours, borrows)).unwrap_or_default()
 }
 
 /// The status that comes of a plan, as accesses read it.

@@ -1,10 +1,9 @@
 //! A Kafka as far as it was seen. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::api::resources::{BrokerCluster, TopicClaim};
-use crate::clusters::Connection;
+use crate::clusters::Ground;
 use crate::kafka::acl::AclBinding;
 use crate::kafka::admin::BrokerId;
 use crate::kafka::admin::settings::Overrides;
@@ -35,8 +34,8 @@ pub struct View {
     pub rules: Option<BTreeMap<String, BTreeSet<AclBinding>>>,
     /// Everybody's rules on topics that no claim has on record.
     pub affecting: BTreeMap<String, Vec<AclBinding>>,
-    /// Terms and scope. It leads nowhere.
-    pub connection: Arc<Connection>,
+    /// Its terms, and our scope in it.
+    pub ground: Ground,
 }
 
 impl View {

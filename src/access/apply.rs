@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::credentials::{data, iterations};
-use super::gates;
-use super::objects::{self, Publication};
+use super::password::credentials::{data, iterations};
 use super::plan::Plan;
-use super::restart;
 use super::seen::{Held, Observation, Subject};
 use super::step::{Handout, Stage, Step};
+use super::write::gates;
+use super::write::objects::{self, Publication};
+use super::write::restart;
 use super::{CHANGED, Context};
 use crate::api::resources::{AccessClaim, AccessClaimSpec};
 use crate::clusters::{Connection, Halt};

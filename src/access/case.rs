@@ -1,7 +1,7 @@
 //! An access whose cluster can be asked, as the decisions about it look at it. Pure.
 
-use super::prefix::{Names, Prefixes, Question};
-use super::rights::principal;
+use super::given::prefix::{Names, Prefixes, Question};
+use super::given::rights::principal;
 use super::seen::{Held, Observation, Subject};
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, READY, Refusal, condition};

@@ -4,60 +4,34 @@
 //! in Kafka; and when every broker is seen to serve them, to the Secret that the Pod waits for. The controller of topics is met in the
 //! API server alone.
 //!
-//! - A look: [`observe`] reads, [`plan`] decides which [`step`]s there are, [`apply`] does them, [`report`] says how it stands. `echo` knows
-//!   whether the watch has more to tell, [`metrics`] what is counted.
-//! - Who asks: [`asks`], for what ([`wishes`]); `strangers` carry the label alone; [`owners`] and [`life`]: whether it is still wanted;
-//!   `askers` are told why they wait, and [`gates`] lets them through.
-//! - What is given: `judgement`, of each topic by [`topic_view`] and [`standing`], of [`groups`], of what begins with the namespace's name by
-//!   [`prefix`]; [`lending`] is what others say to it. What that takes to know: `foreign` with `existence`, [`reviews`] and [`verdicts`].
-//! - In Kafka: `provision` plans [`rights`], credential and [`quotas`]; [`drift`] is what somebody else changed.
-//! - Passwords: [`rotation`] decides when one comes and goes, by the Pods that [`readers`] finds; [`restart`] rolls them.
-//! - Secrets: [`credentials`] is what one says, `secret_view` how one stands, [`copies`] are further ones; [`objects`] writes them, and
-//!   claims.
+//! - A look: [`observe`] reads what is [`seen`], [`plan`] decides which [`step`]s there are, [`apply`] does them, [`report`] says how it
+//!   stands. `echo` knows whether the watch has more to tell, [`metrics`] what is counted.
+//! - Who [`asks`], and for what; [`life`]: whether it is still wanted.
+//! - What is [`given`], and whose everything is.
+//! - The [`password`]: when one comes and goes, and the Secrets that hold it.
+//! - In Kafka: `provision` plans rules, credential and quotas, by way of the `case` that all decisions share; [`drift`] is what somebody else
+//!   changed.
+//! - What there is to [`look`] at, and what there is to [`write`](mod@write): the API server and Kafka.
 
 pub mod apply;
-mod askers;
 pub mod asks;
 mod case;
-pub mod copies;
-pub mod credentials;
 pub mod drift;
 mod echo;
-mod existence;
-mod foreign;
-pub mod gates;
-pub mod groups;
-mod held;
-mod judgement;
-pub mod lending;
+pub mod given;
 pub mod life;
+pub mod look;
 pub mod metrics;
-pub mod objects;
 pub mod observe;
-pub mod owners;
+pub mod password;
 pub mod plan;
-pub mod prefix;
 mod provision;
-mod questions;
-pub mod quotas;
-pub mod readers;
 pub mod report;
-pub mod restart;
-pub mod reviews;
-pub mod rights;
-pub mod rotation;
-pub mod secret_view;
 pub mod seen;
-mod slots;
-mod sought;
-pub mod standing;
 pub mod step;
-mod strangers;
-pub mod topic_view;
 #[cfg(test)]
 mod trials;
-pub mod verdicts;
-pub mod wishes;
+pub mod write;
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -107,11 +81,11 @@ pub struct Context {
     /// What the Pods and Deployments behind an access were told.
     pub told: Arc<Told>,
     /// The service accounts behind the Pods.
-    pub accounts: Arc<reviews::Accounts>,
+    pub accounts: Arc<look::reviews::Accounts>,
     /// What the API server said of grants a short while ago.
-    pub verdicts: Arc<verdicts::Verdicts>,
+    pub verdicts: Arc<look::verdicts::Verdicts>,
     /// The Pods that were let through the gate.
-    pub gates: Arc<gates::Gates>,
+    pub gates: Arc<write::gates::Gates>,
     /// The time by which Pods are made.
     pub clock: Arc<Clock>,
     /// What waits to be looked at.
@@ -147,7 +121,7 @@ impl Controller for Context {
     async fn halted(&self, key: &AccessKey, halt: Halt) -> Next {
         let why = halt.unusable();
         if !report::halted(self, key, &why).await {
-            askers::tell_halted(self, key, &why).await;
+            asks::askers::tell_halted(self, key, &why).await;
         }
         Next::Failed
     }
@@ -182,7 +156,7 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
     }
     if let Err(unusable) = &seen.held {
         let ready = report::halted(context, key, unusable).await;
-        askers::tell(context, &seen, &plan, ready).await;
+        asks::askers::tell(context, &seen, &plan, ready).await;
         // The cluster tells when it works again; who waits is told again before.
         return Ok(if seen.asks.is_empty() { Next::Idle } else { Next::After(spread(key)) });
     }
@@ -190,7 +164,7 @@ async fn pass(context: &Context, key: &AccessKey, doubted: Option<Duration>) -> 
     if let Some(why) = seen.held().and_then(|held| held.unseen.clone()) {
         return Err(Halt::Unusable(why));
     }
-    askers::tell(context, &seen, &plan, false).await;
+    asks::askers::tell(context, &seen, &plan, false).await;
     let looks = [Some(spread(key)), plan.next, (!seen.accounts.is_empty()).then_some(REVIEW_AGAIN)];
     Ok(match plan.obstacle.as_ref().map(|obstacle| obstacle.reason) {
         Some(Reason::Provisioning) => Next::After(SOON),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Context;
+use super::asks::wishes::Wishes;
 use super::asks::{self, Ask};
-use super::foreign;
-use super::held::{Whose, held};
 use super::life::Ownership;
-use super::owners;
-use super::rotation::Request;
+use super::look::foreign;
+use super::look::held::{Whose, held};
+use super::look::owners;
+use super::password::rotation::Request;
 use super::seen::{Held, Observation, Subject};
-use super::wishes::Wishes;
 use crate::api::annotations::ROTATE;
 use crate::api::names::{ClusterRef, WorkloadName};
 use crate::api::reasons::Reason;

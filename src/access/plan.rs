@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::asks::strangers::strangers;
+use super::asks::wishes::Wishes;
 use super::asks::{Ask, Asker};
 use super::case::Case;
-use super::copies;
 use super::drift::Drift;
-use super::groups;
+use super::given::groups;
 use super::life::{Life, life};
-use super::rotation::Overlap;
+use super::password::copies;
+use super::password::rotation::Overlap;
 use super::seen::{Observation, Subject};
 use super::step::Step;
-use super::strangers::strangers;
-use super::wishes::Wishes;
 use crate::api::names::check_object;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessSource, Grant, Quotas, Refusal, WorkloadOwner};

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use super::asks::wishes::Wishes;
 use super::case::Case;
-use super::copies;
-use super::credentials::data;
 use super::drift::{self, Drift, What};
-use super::judgement::Judgement;
+use super::given::judgement::Judgement;
+use super::given::quotas;
+use super::given::rights::rights;
+use super::password::copies;
+use super::password::credentials::data;
+use super::password::rotation::Decision;
+use super::password::secret_view::SecretView;
 use super::plan::Plan;
-use super::quotas;
-use super::rights::rights;
-use super::rotation::Decision;
-use super::secret_view::SecretView;
 use super::seen::Held;
 use super::step::{Handout, Step};
-use super::wishes::Wishes;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Drift as Policy, Quotas, Right};
 use crate::clusters::Unusable;

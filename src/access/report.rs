@@ -10,8 +10,8 @@ use super::Context;
 use super::apply::Applied;
 use super::echo;
 use super::metrics;
+use super::password::rotation::{CURRENT, named};
 use super::plan::Plan;
-use super::rotation::{CURRENT, named};
 use super::seen::{Held, Observation};
 use super::step::Step;
 use crate::api::reasons::Reason;
@@ -68,7 +68,7 @@ pub async fn report(
     }
     let (mut told, mut drifted) = ([None, None], None);
     // Where not all was seen, what was judged is put on record; the rest was not decided, and of readiness tells whoever ends the look.
-    if !seen.held().is_some_and(|held| held.unseen.is_some()) {
+    if seen.held().is_none_or(|held| held.unseen.is_none()) {
         // Of the same clock as the publications that it is compared with.
         let now = Time(context.clock.now());
         let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
@@ -297,7 +297,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::access::rotation::Overlap;
+    use crate::access::password::rotation::Overlap;
 
     #[test]
     fn who_has_an_old_password_is_said_and_whether_it_works() {

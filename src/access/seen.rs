@@ -6,12 +6,12 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use super::asks::Ask;
-use super::groups::GroupView;
+use super::asks::wishes::Wishes;
+use super::given::groups::GroupView;
+use super::given::topic_view::TopicView;
 use super::life::Ownership;
-use super::rotation::{Reader, Request};
-use super::secret_view::{Ours, SecretView};
-use super::topic_view::TopicView;
-use super::wishes::Wishes;
+use super::password::rotation::{Reader, Request};
+use super::password::secret_view::{Ours, SecretView};
 use crate::api::resources::{AccessClaim, AccessClaimStatus};
 use crate::clusters::{Ground, Unusable};
 use crate::intent::Intent;

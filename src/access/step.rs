@@ -1,6 +1,6 @@
 //! What can be done about an access, and in which order. Pure.
 
-use super::secret_view::Ours;
+use super::password::secret_view::Ours;
 use crate::api::resources::{AccessClaimSpec, Quotas, TopicSource, WorkloadOwner};
 use crate::kafka::acl::AclBinding;
 use crate::kafka::scram::Mechanism;

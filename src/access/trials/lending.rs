@@ -1,7 +1,7 @@
 //! What another namespace lends, and whose a topic is that policy keeps from a claim.
 
 use super::*;
-use crate::access::lending::Verdict;
+use crate::access::given::lending::Verdict;
 use crate::api::resources::{Grant, Refusal, TopicIntent};
 
 /// A claim of another namespace on `orders`.

@@ -15,18 +15,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::access::credentials::{data, iterations};
-use crate::access::groups::GroupView;
+use crate::access::asks::wishes::Wishes;
+use crate::access::given::groups::GroupView;
+use crate::access::given::prefix::Prefixes;
+use crate::access::given::rights::{rights, rule};
+use crate::access::given::topic_view::TopicView;
 use crate::access::life::Ownership;
+use crate::access::password::credentials::{data, iterations};
+use crate::access::password::rotation::{Reader, Request};
+use crate::access::password::secret_view::{Ours, SecretView};
 use crate::access::plan::{Plan, plan};
-use crate::access::prefix::Prefixes;
-use crate::access::rights::{rights, rule};
-use crate::access::rotation::{Reader, Request};
-use crate::access::secret_view::{Ours, SecretView};
 use crate::access::seen::{Held, Observation, Subject};
 use crate::access::step::{Handout, Step};
-use crate::access::topic_view::TopicView;
-use crate::access::wishes::Wishes;
 use crate::api::names::Scope;
 use crate::api::reasons::Reason;
 use crate::api::resources::{

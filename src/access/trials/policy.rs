@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::access::lending::Verdict;
-use crate::access::standing::{Question, Standing, standing};
+use crate::access::given::lending::Verdict;
+use crate::access::given::standing::{Question, Standing, standing};
 use crate::api::resources::Undeclared;
 
 fn ask(view: &TopicView, right: Right, held: bool) -> Standing {

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::SignedDuration;
 
 use super::*;
-use crate::access::lending::Verdict;
+use crate::access::given::lending::Verdict;
 
 /// A day on which `orders`, which is read, is of another namespace that denies it by now.
 fn denied() -> Day {

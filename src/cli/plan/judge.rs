@@ -13,7 +13,7 @@ use super::input::{Input, Workload, Written};
 use super::item::{Item, Line, Mark};
 use super::observe::Seen;
 use super::topics;
-use crate::access::wishes::Wishes;
+use crate::access::asks::wishes::Wishes;
 use crate::api::annotations::{TOPICS, TOPICS_CONFIG_MAPS};
 use crate::api::names::{ClusterRef, TopicName};
 use crate::api::reasons::Reason;

@@ -9,7 +9,7 @@ use kube::{Client, ResourceExt};
 use super::input::Input;
 use super::place::place;
 use super::view::{Evidence, View};
-use crate::access::rights::principal;
+use crate::access::given::rights::principal;
 use crate::api::annotations::INJECTION;
 use crate::api::names::{ClusterRef, Scope};
 use crate::api::reasons::Reason;

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::rotation::Reader;
+use crate::access::password::rotation::Reader;
 use crate::runtime::kubernetes::CallError;
 use crate::runtime::pages;
 

@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
-use super::lending::Verdict;
 use super::reviews::{AT_ONCE, Object, Reviewer};
+use crate::access::given::lending::Verdict;
 use crate::api::resources::Right;
 
 /// A right that is another namespace's to give.
@@ -61,7 +61,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::access::verdicts::Verdicts;
+    use crate::access::look::verdicts::Verdicts;
     use crate::runtime::fake_api::answering;
 
     fn question(number: usize, held: bool) -> Question {

@@ -8,7 +8,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
-use super::rotation::WELL_AFTER;
+use crate::access::password::rotation::WELL_AFTER;
 use crate::api::resources::WorkloadOwner;
 use crate::clusters::Halt;
 use crate::runtime::kubernetes::call;

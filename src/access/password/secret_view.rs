@@ -38,7 +38,7 @@ pub struct Ours {
 }
 
 /// A Secret as it stands towards an access, given by its name and the name of its own Secret, at this time.
-pub(super) fn view(secret: KubeSecret, (access, own_name): (&str, &str), now: Timestamp) -> SecretView {
+pub(in crate::access) fn view(secret: KubeSecret, (access, own_name): (&str, &str), now: Timestamp) -> SecretView {
     let label = |key: &str| secret.metadata.labels.as_ref().and_then(|labels| labels.get(key));
     let ours = label(MANAGED_BY).is_some_and(|by| by == MANAGER);
     // One from before Secrets carried the label is known by its name.

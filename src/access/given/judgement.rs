@@ -1,15 +1,15 @@
 //! What a workload is to have of what it asks for, and what it is not given. Pure.
 
-use super::case::Case;
 use super::groups::{self, GroupQuestion, GroupView};
 use super::lending::Verdict;
 use super::prefix::{self, Names, Prefixes};
 use super::rights::rule;
-use super::seen::Observation;
 use super::standing::{Question, Standing, standing};
-use super::step::Step;
 use super::topic_view::TopicView;
-use super::wishes::Wishes;
+use crate::access::asks::wishes::Wishes;
+use crate::access::case::Case;
+use crate::access::seen::Observation;
+use crate::access::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{Grant, Refusal, Right, TopicClaim, TopicClaimSpec, TopicSource};
 use crate::intent::claim::refusal::refusal;
@@ -18,13 +18,13 @@ use crate::ownership::own_name;
 
 /// What the workload is to have, and what it is not given.
 #[derive(Debug, Default)]
-pub(super) struct Judgement {
-    pub(super) given: Wishes,
-    pub(super) prefixes: Prefixes,
-    pub(super) ids: Prefixes,
-    pub(super) refused: Vec<Refusal>,
-    pub(super) grants: Vec<Grant>,
-    pub(super) groups: Vec<String>,
+pub(in crate::access) struct Judgement {
+    pub(in crate::access) given: Wishes,
+    pub(in crate::access) prefixes: Prefixes,
+    pub(in crate::access) ids: Prefixes,
+    pub(in crate::access) refused: Vec<Refusal>,
+    pub(in crate::access) grants: Vec<Grant>,
+    pub(in crate::access) groups: Vec<String>,
 }
 
 /// One right that is asked for.
@@ -38,7 +38,7 @@ struct Wish<'w> {
 
 impl Case<'_> {
     /// Whose everything is: claims topics that are nobody's, and refuses what is another's.
-    pub(super) fn judge(&self, asked: &Wishes, steps: &mut Vec<Step>) -> Judgement {
+    pub(in crate::access) fn judge(&self, asked: &Wishes, steps: &mut Vec<Step>) -> Judgement {
         let mut judgement = Judgement {
             prefixes: self.prefixes(Names::Groups),
             ids: self.prefixes(Names::Ids(&self.subject.workload)),

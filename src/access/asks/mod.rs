@@ -1,4 +1,10 @@
 //! Who asks for an access, and for what. The Pods and Deployments are read as the watches last saw them.
+//!
+//! - [`wishes`]: what they ask for together. `strangers` carry the label alone; `askers` are told why they wait.
+
+pub(super) mod askers;
+pub(super) mod strangers;
+pub mod wishes;
 
 use std::sync::Arc;
 

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::asks::Ask;
-use super::readers::Found;
 use super::rotation;
 use super::secret_view::SecretView;
-use super::seen::Held;
+use crate::access::asks::Ask;
+use crate::access::look::readers::Found;
+use crate::access::seen::Held;
 use crate::api::resources::AccessClaimStatus;
 
 /// What is to be known of Pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sought {
+pub(in crate::access) struct Sought {
     /// Whether it matters who has the password.
     readers: bool,
     /// The copies that nobody asks for any more: whether somebody reads them.
@@ -20,7 +20,7 @@ pub(super) struct Sought {
 
 impl Sought {
     /// Decides about an access that holds this, by what was reported of it last and by who asks for it.
-    pub(super) fn of(held: &Held, status: Option<&AccessClaimStatus>, asks: &[Ask]) -> Self {
+    pub(in crate::access) fn of(held: &Held, status: Option<&AccessClaimStatus>, asks: &[Ask]) -> Self {
         let asked: BTreeSet<&String> =
             asks.iter().filter_map(|ask| ask.intent.as_ref().ok()?.secret.as_ref()).collect();
         // Without anybody who asks nothing is known of what is asked for.
@@ -29,12 +29,12 @@ impl Sought {
     }
 
     /// Whether nobody has to be looked for.
-    pub(super) fn is_nobody(&self) -> bool {
+    pub(in crate::access) fn is_nobody(&self) -> bool {
         !self.readers && self.left.is_empty()
     }
 
     /// What is held, with the Pods that were found.
-    pub(super) fn found(self, found: Vec<Found>, held: Held) -> Held {
+    pub(in crate::access) fn found(self, found: Vec<Found>, held: Held) -> Held {
         let is_read = |name: &String| found.iter().any(|found| found.reads.contains(name));
         let read_copies = self.left.into_iter().filter(is_read).collect();
         let readers = self.readers.then(|| found.into_iter().map(|found| found.reader).collect());
@@ -43,7 +43,7 @@ impl Sought {
 
     /// The same where they could not be looked at: what may be read counts as read. Nothing where no decision can do without them: nothing is
     /// handed out before it is known whether the password of an earlier life has to go.
-    pub(super) fn unread(self, held: Held) -> Option<Held> {
+    pub(in crate::access) fn unread(self, held: Held) -> Option<Held> {
         let earlier = self.readers && held.secret.is_absent();
         (!earlier).then(|| Held { read_copies: self.left, unread: self.readers, ..held })
     }
@@ -70,10 +70,10 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
-    use super::super::asks::Asker;
     use super::super::rotation::Reader;
     use super::super::secret_view::Ours;
     use super::*;
+    use crate::access::asks::Asker;
     use crate::api::annotations::{ACCESS, CONSUMES};
     use crate::api::names::ClusterRef;
     use crate::api::secret::Secret;

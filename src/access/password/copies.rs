@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::plan::Plan;
 use super::secret_view::SecretView;
-use super::seen::Held;
-use super::step::{Handout, Step};
-use super::wishes::Wishes;
+use crate::access::asks::wishes::Wishes;
+use crate::access::plan::Plan;
+use crate::access::seen::Held;
+use crate::access::step::{Handout, Step};
 use crate::api::resources::AccessClaim;
 
 /// When it is seen that a copy that was deleted is gone.
@@ -17,14 +17,18 @@ const SOON: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The names that the claim is to keep on record: those that are asked for, and those of copies that are still there.
-pub(super) fn on_record(asked: &Wishes, claim: Option<&AccessClaim>, held: Option<&Held>) -> BTreeSet<String> {
+pub(in crate::access) fn on_record(
+    asked: &Wishes,
+    claim: Option<&AccessClaim>,
+    held: Option<&Held>,
+) -> BTreeSet<String> {
     let before = claim.into_iter().flat_map(|claim| &claim.spec.secrets);
     let there = |name: &&String| held.is_none_or(|held| held.copy(name).is_some());
     asked.secrets.iter().chain(before.filter(there)).cloned().collect()
 }
 
 /// Plans the copies: `handout` is what the first Secret holds or is about to hold, and `renewed` whether it is about to.
-pub(super) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool, plan: &mut Plan) {
+pub(in crate::access) fn keep(held: &Held, asked: &Wishes, handout: &Handout, renewed: bool, plan: &mut Plan) {
     let Some(first) = held.secret.ours() else {
         let names = asked.secrets.iter().filter(|_| renewed);
         plan.steps.extend(names.filter_map(|name| copy(held, name, true, handout)));

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Context;
-use super::asks::{Ask, Asker};
 use super::held::Whose;
-use super::prefix::{self, Names};
 use super::questions::{self, Question};
 use super::reviews::Reviewer;
-use super::rights::{principal, rule};
-use super::seen::{Held, Subject};
-use super::wishes::Wishes;
+use crate::access::Context;
+use crate::access::asks::wishes::Wishes;
+use crate::access::asks::{Ask, Asker};
+use crate::access::given::prefix::{self, Names};
+use crate::access::given::rights::{principal, rule};
+use crate::access::seen::{Held, Subject};
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt};
 use crate::kafka::acl::{AclBinding, AclFilter};
@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::access::topic_view::TopicView;
+    use crate::access::given::topic_view::TopicView;
 
     #[test]
     fn what_the_user_has_in_kafka_is_asked_about_as_what_can_be_lost() {

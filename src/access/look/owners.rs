@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{PodTemplateSpec, ReplicationController};
 use kube::Client;
 use kube::api::{Api, ObjectMeta};
 
-use super::life::Ownership;
+use crate::access::life::Ownership;
 use crate::api::annotations::INJECTION;
 use crate::api::names::check_object;
 use crate::api::resources::WorkloadOwner;

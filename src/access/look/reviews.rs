@@ -14,9 +14,9 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::asks::Asker;
-use super::lending::Verdict;
 use super::verdicts::{Asked, Verdicts, binding};
+use crate::access::asks::Asker;
+use crate::access::given::lending::Verdict;
 use crate::api::annotations::GROUP;
 use crate::api::resources::Right;
 use crate::runtime::kubernetes::{CallError, call};

@@ -14,7 +14,7 @@ use crate::clusters::Lifetimes;
 use crate::kafka::scram::Mechanism;
 
 /// A Pod that was made this soon after a publication may have been given the Secret from before it: the kubelet keeps a copy.
-pub(super) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
+pub(in crate::access) const WELL_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// A Pod's time is in whole seconds, and so may ours be behind the API server's: what is rolled out later than this is sure to count as made
 /// well after.
 const SURELY_AFTER: SignedDuration = SignedDuration::from_secs(65);
@@ -28,7 +28,7 @@ const LOOK_SELDOM: Duration = Duration::from_secs(600);
 const NAMED: usize = 5;
 
 /// The condition type that answers "is the published password the only one that is in use?".
-pub(super) const CURRENT: &str = "CredentialCurrent";
+pub(in crate::access) const CURRENT: &str = "CredentialCurrent";
 
 /// What people ask for by annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +192,7 @@ pub(super) fn overlap(facts: &Facts<'_>) -> Option<Overlap> {
 }
 
 /// Names for a message: the first few, and how many more there are.
-pub(super) fn named<'n>(mut names: impl ExactSizeIterator<Item = &'n str>) -> String {
+pub(in crate::access) fn named<'n>(mut names: impl ExactSizeIterator<Item = &'n str>) -> String {
     let first = names.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => first,

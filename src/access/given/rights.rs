@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::prefix::{self, Names, Prefixes};
-use super::wishes::Wishes;
+use crate::access::asks::wishes::Wishes;
 use crate::api::resources::Right;
 use crate::kafka::acl::{AclBinding, Operation, PatternType, ResourceType};
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 use futures::stream::{StreamExt, iter};
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use super::Context;
-use super::asks::{self, Ask, Asker};
-use super::plan::Plan;
-use super::report::ACTION;
-use super::seen::Observation;
+use crate::access::Context;
+use crate::access::asks::{self, Ask, Asker};
+use crate::access::plan::Plan;
+use crate::access::report::ACTION;
+use crate::access::seen::Observation;
 use crate::api::reasons::Reason;
 use crate::clusters::Unusable;
 use crate::runtime::events::Entry;
@@ -93,7 +93,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::access::{reviews, verdicts};
+    use crate::access::look::{reviews, verdicts};
     use crate::api::annotations::{ACCESS, CONSUMES};
     use crate::api::names::{ClusterRef, Scope};
     use crate::api::resources::{AccessClaim, AccessClaimSpec, AccessClaimStatus, Conditions, READY};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::asks::Ask;
-use super::seen::Observation;
+use crate::access::asks::Ask;
+use crate::access::seen::Observation;
 use crate::api::reasons::Reason;
 use crate::api::resources::AccessSource;
 use crate::clusters::Unusable;
 
 /// Those whose own words do not lead to this access.
-pub(super) fn strangers(seen: &Observation) -> BTreeMap<String, Unusable> {
+pub(in crate::access) fn strangers(seen: &Observation) -> BTreeMap<String, Unusable> {
     let subject = seen.subject.as_ref();
     let manual = seen.claim.as_ref().is_some_and(|claim| claim.spec.source == AccessSource::Manual);
     let judge = |ask: &Ask| match &ask.intent {

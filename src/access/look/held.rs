@@ -11,19 +11,19 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 use tokio::time::timeout;
 
-use super::Context;
-use super::asks::Ask;
 use super::existence;
 use super::foreign;
-use super::groups::{self, GroupView};
-use super::prefix::Names;
 use super::readers;
-use super::rights::principal;
-use super::secret_view::{SecretView, view};
-use super::seen::{Held, Subject};
-use super::sought::Sought;
-use super::topic_view::TopicView;
-use super::wishes::Wishes;
+use crate::access::Context;
+use crate::access::asks::Ask;
+use crate::access::asks::wishes::Wishes;
+use crate::access::given::groups::{self, GroupView};
+use crate::access::given::prefix::Names;
+use crate::access::given::rights::principal;
+use crate::access::given::topic_view::TopicView;
+use crate::access::password::secret_view::{SecretView, view};
+use crate::access::password::sought::Sought;
+use crate::access::seen::{Held, Subject};
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, Right};
 use crate::clusters::{Connection, Halt, Unusable};
@@ -40,13 +40,13 @@ const CALL: Duration = Duration::from_secs(5);
 const CREDENTIAL: Duration = Duration::from_secs(12);
 
 /// Who is asked about: the access, its claim, and who asks for it.
-pub(super) type Whose<'w> = (&'w AccessKey, Option<&'w AccessClaim>, &'w [Ask]);
+pub(in crate::access) type Whose<'w> = (&'w AccessKey, Option<&'w AccessClaim>, &'w [Ask]);
 
 /// Looks at everything that is held.
 ///
 /// # Errors
 /// Kafka did not tell the rules of the user.
-pub(super) async fn held(
+pub(in crate::access) async fn held(
     context: &Context,
     connection: &Connection,
     whose: Whose<'_>,

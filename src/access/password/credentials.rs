@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use super::step::Handout;
+use crate::access::step::Handout;
 use crate::api::secret::Secret;
 use crate::api::secret_layout::{MOUNT_PATH, keys};
 use crate::clusters::Terms;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::lending::Verdict;
+use crate::access::given::lending::Verdict;
 
 /// How old what is said may be. An access is looked at every 30 s where this matters, so that the right to what is lent no more goes
 /// within 45 s.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::case::Case;
 use super::credentials::iterations;
-use super::plan::Plan;
 use super::rotation::{self, Decision, Facts, LOOK_AGAIN, Overlap};
 use super::secret_view::SecretView;
-use super::step::Step;
+use crate::access::case::Case;
+use crate::access::plan::Plan;
+use crate::access::step::Step;
 use crate::api::names::short_hash;
 use crate::api::resources::{AccessSource, Drift as Policy, Restart};
 use crate::clusters::Lifetimes;
@@ -18,13 +18,13 @@ use crate::watch::AccessKey;
 
 /// The slot that is used, as it stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slot {
+pub(in crate::access) struct Slot {
     /// Which one it is.
-    pub(super) mechanism: Mechanism,
+    pub(in crate::access) mechanism: Mechanism,
     /// Whether Kafka lacks the published password in it, holds another, or none is published yet.
-    pub(super) off: bool,
+    pub(in crate::access) off: bool,
     /// Whether the Secret tells clients of it.
-    pub(super) published: bool,
+    pub(in crate::access) published: bool,
     /// Whether somebody else wrote what it holds, and that is to be left: no proof comes of it, and a new password ends it.
     left: bool,
 }
@@ -32,7 +32,7 @@ pub(super) struct Slot {
 impl Case<'_> {
     /// The slot to use: the one that the Secret tells clients of, while brokers take it. A password that was lost is made anew in the other
     /// slot, where there is one: Pods that run hold the password of the first.
-    pub(super) fn slot(&self) -> Slot {
+    pub(in crate::access) fn slot(&self) -> Slot {
         let (secret, terms) = (&self.held.secret, &self.ground.terms);
         let (offered, usual) = (self.offered(), mechanism(terms.mechanism));
         let mechanism = match self.held.slots.as_slice() {
@@ -57,7 +57,7 @@ impl Case<'_> {
     }
 
     /// Decides whether a new password is due, and what becomes of the one before.
-    pub(super) fn rotate(&self, slot: Slot, plan: &mut Plan) -> Decision {
+    pub(in crate::access) fn rotate(&self, slot: Slot, plan: &mut Plan) -> Decision {
         let Self { seen, held, .. } = *self;
         let (Some(claim), Some(ours), Some(_), Some(published)) =
             (&seen.claim, held.secret.ours(), held.secret.password(), held.published())
@@ -102,7 +102,7 @@ impl Case<'_> {
     }
 
     /// Plans to take what is left of earlier passwords: `mechanism` is the slot that stays.
-    pub(super) fn withdraw(&self, rotation: Decision, mechanism: Mechanism, plan: &mut Plan) {
+    pub(in crate::access) fn withdraw(&self, rotation: Decision, mechanism: Mechanism, plan: &mut Plan) {
         plan.overlap = rotation.overlap;
         plan.next = [plan.next, rotation.next].into_iter().flatten().min();
         // A Pod that was made before the Secret or a copy is written may have read there what goes.

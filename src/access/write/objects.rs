@@ -11,7 +11,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use super::{CHANGED, Context};
+use crate::access::{CHANGED, Context};
 use crate::api::annotations::{ACCESS, MANAGED_BY, MANAGER, PUBLISHED, ROTATE, ROTATION};
 use crate::api::names::{ClusterRef, TopicName, distinct_name};
 use crate::api::reasons::Reason;

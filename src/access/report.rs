@@ -43,7 +43,42 @@ pub async fn report(
     applied: &Applied,
 ) -> Result<(), Halt> {
     let Some(claim) = applied.claim.as_ref().or(seen.claim.as_deref()) else { return Ok(()) };
-    let proof = applied.proof.as_ref();
+    let before = claim.status.clone().unwrap_or_default();
+    // Of the same clock as the publications that it is compared with.
+    let said = said(seen, plan, claim, applied.proof.as_ref(), Time(context.clock.now()));
+    let written = write(context, claim, &before, &said.status).await?;
+    let now = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
+    if echo::is_all(&context.world, (connection, now.as_ref()), seen, applied) {
+        let made = applied.claim.as_ref().and_then(version);
+        made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
+    }
+    let about = claim.object_ref(&());
+    if let Some((reason, message)) = seen.held().and_then(|held| rotated(held, plan)) {
+        context.events.tell(&about, ACTION, reason, message).await;
+    }
+    for message in said.refused.into_iter().flatten() {
+        context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
+    }
+    if let Some(message) = said.drifted {
+        metrics::drift(plan.drift.kinds());
+        context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
+    }
+    Ok(())
+}
+
+/// What is said of a pass.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The status of the claim.
+    pub(super) status: AccessClaimStatus,
+    /// What is new of the names that it may not use, for an Event each.
+    refused: [Option<String>; 2],
+    /// What is new of what somebody else changed, for an Event.
+    drifted: Option<String>,
+}
+
+/// What is said of a claim once its plan is carried out.
+pub(super) fn said(seen: &Observation, plan: &Plan, claim: &AccessClaim, proof: Option<&Proof>, now: Time) -> Said {
     let before = claim.status.clone().unwrap_or_default();
     let mut status = AccessClaimStatus {
         refused: plan.refused.clone(),
@@ -66,39 +101,20 @@ pub async fn report(
             status.secret_name = Some(subject.secret_name.clone());
         }
     }
-    let (mut told, mut drifted) = ([None, None], None);
     // Where not all was seen, what was judged is put on record; the rest was not decided, and of readiness tells whoever ends the look.
-    if seen.held().is_none_or(|held| held.unseen.is_none()) {
-        // Of the same clock as the publications that it is compared with.
-        let now = Time(context.clock.now());
-        let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
-        ready(&mut conditions, &before, plan, proof);
-        let unread = seen.held().is_some_and(|held| held.unread);
-        overlap(&mut conditions, (looked(seen), condition(&before.conditions, CURRENT).filter(|_| unread)), plan);
-        told = [
-            own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
-            own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
-        ];
-        drifted = drift(&before, &mut conditions, plan);
+    if seen.held().is_some_and(|held| held.unseen.is_some()) {
+        return Said { status, refused: [None, None], drifted: None };
     }
-    let written = write(context, claim, &before, &status).await?;
-    let now = seen.subject.as_ref().and_then(|subject| context.clusters.get(&subject.cluster).ok());
-    if echo::is_all(&context.world, (connection, now.as_ref()), seen, applied) {
-        let made = applied.claim.as_ref().and_then(version);
-        made.into_iter().chain(written).for_each(|version| context.queue.wrote(&seen.key, version));
-    }
-    let about = claim.object_ref(&());
-    if let Some((reason, message)) = seen.held().and_then(|held| rotated(held, plan)) {
-        context.events.tell(&about, ACTION, reason, message).await;
-    }
-    for message in told.into_iter().flatten() {
-        context.events.tell(&about, ACTION, Reason::GroupPrefixTaken, &message).await;
-    }
-    if let Some(message) = drifted {
-        metrics::drift(plan.drift.kinds());
-        context.events.tell(&about, ACTION, Reason::AccessDrifted, &message).await;
-    }
-    Ok(())
+    let mut conditions = Conditions::new(&mut status.conditions, claim.metadata.generation, now);
+    ready(&mut conditions, &before, plan, proof);
+    let unread = seen.held().is_some_and(|held| held.unread);
+    overlap(&mut conditions, (looked(seen), condition(&before.conditions, CURRENT).filter(|_| unread)), plan);
+    let refused = [
+        own_names(&before, &mut conditions, (PREFIX, "groups"), plan.prefix_refused.as_ref()),
+        own_names(&before, &mut conditions, (IDS, "transactional ids"), plan.ids_refused.as_ref()),
+    ];
+    let drifted = drift(&before, &mut conditions, plan);
+    Said { status, refused, drifted }
 }
 
 /// Says whether the access works.

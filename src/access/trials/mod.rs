@@ -3,11 +3,13 @@
 mod echo;
 mod lending;
 mod life;
+mod model;
 mod passwords;
 mod policy;
 mod rights;
 mod unseen;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 

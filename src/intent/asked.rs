@@ -62,6 +62,12 @@ pub enum EnvProfile {
     Jaas,
 }
 
+impl EnvProfile {
+    /// All, by the words that ask for them.
+    pub const ALL: [(&str, Self); 4] =
+        [("none", Self::None), ("generic", Self::Generic), ("spring", Self::Spring), ("jaas", Self::Jaas)];
+}
+
 /// What a Pod waits in for its credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wait {

@@ -42,7 +42,8 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
     let produces = reader.topics(PRODUCES, produced);
     let total = consumes.union(&produces).count();
     if total > limits::MAX_TOPICS {
-        let rule = format!("topics are too many: {} at most, consumed and produced together", limits::MAX_TOPICS);
+        let most = limits::MAX_TOPICS;
+        let rule = format!("topics are too many: {most} at most, consumed and produced together");
         reader.fault(Reason::TooManyTopics, reader.fullest.0, &total.to_string(), rule);
     }
     let cluster = reader.cluster(default_cluster);
@@ -50,16 +51,7 @@ pub fn read(pod: &PodMeta<'_>, default_cluster: &ClusterRef) -> Result<Option<In
     let transactions = reader.one_of(TRANSACTIONS, &[("enabled", true), ("disabled", false)], false);
     let streams = reader.streams();
     let containers = reader.containers();
-    let env = reader.one_of(
-        ENV,
-        &[
-            ("none", EnvProfile::None),
-            ("generic", EnvProfile::Generic),
-            ("spring", EnvProfile::Spring),
-            ("jaas", EnvProfile::Jaas),
-        ],
-        EnvProfile::default(),
-    );
+    let env = reader.one_of(ENV, &EnvProfile::ALL, EnvProfile::default());
     let probes = reader.probes();
     let wait = reader.one_of(WAIT, &[("secret", Wait::Secret), ("gate", Wait::Gate)], Wait::default());
     let mut warnings = Vec::new();

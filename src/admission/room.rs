@@ -132,15 +132,17 @@ impl Room {
 /// What comes next of a body, in what its sender has left of his time.
 async fn next(chunks: &mut BodyDataStream, spent: &mut Duration, held: Option<&Held>) -> Result<Option<Bytes>, Unread> {
     loop {
-        let hurry = *spent >= HURRY && held.is_some_and(Held::is_wanted);
-        if hurry || *spent >= PATIENCE {
-            return Err(Overdue { what: SEND, limit: if hurry { HURRY } else { PATIENCE } }.into());
-        }
+        let limit = if held.is_some_and(Held::is_wanted) { HURRY } else { PATIENCE };
+        let left = limit.saturating_sub(*spent);
         let asked = Instant::now();
-        let arrived = within(HURRY.min(PATIENCE - *spent), SEND, chunks.next()).await;
+        // What is there already is taken, however late it is asked for.
+        let arrived = within(HURRY.min(left), SEND, chunks.next()).await;
         *spent += asked.elapsed();
         if let Ok(chunk) = arrived {
             return Ok(chunk.transpose()?);
+        }
+        if left.is_zero() {
+            return Err(Overdue { what: SEND, limit }.into());
         }
     }
 }

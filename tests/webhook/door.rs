@@ -271,3 +271,28 @@ async fn who_sends_a_byte_now_and_then_is_slow() {
     assert_eq!(patched(&hear(router, from(1, post(review("u-1"))), &registry).await.body), "u-1");
     assert!(began.elapsed() <= Duration::from_millis(500), "it waited for {:?}", began.elapsed());
 }
+
+/// The clock is not asked before the data: a review that is there is answered, late as it came.
+#[tokio::test(start_paused = true)]
+async fn what_has_arrived_is_taken_though_somebody_waits() {
+    let (router, registry) = door();
+    let mut whole = review("u-1");
+    whole.push_str(&" ".repeat(64 * 1024 - whole.len()));
+    let late = (0..16).map(|_| {
+        let (first, rest) = whole.split_at(32 * 1024);
+        let parts = [(Duration::ZERO, first.to_owned()), (Duration::from_millis(250), rest.to_owned())];
+        let parts = stream::iter(parts).then(async |(after, part)| {
+            tokio::time::sleep(after).await;
+            Ok::<_, std::io::Error>(Bytes::from(part))
+        });
+        hear(router.clone(), from(1, declaring(whole.len(), "30s", Body::from_stream(parts))), &registry)
+    });
+    let waits = async {
+        all_begun().await;
+        hear(router.clone(), from(1, post(review("u-1"))), &registry).await
+    };
+    let (late, waited) = tokio::join!(futures::future::join_all(late), waits);
+    for said in late.iter().chain([&waited]) {
+        assert_eq!(patched(&said.body), "u-1", "{}", said.text());
+    }
+}

@@ -92,7 +92,8 @@ impl<'s> Patch<'_, '_, 's> {
         let some = names.iter().any(|name| there.contains(name.as_str()));
         for name in names.iter().filter(|name| !there.contains(name.as_str())).take(MAX_PROBLEMS) {
             if some {
-                // Another webhook may add it, and then we are asked again.
+                // Another webhook may add it, and then we are asked again. Of the Pod that comes of all of them the policy
+                // `policy-injected` judges: this warning goes to a controller, which shows it to nobody.
                 self.warnings.push(format!("containers names \"{}\", which this Pod does not have (yet)", shown(name)));
                 continue;
             }

@@ -60,7 +60,7 @@ reasons! {
     UnknownAnnotation => "Correct the key, or remove it.",
     /// No identity follows from the Pod's owner or name.
     NoWorkload => "Set the annotation kafka.admittance.dev/workload.",
-    /// The annotation names containers, and the Pod has none of them.
+    /// The annotation names containers that the Pod does not have.
     NoSuchContainer => "Name containers of this Pod.",
     /// The Pod has more containers than one that is given an access may have.
     TooManyContainers => "Split the Pod.",

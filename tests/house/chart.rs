@@ -124,6 +124,25 @@ fn the_charts_version_is_the_programs() {
     );
 }
 
+/// The environment variables that a template sets itself.
+fn environment(template: &str) -> BTreeSet<&str> {
+    let (_, rest) = template.split_once("\n          env:\n").unwrap();
+    let (ours, _) = rest.split_once(".Values.extraEnv").unwrap();
+    let names = ours.lines().filter_map(|line| line.trim().trim_start_matches(['-', ' ', '{']).strip_prefix("name: "));
+    names.map(|rest| rest.split(',').next().unwrap_or_default()).collect()
+}
+
+/// Of a variable that is said twice the last counts, and a merge that knows lists by names loses one of them.
+#[test]
+fn no_extra_variable_has_the_name_of_one_of_the_charts() {
+    let templates = ["webhook", "operator"].map(|program| read(&format!("charts/admittance/templates/{program}.yaml")));
+    let ours: BTreeSet<&str> = templates.iter().flat_map(|template| environment(template)).collect();
+    let schema: Value = serde_json::from_str(&read("charts/admittance/values.schema.json")).unwrap();
+    let refused = schema.pointer("/properties/extraEnv/items/properties/name/not/enum").unwrap().as_array().unwrap();
+    assert_eq!(ours, refused.iter().map(|name| name.as_str().unwrap()).collect());
+    assert!(ours.contains("POD_NAME") && ours.contains("MALLOC_TRIM_THRESHOLD_"), "{ours:?}");
+}
+
 /// A replica that is not ready serves nobody; by default its budget would keep its node from being drained for as long.
 #[test]
 fn no_budget_keeps_a_broken_pod_on_its_node() {

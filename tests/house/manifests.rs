@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use admittance::admission::parts::CREDENTIALS_VOLUME;
 use admittance::admission::server::{CLAIMS_PATH, PATH};
 use admittance::api::annotations::{
-    ACCESS, CONSUMES, CONSUMES_2017, GROUP, INJECTED, INJECTION, LABEL_2017, LABEL_2017_VALUES, MIRROR, PRODUCES,
-    PRODUCES_2017, STREAMS,
+    ACCESS, CONSUMES, CONSUMES_2017, CONTAINERS, GROUP, INJECTED, INJECTION, LABEL_2017, LABEL_2017_VALUES, MIRROR,
+    PRODUCES, PRODUCES_2017, STREAMS,
 };
 use admittance::api::resources::definitions;
 use serde_json::{Value, json};
@@ -100,6 +100,10 @@ fn the_conditions_read_the_codes_keys() {
     let policy = expressions(&documents("policy-injected.yaml")[0]["spec"]["validations"]);
     assert!(policy.contains(&format!("'{ACCESS}' in object.metadata.labels")), "{policy}");
     assert!(policy.contains(&format!("volume.name == '{CREDENTIALS_VOLUME}'")), "{policy}");
+    let variables = expressions(&documents("policy-injected.yaml")[0]["spec"]["variables"]);
+    let guarded =
+        format!("'{CONTAINERS}' in object.metadata.annotations ? object.metadata.annotations['{CONTAINERS}']");
+    assert!(variables.contains(&guarded), "{variables}");
     let frozen = expressions(&documents("policy-frozen.yaml")[0]["spec"]["validations"]);
     assert!(frozen.contains(&format!("startsWith('{GROUP}/')")) && frozen.contains(ACCESS), "{frozen}");
 }

@@ -85,6 +85,7 @@ fn values_that_make_no_sense_are_refused() {
         ("kafka.spec.topics=Any", "topics"),
         ("podLabels.helm\\.sh/chart=mine", "podLabels"),
         ("extraEnv[0].name=POD_NAMESPACE", "extraEnv"),
+        ("extraEnv[0].name=MALLOC_ARENA_MAX", "extraEnv"),
     ] {
         let refusal = template(&[value]).unwrap_err();
         assert!(refusal.contains(said), "{value}: {refusal}");

@@ -132,7 +132,9 @@ fn what_a_living_pod_asked_for_cannot_be_edited() {
     assert_eq!(annotations["mine"], "written with the status", "and so could ours be, but for the policy");
     assert_eq!(annotations["kafka.admittance.dev/produces"], "orders-of-trust");
     // A Pod with none of its own is no less asked about: there is nothing to compare with, and what comes is new.
-    with_input(&["create", "--filename=-"], &idle_pod(&space.0, "plain", ""));
+    // Its node would bring the labels of its zone.
+    let plain = idle_pod(&space.0, "plain", "").replacen("spec:\n", "spec:\n  schedulerName: nobody\n", 1);
+    with_input(&["create", "--filename=-"], &plain);
     let bare = get(&["pod/plain", "--namespace", &space.0])["metadata"].clone();
     assert!(bare["labels"].is_null() && bare["annotations"].is_null(), "{bare}");
     for metadata in [
@@ -198,6 +200,28 @@ fn a_mark_that_a_pod_brings_along_is_refused_by_the_policy() {
         let rest = labels.replace(&mark, "mine: free");
         apply(&labelled(&space, "free", &rest, annotations));
         kubectl(&["delete", "pod/free", "--namespace", &space.0]);
+    }
+}
+
+#[test]
+fn a_container_that_no_webhook_adds_is_refused_by_the_policy() {
+    let space = Namespace::opted_in("live-mistyped");
+    let sidecar =
+        "  initContainers: [{name: sidecar, image: 'localhost/pause:1', restartPolicy: Always}]\n  containers:\n";
+    let try_names = |names: &str| {
+        let annotations = format!("{ASKS}, kafka.admittance.dev/containers: \"{names}\"");
+        let manifest = idle_pod(&space.0, "two", &annotations).replacen("  containers:\n", sidecar, 1);
+        let done = with_input(&["create", "--dry-run=server", "--filename=-"], &manifest);
+        (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    for names in ["main, sidcar", "sidcar main", " main,,sidcar,"] {
+        let (made, said) = try_names(names);
+        let refused = "NoSuchContainer: kafka.admittance.dev/containers: \"sidcar\" is not a container of this Pod";
+        assert!(!made && said.contains(refused), "{names:?}: {said}");
+    }
+    for names in ["main, sidecar", "sidecar main", " main,,sidecar,\\n", " , "] {
+        let (made, said) = try_names(names);
+        assert!(made, "{names:?}: {said}");
     }
 }
 

@@ -1,6 +1,11 @@
 //! From an endpoint to a connection that is ready for use: name, TCP, TLS, versions, login.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use kafka_protocol::{
     messages::ApiVersionsRequest,
@@ -120,8 +125,9 @@ impl Connector {
 }
 
 /// Tries the addresses in turn, each with a fair share of what time is left.
-async fn first_that_answers(addresses: &[SocketAddr], deadline: Instant) -> std::io::Result<TcpStream> {
-    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+async fn first_that_answers(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let addresses = reachable(addresses);
+    let mut failed = None;
     for (index, address) in addresses.iter().enumerate() {
         let shares = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / shares;
@@ -130,15 +136,40 @@ async fn first_that_answers(addresses: &[SocketAddr], deadline: Instant) -> std:
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = std::io::ErrorKind::TimedOut.into(),
+            Ok(Err(error)) => failed = Some(telling(failed, error)),
+            Err(_) => failed = Some(telling(failed, ErrorKind::TimedOut.into())),
         }
     }
-    Err(last)
+    Err(failed.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+}
+
+/// The addresses that this machine has a route to, so that those of a family it does not have take no share of the time; all where it has
+/// none, to fail as they do.
+fn reachable(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let found: Vec<SocketAddr> = addresses.iter().copied().filter(has_route).collect();
+    if found.is_empty() { addresses.to_vec() } else { found }
+}
+
+/// Sends nothing: to connect a UDP socket only looks for the route.
+fn has_route(address: &SocketAddr) -> bool {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+}
+
+/// Which failure is told: the first, as the first address is the likeliest. But that there is no way to an address says nothing of the
+/// broker, so whatever else went wrong is told before it.
+fn telling(earlier: Option<io::Error>, later: io::Error) -> io::Error {
+    let no_way = |error: &io::Error| {
+        matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable)
+    };
+    match earlier {
+        Some(earlier) if !no_way(&earlier) || no_way(&later) => earlier,
+        _ => later,
+    }
 }
 
 /// A certificate that does not hold is a refusal of ours; anything else in a handshake may pass.
-fn refused(peer: &str, error: &std::io::Error) -> Error {
+fn refused(peer: &str, error: &io::Error) -> Error {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
     match cause {
         Some(rustls::Error::InvalidCertificate(_)) => {
@@ -174,4 +205,52 @@ async fn negotiate(connection: &Connection, deadline: Instant) -> Result<(), Err
     Error::check(api, connection.peer(), reply.error_code, None)?;
     connection.set_versions(Versions::from_reply(&reply));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What no machine has a route to: a link's address without the link.
+    const NO_ROUTE: &str = "[fe80::1]:9092";
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_told_and_not_that_a_family_is_missing() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = listener.local_addr().unwrap();
+        drop(listener);
+        let unreachable = addresses(&[NO_ROUTE, "255.255.255.255:9092"]);
+        for tried in [[vec![closed], unreachable.clone()].concat(), [unreachable, vec![closed]].concat()] {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let error = first_that_answers(&tried, deadline).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{tried:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_failure_that_says_most_of_the_broker_is_told() {
+        use ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, TimedOut};
+        for (kinds, told) in [
+            (vec![NetworkUnreachable], NetworkUnreachable),
+            (vec![ConnectionRefused, NetworkUnreachable], ConnectionRefused),
+            (vec![TimedOut, AddrNotAvailable, HostUnreachable], TimedOut),
+            (vec![NetworkUnreachable, TimedOut, HostUnreachable], TimedOut),
+            (vec![HostUnreachable, NetworkUnreachable], HostUnreachable),
+        ] {
+            let error = kinds.iter().fold(None, |failed, kind| Some(telling(failed, (*kind).into())));
+            assert_eq!(error.unwrap().kind(), told, "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_route_takes_no_share_of_the_time() {
+        let here = "127.0.0.1:9092";
+        assert_eq!(reachable(&addresses(&[here, NO_ROUTE])), addresses(&[here]));
+        assert_eq!(reachable(&addresses(&[NO_ROUTE, here])), addresses(&[here]));
+        assert_eq!(reachable(&addresses(&[NO_ROUTE])), addresses(&[NO_ROUTE]), "it fails as it does");
+    }
 }

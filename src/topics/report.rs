@@ -8,6 +8,7 @@ use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::plan::Verdict;
+use super::users::Users;
 use super::{Context, metrics};
 use crate::api::reasons::Reason;
 use crate::api::resources::{Conditions, DRIFTED, READY, TopicClaim, TopicClaimStatus, condition, news};
@@ -65,13 +66,16 @@ pub async fn report(context: &Context, claim: &TopicClaim, verdict: &Verdict) ->
     say(context, claim, verdict).await.map(|_| ())
 }
 
-/// The same, at the end of a look that rests on the claim as it was `seen`: what comes back of it is no reason to look again.
+/// The same, at the end of a look that rests on the claim as it was `seen`: what comes back of it is no reason to look again, unless the
+/// topic's users have changed meanwhile, of whom nobody else tells.
 ///
 /// # Errors
 /// As there.
 pub async fn conclude(context: &Context, seen: &TopicClaim, claim: &TopicClaim, verdict: &Verdict) -> Result<(), Halt> {
+    let topic = (claim.spec.cluster.clone(), claim.spec.topic_name.clone());
     if let Some((said, written)) = say(context, claim, verdict).await?
         && let Some(version) = own(seen, &said, &written)
+        && !Users::of(&context.world, &topic).are_news(&said)
     {
         context.queue.wrote(&name_of(claim), version);
     }
@@ -225,7 +229,7 @@ mod tests {
 
     /// How often a claim is looked at whose look ends with this verdict, where the API server answers with what was merged by a hand of
     /// `theirs`, and the watch tells of that.
-    async fn looks(theirs: fn(&mut Value), again: bool) -> usize {
+    async fn looks(theirs: fn(&mut Value), again: bool, used: bool) -> usize {
         let claim = samples::claim(json!({}), Value::Null);
         let mut before = json!(claim);
         before["metadata"]["resourceVersion"] = json!("7");
@@ -239,6 +243,12 @@ mod tests {
             ready((200, answer))
         });
         let context = samples::context(client);
+        if used {
+            let spec = json!({"source": "Pods", "workload": "web", "cluster": seen.spec.cluster, "consumes": [seen.spec.topic_name]});
+            let user =
+                json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec, "status": {"secretName": "x"}});
+            context.world.accesses.put(("shop".into(), "web".into()), serde_json::from_value(user).unwrap());
+        }
         let (name, looked) = (name_of(&seen), Arc::new(AtomicUsize::new(0)));
         context.queue.push(name.clone());
         let worker = context.queue.clone().run(1, |_| {
@@ -247,6 +257,7 @@ mod tests {
                 if looked.fetch_add(1, Ordering::Relaxed) == 0 {
                     let mut made = verdict(&[], &[]);
                     made.facts.topic_id = Some(samples::ID.to_string());
+                    Users::default().tell(&mut made.facts);
                     if again {
                         report(&context, &seen, &made).await.unwrap();
                     } else {
@@ -263,6 +274,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_look_came_to_is_looked_at_again_only_where_somebody_else_wrote_too() {
+        assert_eq!(looks(|_| {}, false, true).await, 2, "somebody came to use the topic");
         for (theirs, again, looked) in [
             ((|_| {}) as fn(&mut Value), false, 1),
             (|_| {}, true, 2),
@@ -272,7 +284,7 @@ mod tests {
             (|answer| answer["status"]["topicId"] = json!(samples::ID.to_string().to_uppercase()), false, 2),
             (|answer| answer["status"]["drift"] = json!(["a"]), false, 2),
         ] {
-            assert_eq!(looks(theirs, again).await, looked);
+            assert_eq!(looks(theirs, again, false).await, looked);
         }
     }
 

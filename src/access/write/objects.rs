@@ -227,16 +227,16 @@ pub async fn publish(client: &Client, clock: &Clock, publication: Publication<'_
 /// It is wanted again, or somebody wrote the claim meanwhile: look afresh.
 pub async fn confirm_end(context: &Context, key: &AccessKey, claim: &AccessClaim) -> Result<String, Halt> {
     // Where the namespace is not opted in, a Deployment that asks anew is not heard.
-    let heard = context.deployments_of_2017 && context.world.opted_in(&key.0);
-    ended(&context.client, key, claim, heard.then(|| context.world.install())).await
+    let heard = || context.deployments_of_2017 && context.world.opted_in(&key.0);
+    ended(&context.client, key, claim, (context.world.install(), heard)).await
 }
 
-/// The same; Deployments count where there is a cluster for those that name none.
+/// The same. Whether Deployments count is asked as late as can be; `default` is the cluster of those that name none.
 async fn ended(
     client: &Client,
     key: &AccessKey,
     claim: &AccessClaim,
-    deployments: Option<&ClusterRef>,
+    (default, heard): (&ClusterRef, impl Fn() -> bool),
 ) -> Result<String, Halt> {
     let api = Api::<AccessClaim>::namespaced(client.clone(), &key.0);
     let live = call(CALL, "read the AccessClaim", api.get_opt(&key.1)).await?;
@@ -250,10 +250,8 @@ async fn ended(
         .fields("status.phase!=Succeeded,status.phase!=Failed")
         .limit(1);
     let pods = call(CALL, "look for Pods of the access", pods.list(&running)).await?;
-    let deployments = match deployments {
-        Some(default) => deployments::live(client, &Some(key.0.clone()), default).await?,
-        None => Vec::new(),
-    };
+    let deployments =
+        if heard() { deployments::live(client, &Some(key.0.clone()), default).await? } else { Vec::new() };
     let asked = deployments.iter().any(|asks| asks.access_key() == *key);
     version.filter(|_| pods.items.is_empty() && !asked).ok_or(CHANGED)
 }
@@ -341,7 +339,7 @@ mod tests {
                     _ => (200, live.clone()),
                 })
             });
-            let confirmed = ended(&client, &key(), &claim("u", 3), heard.then_some(&default)).await;
+            let confirmed = ended(&client, &key(), &claim("u", 3), (&default, || heard)).await;
             match confirmed {
                 Ok(version) => assert_eq!((version.as_str(), ends), ("41", true), "{case}"),
                 Err(halt) => assert!(!ends && halt.is_race(), "{case}: {halt}"),

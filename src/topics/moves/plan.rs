@@ -147,7 +147,10 @@ pub fn plan(seen: &Situation) -> Plan {
     let copied: Vec<_> = begun.iter().copied().filter(|move_| move_.adding().next().is_some()).collect();
     if !copied.is_empty() || flying.iter().any(|move_| !move_.adding.is_empty()) {
         let mut wanted = brake.cloned().unwrap_or_default();
-        follow(&mut wanted, &seen.running, &copied);
+        // A broker that lags may not show the list as we wrote it last. What it does not cover passes for somebody else's then.
+        if foreign.is_empty() {
+            follow(&mut wanted, &seen.running, &copied);
+        }
         let set = rate(seen, &mut wanted);
         aside = foreign_rate(seen, &wanted);
         if brake != Some(&wanted) {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, Bytes};
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::server::MAX_BODY;
@@ -135,7 +136,10 @@ async fn next(chunks: &mut BodyDataStream, spent: &mut Duration, held: Option<&H
         let limit = if held.is_some_and(Held::is_wanted) { HURRY } else { PATIENCE };
         let left = limit.saturating_sub(*spent);
         let asked = Instant::now();
-        // What is there already is taken, however late it is asked for.
+        // What is there already is taken, however late it is asked for. More of it may lie where the connection's own turn brings it from.
+        if left.is_zero() {
+            yield_now().await;
+        }
         let arrived = within(HURRY.min(left), SEND, chunks.next()).await;
         *spent += asked.elapsed();
         if let Ok(chunk) = arrived {

@@ -48,12 +48,12 @@ const GREETING: Duration = Duration::from_secs(10);
 /// that closes first would meet a review on its way.
 const IDLE: Duration = Duration::from_secs(180);
 /// Connections at once. An API server speaks HTTP/1.1 to webhooks, so it has one for each review that is under way, and keeps some.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 384;
 /// Bytes that one of them may have sent and nobody has read: of a body that waits for room, and of all together.
-const UNREAD_BODY: u32 = 128 * 1024;
-const UNREAD: u32 = 512 * 1024;
+const UNREAD_BODY: u32 = 64 * 1024;
+const UNREAD: u32 = 128 * 1024;
 /// The same for HTTP/1, where nothing is read before it is asked for; the heads of requests must have room in it.
-const UNREAD_HEAD: usize = 64 * 1024;
+const UNREAD_HEAD: usize = 16 * 1024;
 /// Reviews at once on a connection of HTTP/2.
 const STREAMS: u32 = 100;
 /// How long reviews that are being answered may take after everything else has stopped.

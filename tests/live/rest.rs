@@ -9,8 +9,8 @@ use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, unique, wait
 use crate::moves::topic_claim;
 use crate::policy::metrics;
 
-/// Two rounds of what comes by the clock: the comparison of topics, the sweep and the look at a cluster each come every 30 s.
-const REST: Duration = Duration::from_secs(65);
+/// A round of what comes by the clock: the comparison of topics, the sweep and the look at a cluster each come every 30 s.
+const REST: Duration = Duration::from_secs(35);
 /// How soon there must be such a rest: what other tests left is dealt with by then.
 const SETTLED: Duration = Duration::from_secs(240);
 

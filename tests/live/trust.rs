@@ -206,8 +206,11 @@ fn a_mark_that_a_pod_brings_along_is_refused_by_the_policy() {
 #[test]
 fn a_container_that_no_webhook_adds_is_refused_by_the_policy() {
     let space = Namespace::opted_in("live-mistyped");
-    let sidecar =
-        "  initContainers: [{name: sidecar, image: 'localhost/pause:1', restartPolicy: Always}]\n  containers:\n";
+    let sidecar = "  initContainers:
+    - {name: sidecar, image: 'localhost/pause:1', restartPolicy: Always,
+       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+  containers:
+";
     let try_names = |names: &str| {
         let annotations = format!("{ASKS}, kafka.admittance.dev/containers: \"{names}\"");
         let manifest = idle_pod(&space.0, "two", &annotations).replacen("  containers:\n", sidecar, 1);

@@ -166,7 +166,7 @@ async fn a_crowd_of_connections_does_not_shut_the_door() {
     let mut kept = http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await;
     ask!(kept, "before");
     let mut crowd = Vec::new();
-    for _ in 0..800 {
+    for _ in 0..400 {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
         crowd.push(socket.connect(webhook.address).await.unwrap());
@@ -175,17 +175,4 @@ async fn a_crowd_of_connections_does_not_shut_the_door() {
     assert!(matches!(gone, Ok(Ok(0) | Err(_))), "the first of the crowd had to go: {gone:?}");
     ask!(kept, "beside");
     ask!(http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await, "late");
-}
-
-/// An API server has a connection for each review that is under way: many at once wait for nobody's end but each other's.
-#[tokio::test]
-async fn hundreds_of_reviews_at_once_from_one_address_are_all_answered() {
-    let ca = authority();
-    let webhook = start(&ca, Duration::ZERO);
-    let ask = async |number: usize| {
-        let mut sender = http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await;
-        let uid = format!("u-{number}");
-        ask!(sender, uid.as_str());
-    };
-    futures::future::join_all((0..700).map(ask)).await;
 }

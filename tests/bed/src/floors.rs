@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 use std::{env, fs, thread};
 
@@ -46,24 +47,42 @@ fn pair(bed: &Bed) -> Result<[Bed; 2]> {
 /// The first check or test that fails.
 pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> {
     let floors = floor.map_or_else(|| vec![Floor::Fast, Floor::Bed, Floor::Live], |floor| vec![floor]);
-    for floor in floors {
-        let began = Instant::now();
-        note(&format!("\n{}", style(format!("floor: {floor:?}")).bold()));
-        match floor {
-            Floor::Fast => fast(bed, progress)?,
-            Floor::Bed => selfcheck::run(progress)?,
-            Floor::Live => live(&pair(bed)?, Optimised::Little, |name| !name.starts_with(SIEGE), progress)?,
-            // Here there is time to compile what is shipped: without debug assertions, and optimised over all crates at once.
-            Floor::Siege => {
-                live(std::slice::from_ref(bed), Optimised::Fully, |name| name.starts_with(SIEGE), progress)?;
+    thread::scope(|scope| {
+        // Tests without a cluster wait more than they work. Meanwhile the probe is compiled, which has a folder of its own, if a later floor
+        // needs it.
+        let mut ahead = None;
+        for current in floors {
+            let began = Instant::now();
+            note(&format!("\n{}", style(format!("floor: {current:?}")).bold()));
+            match current {
+                Floor::Fast => {
+                    let probe = || scope.spawn(|| project::build_probe(bed, progress));
+                    fast(bed, progress, || ahead = floor.is_none().then(probe))?;
+                }
+                Floor::Bed => selfcheck::run(progress)?,
+                Floor::Live => {
+                    if let Some(ahead) = ahead.take() {
+                        finished(ahead)?;
+                    }
+                    live(&pair(bed)?, Optimised::Little, |name| !name.starts_with(SIEGE), progress)?;
+                }
+                // Here there is time to compile what is shipped: without debug assertions, and optimised over all crates at once.
+                Floor::Siege => {
+                    live(std::slice::from_ref(bed), Optimised::Fully, |name| name.starts_with(SIEGE), progress)?;
+                }
             }
+            note(&format!("{} floor {current:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
         }
-        note(&format!("{} floor {floor:?} in {:.0} s", style("✓").green(), began.elapsed().as_secs_f64()));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
+fn finished<T>(work: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    work.join().map_err(|_| anyhow!("what ran beside broke off"))?
+}
+
+/// `compiled` is called when what is tested here is compiled.
+fn fast(bed: &Bed, progress: &Progress, compiled: impl FnOnce()) -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&[
         "clippy",
@@ -88,6 +107,8 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
         "--deny",
         "warnings",
     ])?;
+    cargo(&["test", "--locked", "--workspace", "--no-run"])?;
+    compiled();
     cargo(&["test", "--locked", "--workspace"])?;
     cargo(&["test", "--locked", "--package", "admittance", "--no-default-features", "--features", "probe", "--lib"])?;
     let deny = tools::cargo_deny(bed.cache(), progress)?;
@@ -98,15 +119,12 @@ fn fast(bed: &Bed, progress: &Progress) -> Result<()> {
 /// On clusters of their own, which are removed after a success and kept for a look after a failure.
 fn live(beds: &[Bed], optimised: Optimised, wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
-    // The clusters start while there is something to compile. The probe has a folder of its own, and most of either build is the work of
-    // one core.
+    // The clusters start while there is something to compile.
     let tests = ["test", "--no-run", "--test", "live"];
     thread::scope(|scope| {
         let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
-        let probe = scope.spawn(|| project::build_probe(first, progress));
         build(&tests, progress, first)?;
-        probe.join().map_err(|_| anyhow!("the probe's build broke off"))??;
-        started.join().map_err(|_| anyhow!("the start of the clusters broke off"))?
+        finished(started)
     })?;
     for bed in beds {
         install(bed, optimised, progress)?;

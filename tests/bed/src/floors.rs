@@ -18,7 +18,7 @@ use crate::images::project::{self, Optimised};
 use crate::install::install;
 use crate::live;
 use crate::progress::{Progress, note};
-use crate::{selfcheck, tools};
+use crate::{host, selfcheck, tools};
 
 /// A floor of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,6 +47,10 @@ fn pair(bed: &Bed) -> Result<[Bed; 2]> {
 /// The first check or test that fails.
 pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> {
     let floors = floor.map_or_else(|| vec![Floor::Fast, Floor::Bed, Floor::Live], |floor| vec![floor]);
+    // Who lacks something is told before ten minutes of other checks; and the bed's own test looks at the machine before any cluster is up.
+    if floors != [Floor::Fast] {
+        host::ensure_ready(bed.cache(), progress)?;
+    }
     thread::scope(|scope| {
         // Tests without a cluster wait more than they work. Meanwhile the probe is compiled, which has a folder of its own, if a later floor
         // needs it.

@@ -16,7 +16,7 @@ use super::seen::{Held, Observation};
 use super::step::Step;
 use crate::api::reasons::Reason;
 use crate::api::resources::{AccessClaim, AccessClaimStatus, Conditions, READY, condition, news};
-use crate::clusters::{Connection, Halt, Unusable};
+use crate::clusters::{Connection, Halt, Unusable, terms};
 use crate::kafka::proof::Proof;
 use crate::runtime::status::{self, Base};
 use crate::watch::{AccessKey, version};
@@ -96,10 +96,16 @@ pub(super) fn said(seen: &Observation, plan: &Plan, claim: &AccessClaim, proof: 
     if let Some(subject) = &seen.subject {
         status.username = Some(subject.username.clone());
         // A Secret that was published once, and is not there, was lost: its password is still in use.
-        let published = seen.held().is_some_and(|held| held.secret.password().is_some());
-        if published || plan.steps.iter().any(|step| matches!(step, Step::Publish { .. })) {
+        let held = seen.held().map(|held| &held.secret).filter(|secret| secret.password().is_some());
+        let made = plan.steps.iter().find_map(|step| match step {
+            Step::Publish { handout, .. } => Some(handout.mechanism),
+            _ => None,
+        });
+        if held.is_some() || made.is_some() {
             status.secret_name = Some(subject.secret_name.clone());
         }
+        let told = made.or_else(|| held?.mechanism());
+        status.mechanism = told.map(terms::named).or(status.mechanism);
     }
     // Where not all was seen, what was judged is put on record; the rest was not decided, and of readiness tells whoever ends the look.
     if seen.held().is_some_and(|held| held.unseen.is_some()) {

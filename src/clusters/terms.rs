@@ -167,7 +167,8 @@ pub const fn mechanism(mechanism: SaslMechanism) -> Mechanism {
 }
 
 /// The mechanism of the client as the resource names it.
-pub(super) const fn named(mechanism: Mechanism) -> SaslMechanism {
+#[must_use]
+pub const fn named(mechanism: Mechanism) -> SaslMechanism {
     match mechanism {
         Mechanism::Sha512 => SaslMechanism::ScramSha512,
         Mechanism::Sha256 => SaslMechanism::ScramSha256,

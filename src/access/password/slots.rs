@@ -35,14 +35,23 @@ impl Case<'_> {
     pub(in crate::access) fn slot(&self) -> Slot {
         let (secret, terms) = (&self.held.secret, &self.ground.terms);
         let (offered, usual) = (self.offered(), mechanism(terms.mechanism));
-        let mechanism = match self.held.slots.as_slice() {
-            [only] if self.is_lost() => offered.into_iter().find(|other| *other != only.mechanism).unwrap_or(usual),
-            _ => secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
+        let mechanism = match self.used().filter(|_| self.is_lost()) {
+            Some(used) => offered.into_iter().find(|other| *other != used).unwrap_or(usual),
+            None => secret.mechanism().filter(|found| offered.contains(found)).unwrap_or(usual),
         };
         let off = self.is_off(mechanism);
         let published = secret.password().is_some() && secret.mechanism() == Some(mechanism);
         let left = off && published && self.recorded().is_some() && terms.drift == Policy::Report;
         Slot { mechanism, off, published, left }
+    }
+
+    /// The slot that Pods use, whatever the Secret says: who was stopped before a lost password was published anew has left two.
+    fn used(&self) -> Option<Mechanism> {
+        match self.held.slots.as_slice() {
+            [] => None,
+            [only] => Some(only.mechanism),
+            _ => self.seen.status()?.mechanism.map(mechanism),
+        }
     }
 
     /// The slots that brokers take.

@@ -261,7 +261,8 @@ impl Played {
         let names: Vec<_> = self.secrets.keys().cloned().collect();
         let slots: BTreeSet<_> = self.slots.iter().map(|(mechanism, _)| mechanism.name()).collect();
         let status = self.claim.as_ref().and_then(|claim| claim.status.clone());
-        let status = status.map(|status| (status.rules, status.rotations, status.secret_name, status.quotas));
+        let status =
+            status.map(|status| (status.rules, status.rotations, status.secret_name, status.mechanism, status.quotas));
         let mechanism = told.map(|(mechanism, _)| mechanism);
         (self.rules.clone(), slots, (mechanism, rotation), names, (status, self.quota))
     }
@@ -278,7 +279,7 @@ fn begins(played: &mut Played) {
     played.pod = NOW - 5;
 }
 
-const CHANGES: [(&str, Change); 11] = [
+const CHANGES: [(&str, Change); 13] = [
     ("it begins", begins),
     ("it begins with a copy", |played| {
         begins(played);
@@ -309,7 +310,12 @@ const CHANGES: [(&str, Change); 11] = [
         played.claim().spec.produces.push("more".to_owned());
         played.rotate = Some(Request::Now);
     }),
-    ("its Secret is lost", |played| {
+    ("its Secret is lost", |played| played.secrets.clear()),
+    ("its Secret is lost while an older password works", |played| {
+        played.secrets.clear();
+        played.slots.push((Mechanism::Sha256, Secret::new("then")));
+    }),
+    ("its Secret is lost where there is one mechanism", |played| {
         played.ground.terms.mechanisms = vec![SaslMechanism::ScramSha512];
         played.secrets.clear();
     }),

@@ -126,6 +126,24 @@ fn a_password_that_was_lost_is_made_anew_beside_the_one_in_use() {
 }
 
 #[test]
+fn of_two_passwords_the_one_that_is_used_stays_when_the_secret_is_lost() {
+    let lost = |told: Option<SaslMechanism>| {
+        let mut day = Day::new();
+        day.held.slots.push(slot(Mechanism::Sha256));
+        day.held.secret = SecretView::Absent;
+        day.claim.status.as_mut().unwrap().mechanism = told;
+        words(&day.plan())
+    };
+    for (told, made) in [
+        (Some(SaslMechanism::ScramSha512), "set SCRAM-SHA-256"),
+        (Some(SaslMechanism::ScramSha256), "set SCRAM-SHA-512"),
+        (None, "set SCRAM-SHA-512"),
+    ] {
+        assert_eq!(lost(told), [made, "prove bills orders", "publish 0"], "{told:?}");
+    }
+}
+
+#[test]
 fn nothing_is_published_beside_a_password_that_is_left_as_somebody_made_it() {
     let day = |drift: &str| {
         let mut day = Day::with(&json!({"credentials": {"drift": drift}}));

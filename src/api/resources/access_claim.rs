@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::broker_cluster::SaslMechanism;
 use super::placed;
 use super::quotas::Quotas;
 
@@ -207,6 +208,9 @@ pub struct AccessClaimStatus {
     /// The Secret that holds its credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
+    /// The SASL mechanism that the Secret tells clients of: where the Secret is lost, the password that Pods still use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<SaslMechanism>,
     /// Rights on topics of other namespaces, each with what gave it.
     #[serde(default)]
     pub grants: Vec<Grant>,

@@ -46,19 +46,6 @@ fn the_brake_comes_first_and_goes_last() {
 }
 
 #[test]
-fn a_list_that_a_broker_shows_late_is_not_written_back() {
-    let mut kafka = Kafka::with(1, 3, 2);
-    assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["brake", "rate", "begin"]);
-    kafka.arrive(0);
-    let seen = kafka.see("t0", Some(3));
-    // The list of before the third was begun.
-    let mut short = seen.listed.ours().cloned().unwrap();
-    short.followers.retain(|(partition, _)| *partition != 2);
-    let late = plan(&Situation { listed: Listed::Ours(short), ..seen });
-    assert_eq!(kinds(&late), [""; 0], "{late:?}");
-}
-
-#[test]
 fn stopped_after_any_write_it_ends_the_same() {
     for (from, to) in [(2, 3), (2, 4), (4, 2)] {
         let undisturbed = {

@@ -3,8 +3,8 @@
 use super::kinds;
 use super::model::{Kafka, POLICY, broker};
 use crate::api::reasons::Reason;
-use crate::topics::moves::plan::{TOPICS, plan};
-use crate::topics::moves::throttle::RATES;
+use crate::topics::moves::plan::{Situation, TOPICS, plan};
+use crate::topics::moves::throttle::{Listed, RATES};
 
 #[test]
 fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back() {
@@ -150,4 +150,20 @@ fn what_never_arrives_says_so_and_keeps_nobody_waiting() {
         kafka.settle(name, 3);
     }
     kafka.is_done("t0", 3, None);
+}
+
+#[test]
+fn a_list_that_a_broker_shows_late_is_not_written_back() {
+    let mut kafka = Kafka::with(1, 3, 2);
+    assert_eq!(kinds(&kafka.look("t0", Some(3), usize::MAX)), ["brake", "rate", "begin"]);
+    kafka.arrive(0);
+    let seen = kafka.see("t0", Some(3));
+    // The list of before the third was begun.
+    let mut short = seen.listed.ours().cloned().unwrap();
+    short.followers.retain(|(partition, _)| *partition != 2);
+    let late = Situation { listed: Listed::Ours(short), ..seen };
+    for policy_rate in [late.policy_rate, late.policy_rate + 1] {
+        let late = plan(&Situation { policy_rate, ..late.clone() });
+        assert_eq!(kinds(&late), [""; 0], "{late:?}");
+    }
 }

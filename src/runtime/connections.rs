@@ -1,6 +1,6 @@
 //! The connections of a port. It has so many places. Whoever comes when all are taken is given one that lies idle: of the peer that has most,
 //! or else of any that has more than half as many as he. Where there is none he is given one that is at work, of a peer that has more than
-//! twice as many; and else he waits. So who opens many connections is in nobody's way but his own, and those who have much to ask, and about
+//! twice as many; and else he waits, in a line in which who has most gives way too. So who opens many connections is in nobody's way but his own, and those who have much to ask, and about
 //! as much as each other, lose none of it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,9 +21,9 @@ use tokio::time::{Instant, timeout};
 /// What was answered and is quiet for so long lies idle.
 const QUIET: Duration = Duration::from_secs(1);
 /// The same of one that was not answered twice, as its handshake and its first request are: on a busy machine they take a while.
-const FIRST: Duration = Duration::from_secs(5);
-/// How long a connection waits for a place.
-const WAIT: Duration = Duration::from_secs(10);
+const FIRST: Duration = Duration::from_secs(3);
+/// How long a connection waits for a place: an API server's call of the webhook is over after five seconds.
+const WAIT: Duration = Duration::from_secs(4);
 /// How often the log is told that all places are taken.
 const TELL: Duration = Duration::from_secs(60);
 
@@ -40,7 +40,7 @@ pub struct Connections {
 struct Taken {
     next: u64,
     all: usize,
-    waiting: usize,
+    waiting: HashMap<IpAddr, Vec<Arc<Notify>>>,
     told: Option<Instant>,
     peers: HashMap<IpAddr, BTreeMap<u64, Sitting>>,
 }
@@ -82,7 +82,7 @@ impl Connections {
         if let Some(place) = self.try_enter(peer) {
             return Ok(place);
         }
-        let Some(_waiting) = Waiting::new(self) else { return Err(full("as many wait for one")) };
+        let Some(waiting) = Waiting::new(self, peer) else { return Err(full("as many wait for one")) };
         let place = async {
             loop {
                 let freed = self.freed.notified();
@@ -93,7 +93,10 @@ impl Connections {
                 let _ = timeout(QUIET, freed).await;
             }
         };
-        timeout(WAIT, place).await.map_err(|_| full("none became free in time"))
+        tokio::select! {
+            place = timeout(WAIT, place) => place.map_err(|_| full("none became free in time")),
+            () = waiting.told.notified() => Err(full("others of this peer wait for one")),
+        }
     }
 
     fn try_enter(&self, peer: IpAddr) -> Option<Place> {
@@ -116,7 +119,7 @@ fn full(why: &str) -> io::Error {
 }
 
 impl Taken {
-    /// What has lain idle for longest goes, or the oldest of the peer that has most. Where several have as many, that is the one that came
+    /// What has lain idle for longest goes, or of the peer that has most the oldest that waits for no answer, or the oldest. Where several have as many, that is the one that came
     /// last: who was there before any crowd stays.
     fn make_room(&mut self, newcomer: IpAddr) -> Option<()> {
         let now = Instant::now();
@@ -135,7 +138,8 @@ impl Taken {
         let own = self.peers.get(&newcomer).map_or(0, BTreeMap::len);
         let others = self.peers.iter().filter(|(_, places)| 2 * places.len() > own);
         let idle = idlest((&peer, places)).or_else(|| others.filter_map(idlest).min());
-        let oldest = places.first_key_value().filter(|_| most > 2 * own).map(|(number, _)| (peer, *number));
+        let at_work = |(number, sitting): (&u64, &Sitting)| (lock(&sitting.pulse).heard, *number);
+        let oldest = places.iter().map(at_work).min().filter(|_| most > 2 * own).map(|(_, number)| (peer, number));
         let (peer, number) = idle.map(|(_, peer, number)| (peer, number)).or(oldest)?;
         self.leave(peer, number);
         Some(())
@@ -157,22 +161,41 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One that waits for a place. No more wait than a third of the places: each has a socket, of which a process may have a thousand.
-struct Waiting<'a>(&'a Connections);
+/// One that waits for a place. No more wait than a third of the places: each has a socket, of which a process may have a thousand. Whoever
+/// comes when so many do takes the turn of the last one of the peer that has most of them, unless he would have as many then.
+struct Waiting<'a> {
+    port: &'a Connections,
+    peer: IpAddr,
+    told: Arc<Notify>,
+}
 
 impl<'a> Waiting<'a> {
-    fn new(port: &'a Connections) -> Option<Self> {
+    fn new(port: &'a Connections, peer: IpAddr) -> Option<Self> {
         let mut taken = lock(&port.taken);
-        let fits = taken.waiting < port.most.div_ceil(3);
-        taken.waiting += usize::from(fits);
+        let line = &mut taken.waiting;
+        if line.values().map(Vec::len).sum::<usize>() >= port.most.div_ceil(3) {
+            let own = line.get(&peer).map_or(0, Vec::len);
+            let longest = line.values_mut().max_by_key(|waiting| waiting.len())?;
+            if longest.len() <= own + 1 {
+                return None;
+            }
+            longest.pop()?.notify_one();
+        }
+        let told = Arc::new(Notify::new());
+        line.entry(peer).or_default().push(told.clone());
         drop(taken);
-        fits.then(|| Self(port))
+        Some(Self { port, peer, told })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        lock(&self.0.taken).waiting -= 1;
+        let mut taken = lock(&self.port.taken);
+        let Some(waiting) = taken.waiting.get_mut(&self.peer) else { return };
+        waiting.retain(|told| !Arc::ptr_eq(told, &self.told));
+        if waiting.is_empty() {
+            taken.waiting.remove(&self.peer);
+        }
     }
 }
 
@@ -274,7 +297,9 @@ impl AsyncWrite for Placed {
         self.stream.is_write_vectored()
     }
 
+    /// A connection is not read while its review waits for room, and this is the one call that comes.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.place.check(context)?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -25,7 +25,7 @@ async fn who_has_most_gives_way_and_nobody_else() {
     server.beat(true);
     late.beat(true);
     for _ in 0..10 {
-        crowd.push(port.enter(peer(2)).await.unwrap());
+        crowd.extend(port.enter(peer(2)).await);
     }
     assert!(stays(&mut server) && stays(&mut late));
     assert_eq!(crowd.iter_mut().filter_map(|place| stays(place).then_some(())).count(), 2);
@@ -80,7 +80,7 @@ async fn who_has_more_to_ask_than_there_are_places_loses_no_question() {
     fifth.beat(true);
     let refused = port.enter(peer(1)).await.unwrap_err();
     assert!(refused.to_string().contains("none became free in time"), "{refused}");
-    assert_eq!(lock(&port.taken).waiting, 0);
+    assert!(lock(&port.taken).waiting.is_empty());
     assert_eq!(lock(&port.taken).all, 3);
 }
 
@@ -92,6 +92,48 @@ async fn who_waits_is_counted() {
     let (first, second) = tokio::join!(port.enter(peer(1)), port.enter(peer(1)));
     assert!(first.unwrap_err().to_string().contains("in time"));
     assert!(second.unwrap_err().to_string().contains("as many wait"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_most_gives_way_to_others_that_wait() {
+    let port = Connections::at_most(6);
+    let mut busy = Vec::new();
+    for number in [1, 1, 1, 2, 2, 2] {
+        let place = port.enter(peer(number)).await.unwrap();
+        place.beat(true);
+        busy.push(place);
+    }
+    let wait = |number: u8| {
+        let port = port.clone();
+        tokio::spawn(async move { port.enter(peer(number)).await.map(|place| place.peer) })
+    };
+    let crowd = [wait(1), wait(1)];
+    tokio::time::sleep(QUIET / 4).await;
+    let refused = port.enter(peer(1)).await.unwrap_err().to_string();
+    assert!(refused.contains("as many wait"), "the line is full of his own: {refused}");
+    let server = wait(2);
+    tokio::time::sleep(QUIET / 4).await;
+    let [first, second] = crowd;
+    let driven_out = second.await.unwrap().unwrap_err().to_string();
+    assert!(driven_out.contains("others of this peer"), "{driven_out}");
+    assert!(!first.is_finished() && !server.is_finished());
+    assert!(port.enter(peer(2)).await.is_err(), "each has one in line");
+    busy.clear();
+    assert_eq!((first.await.unwrap().unwrap(), server.await.unwrap().unwrap()), (peer(1), peer(2)));
+    assert!(lock(&port.taken).waiting.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_no_answer_goes_before_what_is_at_work() {
+    let port = Connections::at_most(3);
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        places.push(port.enter(peer(1)).await.unwrap());
+    }
+    places.iter().for_each(|place| place.beat(true));
+    places[2].beat(false);
+    let _silent = port.enter(peer(2)).await.unwrap();
+    assert_eq!(places.iter_mut().map(stays).collect::<Vec<_>>(), [true, true, false], "it was answered just now");
 }
 
 #[tokio::test(start_paused = true)]

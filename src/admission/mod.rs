@@ -1,6 +1,7 @@
 //! From an `AdmissionReview` to its answer: [`decide`] for Pods, [`claims`] for the claims that people write. Pure but for [`server`],
-//! the only door, and its [`room`]: no Kafka, no Kubernetes client, no clock.
+//! the only door, its [`room`] and the [`answers`] on their way: no Kafka, no Kubernetes client, no clock.
 
+pub mod answers;
 pub mod claims;
 pub mod command;
 pub mod decide;

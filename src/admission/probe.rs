@@ -86,7 +86,7 @@ impl Probe {
             Kind::Startup => Self::exec(Command::Fixed(LIVE), 5, 5, 60),
             // The program itself counts the minutes of standing still. What a failure here adds is that a node too busy to run it
             // in time, which counts as failed, must be so three times before a container is restarted for it.
-            Kind::Liveness => Self::exec(alive(intent), 30, 10, 3),
+            Kind::Liveness => Self::exec(alive(intent, containers), 30, 10, 3),
         }
     }
 
@@ -95,15 +95,24 @@ impl Probe {
     }
 }
 
-/// Bytes of topics' names that all probes of a Pod may hold: its author chooses how many topics and how many containers it has, and
-/// each container's probe names each topic.
+/// Bytes of names that all probes of a kind may hold in a Pod: its author chooses how many topics or groups and how many containers it has,
+/// and each container's probe names each of them.
 const MOST: usize = 64 << 10;
+
+fn fits(names: impl Iterator<Item = usize>, containers: usize) -> bool {
+    names.sum::<usize>().saturating_mul(containers) <= MOST
+}
 
 /// Whether the probes of so many containers can name the Pod's topics.
 #[must_use]
 pub fn names_topics(intent: &Intent, containers: usize) -> bool {
-    let names = intent.consumes.iter().chain(&intent.produces).map(|name| name.as_ref().len() + 1);
-    names.sum::<usize>().saturating_mul(containers) <= MOST
+    fits(intent.consumes.iter().chain(&intent.produces).map(|name| name.as_ref().len() + 1), containers)
+}
+
+/// Whether they can name its groups.
+#[must_use]
+pub fn names_groups(intent: &Intent, containers: usize) -> bool {
+    fits(groups(intent).map(|group| GROUP.len() + group.len()), containers)
 }
 
 /// The check of the access, for the topics that this very Pod asks for too: the Secret lists what the workload was given. One that is there
@@ -131,9 +140,19 @@ pub fn is_outdated<'w>(words: impl Iterator<Item = &'w str> + Clone, intent: &In
     }
 }
 
+const GROUP: &str = "--group";
+
+/// The groups that a Pod names.
+fn groups(intent: &Intent) -> impl Iterator<Item = &str> {
+    intent.streams.iter().chain(&intent.groups).map(AsRef::as_ref)
+}
+
 /// The check of the workload's own group, and of those that the Pod names.
-fn alive(intent: &Intent) -> Command {
-    command(ALIVE, intent.streams.iter().chain(&intent.groups).map(|group| ("--group", group.to_string())))
+fn alive(intent: &Intent, containers: usize) -> Command {
+    if !names_groups(intent, containers) {
+        return Command::Fixed(ALIVE);
+    }
+    command(ALIVE, groups(intent).map(|group| (GROUP, group.to_owned())))
 }
 
 fn command(words: &'static [&'static str], options: impl Iterator<Item = (&'static str, String)>) -> Command {

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 
+use super::answers::Answers;
 use super::claims::{self, Judged, Terms};
 use super::decide::{self, Answer, Malformed, Outcome, Settings};
 use super::review::Told;
@@ -104,6 +105,7 @@ struct Door {
     settings: Settings,
     metrics: Metrics,
     room: Room,
+    answers: Answers,
 }
 
 /// Why a review got no answer. The API server's `failurePolicy` decides then, as the administrator wanted it to.
@@ -117,6 +119,8 @@ enum Unanswered {
     TooLarge(usize),
     #[error("{code}: {0}. {remedy}", code = Reason::DeadlineExceeded, remedy = Reason::DeadlineExceeded.remedy())]
     Overdue(Unread),
+    #[error("answers to this address are not fetched; this one would take more memory than it has")]
+    Unfetched,
     #[error(transparent)]
     Unread(Unread),
     #[error(transparent)]
@@ -131,7 +135,7 @@ impl Unanswered {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unread(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             // The one status whose text the API server passes on (apimachinery, `NewGenericServerResponse`).
-            Self::Overdue(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Overdue(_) | Self::Unfetched => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -141,6 +145,7 @@ impl Unanswered {
             Self::NoLength => "NoLength",
             Self::TooLarge(_) => "TooLarge",
             Self::Unread(_) => "Broken",
+            Self::Unfetched => "Unfetched",
             Self::Overdue(_) => Reason::DeadlineExceeded.code(),
             Self::Malformed(_) => Reason::MalformedReview.code(),
         }
@@ -169,7 +174,7 @@ impl Allowance {
 
 /// The door's routes. Without `claims`, those are nobody's.
 pub fn router(settings: Settings, claims: Option<Terms>, metrics: Metrics) -> Router {
-    let door = Arc::new(Door { settings, metrics, room: Room::default() });
+    let door = Arc::new(Door { settings, metrics, room: Room::default(), answers: Answers::default() });
     let mut router = Router::new().route(PATH, post(inject));
     if let Some(terms) = claims.map(Arc::new) {
         let judge = async |State(door): State<Arc<Door>>, Query(allowance): Query<Allowance>, request: Request| {
@@ -206,11 +211,17 @@ impl Door {
         decide: impl Fn(&[u8]) -> Result<Answer<Told>, Malformed>,
     ) -> Response {
         let began = Instant::now();
+        let peer = peer(&request);
+        let review = self.read_review(most, allowance, request, peer).await;
         // From the body on it takes microseconds: a check of the deadline would take as long as the answer.
-        let answered = self.read_review(most, allowance, request).await.and_then(|body| Ok(decide(&body)?));
+        let answered = review.and_then(|review| {
+            let Answer { body, outcome, uid, namespace, name } = decide(&review)?;
+            let body = self.answers.send(body, peer).ok_or(Unanswered::Unfetched)?;
+            Ok((body, outcome, (uid, namespace, name)))
+        });
         let took = began.elapsed();
         match answered {
-            Ok(Answer { uid, namespace, name, body, outcome }) => {
+            Ok((body, outcome, (uid, namespace, name))) => {
                 let (outcome, reason) = outcome;
                 self.metrics.count(webhook, outcome, reason, took);
                 tracing::info!(webhook, uid, namespace, name, outcome, reason, micros = micros(took), "review");
@@ -225,12 +236,17 @@ impl Door {
         }
     }
 
-    async fn read_review(&self, most: usize, allowance: &Allowance, request: Request) -> Result<Review, Unanswered> {
+    async fn read_review(
+        &self,
+        most: usize,
+        allowance: &Allowance,
+        request: Request,
+        peer: IpAddr,
+    ) -> Result<Review, Unanswered> {
         if !is_json(request.headers()) {
             return Err(Unanswered::MediaType);
         }
         let size = declared(request.headers(), most)?;
-        let peer = peer(&request);
         Ok(self.room.read(request.into_body(), size, peer, allowance.limit()).await?)
     }
 }

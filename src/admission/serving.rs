@@ -4,7 +4,7 @@ use super::operation::{Addition, Part};
 use super::parts::{CREDENTIALS_VOLUME, Mount, PROBE_NAME, PROBE_PATH};
 use super::patch::Patch;
 use super::pod::{Container, Presence, SecretVolume};
-use super::probe::{Kind, Probe, is_outdated, names_topics};
+use super::probe::{Kind, Probe, is_outdated, names_groups, names_topics};
 use super::profile::{JAVA_TOOL_OPTIONS, missing};
 use crate::api::secret_layout::MOUNT_PATH;
 use crate::intent::problem::shown;
@@ -27,6 +27,10 @@ impl Patch<'_, '_, '_> {
         if probes.readiness && !names_topics(self.intent, self.containers()) {
             self.warnings
                 .push("so many topics in so many containers: readiness checks those of the Secret alone".to_owned());
+        }
+        if probes.liveness && !names_groups(self.intent, self.containers()) {
+            self.warnings
+                .push("so many groups in so many containers: liveness checks the workload's own alone".to_owned());
         }
         probes
     }

@@ -1,4 +1,4 @@
-//! The topics that a readiness probe asks for: those of the Pod itself, as far as there is room.
+//! The topics that a readiness probe asks for, and the groups of a liveness probe: those of the Pod itself, as far as there is room.
 
 use serde_json::{Value, json};
 
@@ -33,6 +33,26 @@ fn many_topics_in_many_containers_make_no_large_patch() {
     assert!(serde_json::to_string(&verdict.patch).unwrap().len() < 400_000, "a few hundred bytes a container");
     let two = pod(&topics.join(","), &[json!({"name": "a"}), json!({"name": "b"})]);
     assert_eq!(command(&send(&two).apply(&two), 1)[5], "--consumes", "there is room for what people write");
+}
+
+#[test]
+fn many_groups_in_many_containers_make_no_large_patch() {
+    let groups: Vec<_> = (0..20).map(|number| format!("shop.{number:0>240}")).collect();
+    let asking = |containers: usize| {
+        let containers: Vec<_> = (0..containers).map(|number| json!({"name": format!("c{number}")})).collect();
+        let mut pod = pod("orders", &containers);
+        pod["metadata"]["annotations"]["kafka.admittance.dev/groups"] = json!(groups.join(","));
+        pod["metadata"]["annotations"]["kafka.admittance.dev/probe"] = json!("liveness");
+        pod
+    };
+    let (few, many) = (asking(2), asking(250));
+    let verdict = send(&many);
+    assert!(verdict.allowed && warned(&verdict, "the workload's own alone"), "{:?}", verdict.warnings);
+    assert!(serde_json::to_string(&verdict.patch).unwrap().len() < 400_000, "a few hundred bytes a container");
+    let verdict = send(&few);
+    assert!(!warned(&verdict, "the workload's own alone"));
+    let words = verdict.apply(&few).to_string();
+    assert_eq!(words.matches("\"--group\"").count(), 40, "there is room for what people write");
 }
 
 #[test]

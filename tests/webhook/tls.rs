@@ -16,6 +16,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -57,6 +58,10 @@ fn authority() -> Authority {
 }
 
 async fn connect(address: SocketAddr, trusted: &Authority, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
+    greet(TcpStream::connect(address).await?, trusted, alpn).await
+}
+
+async fn greet(stream: TcpStream, trusted: &Authority, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.certificate.der().clone()).unwrap();
     let mut config = rustls::ClientConfig::builder_with_provider(crypto::provider())
@@ -65,13 +70,16 @@ async fn connect(address: SocketAddr, trusted: &Authority, alpn: &[u8]) -> std::
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![alpn.to_vec()];
-    let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(NAME.try_into().unwrap(), stream).await
 }
 
 fn post(uid: &str) -> Request<Full<Bytes>> {
+    send(review(uid))
+}
+
+fn send(review: String) -> Request<Full<Bytes>> {
     let request = Request::post(format!("https://{NAME}/inject?timeout=5s")).header("host", NAME);
-    request.header("content-type", "application/json").body(Full::from(review(uid))).unwrap()
+    request.header("content-type", "application/json").body(Full::from(review)).unwrap()
 }
 
 async fn http1(stream: TlsStream<TcpStream>) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
@@ -158,6 +166,58 @@ async fn a_webhook_that_stops_answers_on_and_then_lets_go() {
     assert!(connect(webhook.address, &ca, b"http/1.1").await.is_err());
 }
 
+/// A connection of another peer's.
+async fn from_elsewhere(address: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+/// A Pod that much is made of.
+fn many_containers() -> String {
+    let mut review: Value = serde_json::from_str(&review("many")).unwrap();
+    let containers = (0..250).map(|number| json!({"name": format!("c{number}"), "image": "shop"}));
+    review["request"]["object"]["spec"]["containers"] = containers.collect();
+    review.to_string()
+}
+
+/// Asks by HTTP/2 and takes no answer, but for its head: flow control leaves the rest with who made it.
+#[tokio::test]
+async fn who_fetches_no_answer_is_given_no_more_of_them_and_is_in_nobodys_way() {
+    let ca = authority();
+    let webhook = start(&ca, Duration::ZERO);
+    let stream = greet(from_elsewhere(webhook.address).await, &ca, b"h2").await.unwrap();
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    client.initial_stream_window_size(0);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut unfetched = Vec::new();
+    let refused = loop {
+        let response = sender.send_request(send(many_containers())).await.unwrap();
+        if !response.status().is_success() {
+            break response;
+        }
+        unfetched.push(response);
+        assert!(unfetched.len() < 50, "all of them are kept");
+    };
+    assert_eq!(refused.status(), 500);
+    assert!(unfetched.len() > 4, "{}", unfetched.len());
+    ask!(http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await, "beside");
+    drop((sender, refused, unfetched));
+    let mut again = http1(greet(from_elsewhere(webhook.address).await, &ca, b"http/1.1").await.unwrap()).await;
+    let mut answered = false;
+    for _ in 0..50 {
+        let response = again.send_request(send(many_containers())).await.unwrap();
+        answered = response.status().is_success();
+        response.into_body().collect().await.unwrap();
+        if answered {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(answered, "what was let go of counts no more");
+}
+
 /// Connections that are made and say nothing, or hold on to what they have: the API server's are others'.
 #[tokio::test]
 async fn a_crowd_of_connections_does_not_shut_the_door() {
@@ -167,9 +227,7 @@ async fn a_crowd_of_connections_does_not_shut_the_door() {
     ask!(kept, "before");
     let mut crowd = Vec::new();
     for _ in 0..400 {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
-        crowd.push(socket.connect(webhook.address).await.unwrap());
+        crowd.push(from_elsewhere(webhook.address).await);
     }
     let gone = tokio::time::timeout(Duration::from_secs(8), crowd[0].read(&mut [0; 16])).await;
     assert!(matches!(gone, Ok(Ok(0) | Err(_))), "the first of the crowd had to go: {gone:?}");

@@ -146,13 +146,17 @@ pub fn plan(seen: &Situation) -> Plan {
     let (mut steps, mut aside) = (Vec::new(), None);
     let copied: Vec<_> = begun.iter().copied().filter(|move_| move_.adding().next().is_some()).collect();
     if !copied.is_empty() || flying.iter().any(|move_| !move_.adding.is_empty()) {
-        let (mut wanted, mut set) = (brake.cloned().unwrap_or_default(), Vec::new());
-        // A broker that lags may not show the list as we wrote it last. What it does not cover passes for somebody else's then, and is not
-        // written back, with another rate neither.
-        if foreign.is_empty() {
+        let mut wanted = brake.cloned().unwrap_or_default();
+        let set = if foreign.is_empty() {
             follow(&mut wanted, &seen.running, &copied);
-            set = rate(seen, &mut wanted);
-        }
+            rate(seen, &mut wanted)
+        } else {
+            // A broker that lags may not show the list as we wrote it last. What it does not cover passes for somebody else's then, and is not
+            // written back, with another rate neither. A rate that it names and that is gone is set again.
+            let mut named = wanted.clone();
+            let lost = rate(seen, &mut named);
+            if named == wanted { lost } else { Vec::new() }
+        };
         aside = foreign_rate(seen, &wanted);
         if brake != Some(&wanted) {
             steps.push(Step::Brake(wanted));

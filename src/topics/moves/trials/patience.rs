@@ -4,7 +4,7 @@ use super::kinds;
 use super::model::{Kafka, POLICY, broker};
 use crate::api::reasons::Reason;
 use crate::topics::moves::plan::{Situation, TOPICS, plan};
-use crate::topics::moves::throttle::{Listed, RATES};
+use crate::topics::moves::throttle::{Listed, RATES, Rates};
 
 #[test]
 fn what_is_copied_to_a_broker_that_is_down_says_so_and_goes_on_when_it_is_back() {
@@ -162,6 +162,8 @@ fn a_list_that_a_broker_shows_late_is_not_written_back() {
     let mut short = seen.listed.ours().cloned().unwrap();
     short.followers.retain(|(partition, _)| *partition != 2);
     let late = Situation { listed: Listed::Ours(short), ..seen };
+    let gone = plan(&Situation { rates: Rates::default(), ..late.clone() });
+    assert_eq!(kinds(&gone), ["rate"], "what is copied is braked beside others' moves too");
     for policy_rate in [late.policy_rate, late.policy_rate + 1] {
         let late = plan(&Situation { policy_rate, ..late.clone() });
         assert_eq!(kinds(&late), [""; 0], "{late:?}");

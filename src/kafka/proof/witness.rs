@@ -26,8 +26,11 @@ const LAST_PAUSE: Duration = Duration::from_millis(50);
 /// A pause is this part of the time that was waited so far: nobody waits for much longer than it takes.
 const PART: u32 = 5;
 /// How long a broker has to put a user to use that it shows already: it shows the metadata first, then applies it part by part
-/// (`BrokerMetadataPublisher`). A login that comes in between is refused, and stands in its log.
+/// (`BrokerMetadataPublisher`). A login that comes in between is refused, and stands in its log. A broker that is slow to answer is as slow to
+/// apply, so it has this many times as long as it took to answer, up to what a refused login costs.
 const PUBLICATION: Duration = Duration::from_millis(10);
+const ANSWERS: u32 = 5;
+const REFUSAL: Duration = Duration::from_millis(100);
 /// How long a broker may be out of reach before proofs go on without it.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -223,6 +226,7 @@ async fn seen(admin: &Admin, broker: BrokerId, other: Other) -> Result<bool, Err
         Other::Rule(rule) => Ok(!admin.describe_acls(&AclFilter::Exact(rule), at).await?.is_empty()),
         Other::Login(credential, keys, prepared) => {
             // Asked first, because a refused login takes 100 ms: metadata shows a user a moment before logins work.
+            let asked = Instant::now();
             let found = admin.describe_users(std::slice::from_ref(&credential.username), at).await?;
             let slots = found.into_iter().next().transpose()?.unwrap_or_default();
             // A slot that is written anew shows its predecessor until then.
@@ -234,7 +238,7 @@ async fn seen(admin: &Admin, broker: BrokerId, other: Other) -> Result<bool, Err
                 return Ok(false);
             }
             if keys.is_some() {
-                sleep(PUBLICATION).await;
+                sleep((asked.elapsed() * ANSWERS).clamp(PUBLICATION, REFUSAL)).await;
             }
             let prepared = match prepared {
                 Some(prepared) => prepared,

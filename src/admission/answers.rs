@@ -1,5 +1,6 @@
-//! Memory for answers that are made and not fetched. Who asks and never reads has a share of it, and what he asks beyond that gets no answer;
-//! a few small ones everybody is given, whatever others hold. An API server reads at once, so it has next to none of it.
+//! Memory for answers that are made and not fetched. Nobody may hold more of it than is left then: one who never reads has half of it, two
+//! have a third each, and as much is left for the next. What somebody asks beyond that gets no answer. A few small ones everybody is given,
+//! whatever others hold. An API server reads at once, so it has next to none of it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 
-/// Bytes of answers that all peers together leave unfetched, but for what each is given in any case.
+/// Bytes of answers that all peers together leave unfetched, but for what each is given in any case. The largest, to a Pod of 250 containers,
+/// has half a MiB.
 const ALL: usize = 16 * 1024 * 1024;
-/// A peer's share. The largest answer has room in it: one to a Pod of 250 containers has half a MiB.
-const SHARE: usize = 4 * 1024 * 1024;
 /// What each peer is given in any case: the answers to a few usual Pods. No more peers than a port has places can hold any.
 const ANY: usize = 64 * 1024;
 
@@ -39,7 +39,7 @@ impl Answers {
     pub fn send(&self, body: Vec<u8>, peer: IpAddr) -> Option<Bytes> {
         self.count(|held| {
             let his = held.peers.get(&peer).copied().unwrap_or_default() + body.len();
-            let fits = his <= ANY || (his <= SHARE && held.all + body.len() <= ALL);
+            let fits = his <= ANY || his <= ALL.saturating_sub(held.all + body.len());
             if fits {
                 held.all += body.len();
                 held.peers.insert(peer, his);
@@ -79,31 +79,34 @@ impl Drop for Sent {
 mod tests {
     use super::*;
 
-    fn peer(number: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, number])
+    fn peer(number: u16) -> IpAddr {
+        IpAddr::from([10, 0, 0, 0, 0, 0, 0, number])
     }
 
     #[test]
-    fn who_leaves_his_answers_has_no_more_than_a_share() {
+    fn nobody_holds_more_than_is_left_for_others() {
         let answers = Answers::default();
-        let half = || vec![0; SHARE / 2];
-        let held = [answers.send(half(), peer(1)), answers.send(half(), peer(1))];
-        assert!(held.iter().all(Option::is_some));
-        assert_eq!(held[0].as_deref().map(<[u8]>::len), Some(SHARE / 2));
-        assert!(answers.send(vec![0; 1], peer(1)).is_none());
-        assert!(answers.send(half(), peer(2)).is_some());
+        let fill = |number: u16| {
+            let fill: Vec<_> = std::iter::from_fn(|| answers.send(vec![0; ANY], peer(number))).collect();
+            (fill.len() * ANY, fill)
+        };
+        let (first, held) = fill(1);
+        assert_eq!((first, held[0].len()), (ALL / 2, ANY));
+        let (second, others) = fill(2);
+        assert_eq!(second, ALL / 4);
         drop(held);
-        assert!(answers.send(half(), peer(1)).is_some());
+        assert_eq!(fill(3).0, (ALL - ALL / 4) / 2);
+        drop(others);
         assert!(answers.count(|held| held.all == 0 && held.peers.is_empty()));
     }
 
     #[test]
     fn a_small_answer_is_given_whatever_others_hold() {
         let answers = Answers::default();
-        let held: Vec<_> = (1..=4).map(|number| answers.send(vec![0; SHARE], peer(number))).collect();
+        let held: Vec<_> = (0..256).map(|number| answers.send(vec![0; ANY], peer(number))).collect();
         assert!(held.iter().all(Option::is_some));
-        let small = answers.send(vec![0; ANY], peer(5));
-        assert!(small.is_some() && answers.send(vec![0; 1], peer(5)).is_none());
-        assert!(answers.send(vec![0; ANY + 1], peer(6)).is_none());
+        let small = answers.send(vec![0; ANY], peer(256));
+        assert!(small.is_some() && answers.send(vec![0; 1], peer(256)).is_none());
+        assert!(answers.send(vec![0; 8 * ANY], peer(257)).is_none());
     }
 }

@@ -55,8 +55,8 @@ const UNREAD_BODY: u32 = 64 * 1024;
 const UNREAD: u32 = 128 * 1024;
 /// The same for HTTP/1, where nothing is read before it is asked for; the heads of requests must have room in it.
 const UNREAD_HEAD: usize = 16 * 1024;
-/// Reviews at once on a connection of HTTP/2.
-const STREAMS: u32 = 100;
+/// Reviews at once on a connection of HTTP/2, which API servers do not speak to webhooks.
+const STREAMS: u32 = 16;
 /// How long reviews that are being answered may take after everything else has stopped.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -119,7 +119,7 @@ enum Unanswered {
     TooLarge(usize),
     #[error("{code}: {0}. {remedy}", code = Reason::DeadlineExceeded, remedy = Reason::DeadlineExceeded.remedy())]
     Overdue(Unread),
-    #[error("answers to this address are not fetched; this one would take more memory than it has")]
+    #[error("answers are not fetched, to this address or to others; this one would take more memory than is left")]
     Unfetched,
     #[error(transparent)]
     Unread(Unread),

@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 /// Connections that the kernel keeps for us until they are taken: a burst that finds fewer is tried again a second later.
 const BACKLOG: u32 = 1024;
 /// Bytes that the kernel keeps of what is sent and not fetched, for each connection; it counts as this program's memory. Left to itself the
-/// kernel keeps megabytes. A usual answer has some ten KiB.
+/// kernel keeps megabytes; of what it is told it keeps the double (socket(7)). A usual answer has some ten KiB.
 const UNFETCHED: u32 = 32 * 1024;
 
 /// Listens on every address of the host: both IP families where the kernel has both, IPv4 alone where IPv6 is off. Runs in tokio's runtime.

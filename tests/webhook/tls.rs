@@ -186,14 +186,17 @@ fn many_containers() -> String {
 async fn who_fetches_no_answer_is_given_no_more_of_them_and_is_in_nobodys_way() {
     let ca = authority();
     let webhook = start(&ca, Duration::ZERO);
-    let stream = greet(from_elsewhere(webhook.address).await, &ca, b"h2").await.unwrap();
     let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     client.initial_stream_window_size(0);
-    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let mut unfetched = Vec::new();
+    let (mut senders, mut unfetched) = (Vec::new(), Vec::new());
     let refused = loop {
-        let response = sender.send_request(send(many_containers())).await.unwrap();
+        if unfetched.len() % 10 == 0 {
+            let stream = greet(from_elsewhere(webhook.address).await, &ca, b"h2").await.unwrap();
+            let (sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            senders.push(sender);
+        }
+        let response = senders.last_mut().unwrap().send_request(send(many_containers())).await.unwrap();
         if !response.status().is_success() {
             break response;
         }
@@ -203,7 +206,7 @@ async fn who_fetches_no_answer_is_given_no_more_of_them_and_is_in_nobodys_way() 
     assert_eq!(refused.status(), 500);
     assert!(unfetched.len() > 4, "{}", unfetched.len());
     ask!(http1(connect(webhook.address, &ca, b"http/1.1").await.unwrap()).await, "beside");
-    drop((sender, refused, unfetched));
+    drop((senders, refused, unfetched));
     let mut again = http1(greet(from_elsewhere(webhook.address).await, &ca, b"http/1.1").await.unwrap()).await;
     let mut answered = false;
     for _ in 0..50 {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::objects;
+
 /// The namespace of the installation.
 pub(crate) const HOME: &str = "admittance";
 /// How long anything may take that a test waits for: two cores run Kubernetes, Kafka and the tests.
@@ -22,12 +24,19 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
 
 /// Runs kubectl, whatever comes of it.
 pub(crate) fn try_kubectl(arguments: &[&str]) -> Output {
-    Command::new("kubectl").args(arguments).stdin(Stdio::null()).output().unwrap()
+    program().args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// It ends before there is garbage that is worth the search.
+fn program() -> Command {
+    let mut kubectl = Command::new("kubectl");
+    kubectl.env("GOGC", "off");
+    kubectl
 }
 
 /// Runs kubectl with manifests on its standard input.
 pub(crate) fn with_input(arguments: &[&str], manifests: &str) -> Output {
-    let mut kubectl = Command::new("kubectl");
+    let mut kubectl = program();
     let piped = kubectl.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     child.stdin.take().unwrap().write_all(manifests.as_bytes()).unwrap();
@@ -45,6 +54,9 @@ pub(crate) fn get(arguments: &[&str]) -> Value {
 
 /// The same of what may not be there yet; what kubectl says where it is not.
 pub(crate) fn try_get(arguments: &[&str]) -> Result<Value, String> {
+    if let Some(answer) = objects::get(arguments) {
+        return answer;
+    }
     let done = try_kubectl(&[&["get", "--output=json"], arguments].concat());
     if done.status.success() {
         return Ok(serde_json::from_slice(&done.stdout).unwrap());
@@ -79,8 +91,7 @@ pub(crate) fn ready(object: &Value) -> Result<(), String> {
 
 pub(crate) fn wait_ready(kind: &str, namespace: &str, name: &str) -> Value {
     wait_for(&format!("{kind} {namespace}/{name} is ready"), || {
-        let done = try_kubectl(&["get", kind, name, "--namespace", namespace, "--output=json"]);
-        let object: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        let object = try_get(&[kind, name, "--namespace", namespace])?;
         ready(&object).map(|()| object)
     })
 }
@@ -100,10 +111,7 @@ impl Namespace {
     fn make(name: &str, labels: &str) -> Self {
         apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {labels}}}}}"));
         // The account comes a moment after its namespace, and no Pod before it.
-        wait_for("the default service account", || {
-            let done = try_kubectl(&["get", "serviceaccount", "default", "--namespace", name]);
-            done.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&done.stderr).into_owned())
-        });
+        wait_for("the default service account", || try_get(&["serviceaccount", "default", "--namespace", name]));
         Self(name.to_owned())
     }
 }
@@ -342,8 +350,7 @@ pub(crate) fn wait_new_password(namespace: &str, access: &str, before: &Value) -
 /// Waits until the condition `Ready` of an object has a reason.
 pub(crate) fn wait_reason(kind: &str, namespace: &str, name: &str, reason: &str) {
     wait_for(&format!("{kind} {namespace}/{name} says {reason}"), || {
-        let done = try_kubectl(&["get", kind, name, "--namespace", namespace, "--output=json"]);
-        let object: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        let object = try_get(&[kind, name, "--namespace", namespace])?;
         let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         let said = conditions.iter().any(|said| said["type"] == "Ready" && said["reason"] == reason);
         if said { Ok(()) } else { Err(object["status"].to_string()) }

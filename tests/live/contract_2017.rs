@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_get, try_kubectl,
-    unique, user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
+    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_get, unique,
+    user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
 use crate::operator::{Operator, credentials, without_operator};
 
@@ -94,7 +94,7 @@ fn deployment(namespace: &str, name: &str, annotations: &Value) -> String {
 }
 
 fn exists(kind: &str, namespace: &str, name: &str) -> bool {
-    try_kubectl(&["get", kind, name, "--namespace", namespace]).status.success()
+    try_get(&[kind, name, "--namespace", namespace]).is_ok()
 }
 
 fn wait_gone(kind: &str, namespace: &str, name: &str) {
@@ -247,8 +247,7 @@ fn a_claim_that_is_edited_or_deleted_by_hand_is_as_its_config_map_says() {
     });
     kubectl(&["delete", "topicclaim", "edited", "--namespace", &space.0]);
     wait_for("the claim is made again", || {
-        let done = try_kubectl(&["get", "topicclaim", "edited", "--namespace", &space.0, "--output=json"]);
-        let again: Value = serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())?;
+        let again = try_get(&["topicclaim", "edited", "--namespace", &space.0])?;
         if again["metadata"]["uid"] == made["metadata"]["uid"] { Err("the old one".to_owned()) } else { Ok(()) }
     });
 }

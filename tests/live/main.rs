@@ -23,6 +23,7 @@ mod drift;
 mod examples;
 mod life;
 mod moves;
+mod objects;
 mod operator;
 mod outage;
 mod owners;

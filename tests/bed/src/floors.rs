@@ -114,7 +114,6 @@ fn fast(bed: &Bed, progress: &Progress, compiled: impl FnOnce()) -> Result<()> {
     cargo(&["test", "--locked", "--workspace", "--no-run"])?;
     compiled();
     cargo(&["test", "--locked", "--workspace"])?;
-    cargo(&["test", "--locked", "--package", "admittance", "--no-default-features", "--features", "probe", "--lib"])?;
     let deny = tools::cargo_deny(bed.cache(), progress)?;
     let mut check = Command::new(deny);
     run(check.current_dir(project::workspace()).args(["--all-features", "check", "bans", "licenses", "sources"]))

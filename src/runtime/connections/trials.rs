@@ -10,6 +10,18 @@ fn stays(place: &mut Place) -> bool {
     place.check(&mut Context::from_waker(std::task::Waker::noop())).is_ok()
 }
 
+/// A port of which two peers have three places each, all at work.
+async fn shared_by_two() -> (Connections, Vec<Place>) {
+    let port = Connections::at_most(6);
+    let mut busy = Vec::new();
+    for number in [1, 1, 1, 2, 2, 2] {
+        let place = port.enter(peer(number)).await.unwrap();
+        place.beat(true);
+        busy.push(place);
+    }
+    (port, busy)
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_has_most_gives_way_and_nobody_else() {
     let port = Connections::at_most(4);
@@ -96,13 +108,7 @@ async fn who_waits_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_most_gives_way_to_others_that_wait() {
-    let port = Connections::at_most(6);
-    let mut busy = Vec::new();
-    for number in [1, 1, 1, 2, 2, 2] {
-        let place = port.enter(peer(number)).await.unwrap();
-        place.beat(true);
-        busy.push(place);
-    }
+    let (port, mut busy) = shared_by_two().await;
     let wait = |number: u8| {
         let port = port.clone();
         tokio::spawn(async move { port.enter(peer(number)).await.map(|place| place.peer) })
@@ -138,13 +144,7 @@ async fn what_waits_for_no_answer_goes_before_what_is_at_work() {
 
 #[tokio::test(start_paused = true)]
 async fn those_who_have_about_as_much_to_ask_lose_nothing_to_each_other() {
-    let port = Connections::at_most(6);
-    let mut busy = Vec::new();
-    for number in [1, 1, 1, 2, 2, 2] {
-        let place = port.enter(peer(number)).await.unwrap();
-        place.beat(true);
-        busy.push(place);
-    }
+    let (port, mut busy) = shared_by_two().await;
     for number in [1, 2] {
         let refused = port.enter(peer(number)).await.unwrap_err();
         assert!(refused.to_string().contains("in time"), "{refused}");

@@ -1,7 +1,7 @@
 //! The connections of a port. It has so many places. Whoever comes when all are taken is given one that lies idle: of the peer that has most,
 //! or else of any that has more than half as many as he. Where there is none he is given one that is at work, of a peer that has more than
-//! twice as many; and else he waits, in a line in which who has most gives way too. So who opens many connections is in nobody's way but his own, and those who have much to ask, and about
-//! as much as each other, lose none of it.
+//! twice as many; and else he waits, in a line in which who has most gives way too. So who opens many connections is in nobody's way but his
+//! own, and those who have much to ask, and about as much as each other, lose none of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -119,8 +119,8 @@ fn full(why: &str) -> io::Error {
 }
 
 impl Taken {
-    /// What has lain idle for longest goes, or of the peer that has most the oldest that waits for no answer, or the oldest. Where several have as many, that is the one that came
-    /// last: who was there before any crowd stays.
+    /// What has lain idle for longest goes, or of the peer that has most the oldest that waits for no answer, or the oldest. Where several have
+    /// as many, that is the one that came last: who was there before any crowd stays.
     fn make_room(&mut self, newcomer: IpAddr) -> Option<()> {
         let now = Instant::now();
         let weight = |places: &BTreeMap<u64, _>| (places.len(), places.last_key_value().map(|(number, _)| *number));

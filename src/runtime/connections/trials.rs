@@ -10,12 +10,12 @@ fn stays(place: &mut Place) -> bool {
     place.check(&mut Context::from_waker(std::task::Waker::noop())).is_ok()
 }
 
-/// A port of which two peers have three places each, all at work.
-async fn shared_by_two() -> (Connections, Vec<Place>) {
-    let port = Connections::at_most(6);
+/// A port whose places these peers have, all at work.
+async fn at_work(peers: &[u8]) -> (Connections, Vec<Place>) {
+    let port = Connections::at_most(peers.len());
     let mut busy = Vec::new();
-    for number in [1, 1, 1, 2, 2, 2] {
-        let place = port.enter(peer(number)).await.unwrap();
+    for number in peers {
+        let place = port.enter(peer(*number)).await.unwrap();
         place.beat(true);
         busy.push(place);
     }
@@ -56,12 +56,7 @@ async fn of_many_with_one_each_the_last_gives_way() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_more_to_ask_than_there_are_places_loses_no_question() {
-    let port = Connections::at_most(3);
-    let mut busy = Vec::new();
-    for _ in 0..3 {
-        busy.push(port.enter(peer(1)).await.unwrap());
-    }
-    busy.iter().for_each(|place| place.beat(true));
+    let (port, mut busy) = at_work(&[1, 1, 1]).await;
     let began = Instant::now();
     let fourth = tokio::spawn({
         let port = port.clone();
@@ -108,7 +103,7 @@ async fn who_waits_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_most_gives_way_to_others_that_wait() {
-    let (port, mut busy) = shared_by_two().await;
+    let (port, mut busy) = at_work(&[1, 1, 1, 2, 2, 2]).await;
     let wait = |number: u8| {
         let port = port.clone();
         tokio::spawn(async move { port.enter(peer(number)).await.map(|place| place.peer) })
@@ -131,12 +126,7 @@ async fn who_waits_most_gives_way_to_others_that_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_no_answer_goes_before_what_is_at_work() {
-    let port = Connections::at_most(3);
-    let mut places = Vec::new();
-    for _ in 0..3 {
-        places.push(port.enter(peer(1)).await.unwrap());
-    }
-    places.iter().for_each(|place| place.beat(true));
+    let (port, mut places) = at_work(&[1, 1, 1]).await;
     places[2].beat(false);
     let _silent = port.enter(peer(2)).await.unwrap();
     assert_eq!(places.iter_mut().map(stays).collect::<Vec<_>>(), [true, true, false], "it was answered just now");
@@ -144,7 +134,7 @@ async fn what_waits_for_no_answer_goes_before_what_is_at_work() {
 
 #[tokio::test(start_paused = true)]
 async fn those_who_have_about_as_much_to_ask_lose_nothing_to_each_other() {
-    let (port, mut busy) = shared_by_two().await;
+    let (port, mut busy) = at_work(&[1, 1, 1, 2, 2, 2]).await;
     for number in [1, 2] {
         let refused = port.enter(peer(number)).await.unwrap_err();
         assert!(refused.to_string().contains("in time"), "{refused}");

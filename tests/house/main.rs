@@ -13,6 +13,7 @@ mod examples;
 mod imports;
 mod lock;
 mod manifests;
+mod profiles;
 mod prose;
 mod pure;
 mod reference;

@@ -179,11 +179,13 @@ fn a_group_that_reads_a_topic_holds_it() {
     let (space, name) = (Namespace::plain("live-del-read"), unique("read"));
     let _terms = Terms::set("2s", "0s", 10_000);
     let (topic, id) = declared(&space.0, &name, "Delete");
-    let consume = format!("timeout 75 kafka-console-consumer.sh {ADMIN} --topic {name} --group {name}-group");
-    let consumer = ["exec", "--namespace=kafka", "kafka-0", "--", "sh", "-c", &consume];
+    let consume = format!("kafka-console-consumer.sh {ADMIN} --topic {name} --group {name}-group");
+    // It ends with its input, and so with this test at the latest.
+    let consume = format!("timeout 150 {consume} & read end; kill $!; wait");
+    let consumer = ["exec", "--stdin", "--namespace=kafka", "kafka-0", "--", "sh", "-c", &consume];
     let mut consumer = std::process::Command::new("kubectl")
         .args(consumer)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -198,6 +200,7 @@ fn a_group_that_reads_a_topic_holds_it() {
     assert!(held.contains(&group), "{held}");
     event_of(&space.0, "it", "GroupActive");
     assert_eq!(topic.id(), Some(id));
+    drop(consumer.stdin.take());
     consumer.wait().unwrap();
     wait_deleted(&name);
     assert_eq!(topic.id(), None);

@@ -36,6 +36,9 @@ pub enum Floor {
 /// What the names of tests begin with that take many minutes.
 const SIEGE: &str = "siege::";
 
+/// What compiles the tests of the live floor.
+const LIVE: [&str; 4] = ["test", "--no-run", "--test", "live"];
+
 /// A cluster, and another beside it. A third saves some minutes more, and makes two cores so busy that clients run into their deadlines.
 fn pair(bed: &Bed) -> Result<[Bed; 2]> {
     Ok([bed.clone(), Bed::open(&format!("{}-2", bed.name()))?])
@@ -52,16 +55,20 @@ pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> 
         host::ensure_ready(bed.cache(), progress)?;
     }
     thread::scope(|scope| {
-        // Tests without a cluster wait more than they work. Meanwhile the probe is compiled, which has a folder of its own, if a later floor
-        // needs it.
+        // Tests that begin wait more than they work. Meanwhile the rest of what a later floor needs is compiled.
         let mut ahead = None;
         for current in floors {
             let began = Instant::now();
             note(&format!("\n{}", style(format!("floor: {current:?}")).bold()));
             match current {
                 Floor::Fast => {
-                    let probe = || scope.spawn(|| project::build_probe(bed, progress));
-                    fast(bed, progress, || ahead = floor.is_none().then(probe))?;
+                    let rest = || {
+                        scope.spawn(|| {
+                            project::build_probe(bed, progress)?;
+                            build(&LIVE, progress, bed).map(drop)
+                        })
+                    };
+                    fast(bed, progress, || ahead = floor.is_none().then(rest))?;
                 }
                 Floor::Bed => selfcheck::run(progress)?,
                 Floor::Live => {
@@ -88,29 +95,13 @@ fn finished<T>(work: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 /// `compiled` is called when what is tested here is compiled.
 fn fast(bed: &Bed, progress: &Progress, compiled: impl FnOnce()) -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&[
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--features",
-        "live,failpoints",
-        "--",
-        "--deny",
-        "warnings",
-    ])?;
-    cargo(&[
-        "clippy",
-        "--locked",
-        "--package",
-        "admittance",
-        "--no-default-features",
-        "--features",
-        "probe",
-        "--",
-        "--deny",
-        "warnings",
-    ])?;
+    // Cargo leaves out of all targets those that run where they are named alone.
+    let probe = ["--package", "admittance", "--no-default-features", "--features", "probe"];
+    for targets in
+        [&["--workspace", "--all-targets"][..], &["--workspace", "--test", "live", "--bench", "live"], &probe]
+    {
+        cargo(&[&["clippy", "--locked"], targets, &["--", "--deny", "warnings"]].concat())?;
+    }
     cargo(&["test", "--locked", "--workspace", "--no-run"])?;
     compiled();
     cargo(&["test", "--locked", "--workspace"])?;
@@ -123,17 +114,16 @@ fn fast(bed: &Bed, progress: &Progress, compiled: impl FnOnce()) -> Result<()> {
 fn live(beds: &[Bed], optimised: Optimised, wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
     // The clusters start while there is something to compile.
-    let tests = ["test", "--no-run", "--test", "live"];
     thread::scope(|scope| {
         let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
-        build(&tests, progress, first)?;
+        build(&LIVE, progress, first)?;
         finished(started)
     })?;
     for bed in beds {
         install(bed, optimised, progress)?;
     }
     // Nothing is compiled: where the image's program was put, tests look for theirs.
-    let program = build(&tests, progress, first)?;
+    let program = build(&LIVE, progress, first)?;
     if let Err(error) = live::run(&program, beds, wanted) {
         bail!("{error}. The clusters are kept: cargo bed --name {} status", first.name());
     }
@@ -148,13 +138,7 @@ pub fn build(arguments: &[&str], progress: &Progress, bed: &Bed) -> Result<PathB
     let step = progress.step(format!("cargo {}", arguments.join(" ")));
     let mut build = Command::new(cargo_program());
     build.current_dir(project::workspace()).args(arguments);
-    build.args([
-        "--locked",
-        "--workspace",
-        "--features",
-        "live,failpoints",
-        "--message-format=json-render-diagnostics",
-    ]);
+    build.args(["--locked", "--workspace", "--message-format=json-render-diagnostics"]);
     let log = bed.cache().log("cargo-live");
     if let Some(folder) = log.parent() {
         fs::create_dir_all(folder)?;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Instant;
+use std::{iter, thread};
 
 use anyhow::{Result, ensure};
 use console::style;
@@ -25,7 +25,8 @@ const PASSED: &str = "test result: ok. 1 passed; 0 failed";
 /// What `cargo bed demo` shows, by the name it has among the tests.
 const DEMONSTRATION: &str = "demo";
 
-/// Those that take longest begin first: else one cluster would still be at one of them when the others have nothing left.
+/// Those that take longest, and do it by waiting. One cluster begins with them, the others at the other end, and they meet at short ones:
+/// so there is work beside what waits, and no cluster is still at a long one when the others have nothing left.
 const LONG: [&str; 9] = [
     "crash::stopped_after_any_write_it_ends_the_same",
     "topics::what_somebody_changes_by_hand_is_put_right_or_told",
@@ -37,6 +38,22 @@ const LONG: [&str; 9] = [
     "policy::an_operator_of_some_namespaces_works_there_and_touches_nobody_elsewhere",
     "rotation::a_rotation_under_load_fails_no_login_and_the_old_password_goes_with_the_old_pods",
 ];
+
+/// From which end of the list a cluster takes its tests.
+#[derive(Clone, Copy)]
+enum End {
+    Long,
+    Short,
+}
+
+impl End {
+    fn next(self, waiting: &mut VecDeque<String>) -> Option<String> {
+        match self {
+            Self::Long => waiting.pop_front(),
+            Self::Short => waiting.pop_back(),
+        }
+    }
+}
 
 /// Runs every test of the program whose name `wanted` takes, and then the demonstration on the cluster that first has no more of them: while
 /// another is at its last. What a test that failed has said is shown as soon as it has.
@@ -59,15 +76,16 @@ pub fn run(program: &Path, beds: &[Bed], wanted: impl Fn(&str) -> bool) -> Resul
     let (waiting, failed) = (Mutex::new(names), Mutex::new(Vec::new()));
     let demonstrated = AtomicBool::new(false);
     thread::scope(|scope| {
-        for bed in beds {
-            scope.spawn(|| {
-                while let Some(name) = { all(&waiting).pop_front() } {
+        for (bed, end) in beds.iter().zip(iter::once(End::Long).chain(iter::repeat(End::Short))) {
+            let (waiting, failed, demonstrated) = (&waiting, &failed, &demonstrated);
+            scope.spawn(move || {
+                while let Some(name) = { end.next(&mut all(waiting)) } {
                     if !passes(program, bed, &name) {
-                        all(&failed).push(name);
+                        all(failed).push(name);
                     }
                 }
                 if !demonstrated.swap(true, Ordering::Relaxed) && !demonstration_passes(bed) {
-                    all(&failed).push(DEMONSTRATION.to_owned());
+                    all(failed).push(DEMONSTRATION.to_owned());
                 }
             });
         }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, exec, get, has_exactly, idle_pod, kafka_tool, kubectl, pod, try_get, user_of, wait_for,
-    wait_ready,
+    Namespace, apply, exec, get, has_exactly, idle_pod, kubectl, pod, try_get, user_of, wait_for, wait_ready,
 };
 use crate::steady::{PYTHON, SLEEP};
+use crate::tools::kafka_tool;
 
 const JAVA: &str = "localhost/kafka:4.3.1";
 const CONFIG: &str = "/var/run/secrets/kafka/client.properties";

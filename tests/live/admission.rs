@@ -33,7 +33,7 @@ fn a_dry_run_shows_the_patch_and_leaves_nothing() {
         left["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect();
     assert!(names.iter().all(|name| !name.contains("dry") && *name != "orders-of-admission"), "{names:?}");
     assert!(
-        !crate::bed::kafka_tool("kafka-topics.sh", &["--list"]).lines().any(|topic| topic == "orders-of-admission")
+        !crate::tools::kafka_tool("kafka-topics.sh", &["--list"]).lines().any(|topic| topic == "orders-of-admission")
     );
 }
 

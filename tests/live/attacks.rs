@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, Spec, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_kubectl, unique,
-    user_of, wait_for, wait_ready, wait_reason, with_input,
+    Namespace, Spec, apply, event_of, exec, get, idle_pod, kubectl, pod, rules_of, try_kubectl, unique, user_of,
+    wait_for, wait_ready, wait_reason, with_input,
 };
 use crate::life::deployment;
 use crate::steady::{PYTHON, SLEEP};
+use crate::tools::kafka_tool;
 
 /// Consumes with the mounted files, in a group of its own choice.
 const JOIN: &str = "

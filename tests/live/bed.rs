@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use crate::objects;
+use crate::tools::kafka_tool;
 
 /// The namespace of the installation.
 pub(crate) const HOME: &str = "admittance";
@@ -157,17 +158,6 @@ pub(crate) fn exec(namespace: &str, pod: &str, command: &[&str]) -> (bool, Strin
     )
 }
 
-/// One of Kafka's own tools, as its administrator.
-pub(crate) fn kafka_tool(tool: &str, arguments: &[&str]) -> String {
-    let admin = ["--bootstrap-server", "kafka.kafka:9092", "--command-config", "/etc/kafka/admin/client.properties"];
-    // The tool's own complaints are an answer; that it could not be run, as while a kubelet starts, says nothing of Kafka.
-    wait_for(&format!("{tool} runs"), || {
-        let (done, said) = exec("kafka", "kafka-0", &[&[tool], &admin[..], arguments].concat());
-        let kubectls = said.is_empty() || ["error: ", "Error from server"].iter().any(|words| said.starts_with(words));
-        if !done && kubectls { Err(said) } else { Ok(said) }
-    })
-}
-
 /// Scales a workload, and waits until it is so.
 pub(crate) fn scale(namespace: &str, workload: &str, replicas: u32) {
     kubectl(&["scale", workload, "--namespace", namespace, &format!("--replicas={replicas}")]);
@@ -196,7 +186,7 @@ pub(crate) fn unique(name: &str) -> String {
 
 /// The rules of a user, as Kafka's own tool lists them.
 pub(crate) fn rules_of(user: &str) -> String {
-    // The tool names the principal even where it has no rule: what does not is an answer that was cut, and says nothing.
+    // The tool names the principal even where it has no rule: what does not says nothing of it.
     wait_for("kafka-acls.sh answers", || {
         let said = kafka_tool("kafka-acls.sh", &["--list", "--principal", &format!("User:{user}")]);
         if said.contains("ACLs for principal") { Ok(said) } else { Err(said) }

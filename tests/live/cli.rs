@@ -4,9 +4,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::bed::{
-    Namespace, apply, get, kafka_tool, kubectl, rules_of, unique, user_of, wait_for, wait_ready, with_input,
-};
+use crate::bed::{Namespace, apply, get, kubectl, rules_of, unique, user_of, wait_for, wait_ready, with_input};
+use crate::tools::kafka_tool;
 
 /// Runs the program with manifests on its standard input.
 fn admittance(arguments: &[&str], input: &str, kubeconfig: Option<&str>) -> Output {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, apply, event_about, event_of, get, idle_pod, kafka_tool, kubectl, nothing_is_left, try_get,
-    try_kubectl, unique, user_of, wait_for, wait_ready,
+    HOME, Namespace, apply, event_about, event_of, get, idle_pod, kubectl, nothing_is_left, try_get, try_kubectl,
+    unique, user_of, wait_for, wait_ready,
 };
+use crate::tools::kafka_tool;
 
 /// A second way to the Kafka of the first, for accesses that end soon, with a policy of its own for topics; gone with the guard.
 struct Second(String);

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_about, event_of, get, kafka_tool, kubectl, nothing_is_left, rules_of, try_get, unique,
-    user_of, wait_for, wait_new_password, wait_ready, wait_reason, with_input,
+    Namespace, apply, event_about, event_of, get, kubectl, nothing_is_left, rules_of, try_get, unique, user_of,
+    wait_for, wait_new_password, wait_ready, wait_reason, with_input,
 };
 use crate::operator::{Operator, credentials, without_operator};
+use crate::tools::kafka_tool;
 
 /// The topics of `examples/2017`, gone from Kafka before and after: their names are not a test's own.
 struct Topics;

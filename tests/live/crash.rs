@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, unique, wait_for, wait_ready};
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, unique, wait_for, wait_ready};
 use crate::operator::{Operator, without_operator};
+use crate::tools::kafka_tool;
 
 /// One access's life has about ten writes; more than this many and something writes without end.
 const MOST_WRITES: usize = 40;

@@ -6,9 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, Spec, apply, event_about, event_of, exec, get, idle_pod, kafka_tool, kubectl, rules_of,
-    try_kubectl, unique, user_of, wait_for, wait_ready,
+    HOME, Namespace, Spec, apply, event_about, event_of, exec, get, idle_pod, kubectl, rules_of, try_kubectl, unique,
+    user_of, wait_for, wait_ready,
 };
+use crate::tools::kafka_tool;
 
 const RELEASE: &str = "kafka.admittance.dev/release-deletion";
 const ADMIN: &str = "--bootstrap-server kafka.kafka:9092 --command-config /etc/kafka/admin/client.properties";

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::bed::{
-    Namespace, apply, event_about, idle_pod, kafka_tool, kubectl, rules_of, slots_of, try_get, unique, user_of,
-    wait_for, wait_ready,
+    Namespace, apply, event_about, idle_pod, kubectl, rules_of, slots_of, try_get, unique, user_of, wait_for,
+    wait_ready,
 };
 use crate::operator::credentials;
+use crate::tools::kafka_tool;
 
 /// Takes a user's right on a topic away, and gives it another. Two commands: an operator that puts such things right may look between them.
 fn change(user: &str, operation: &str, taken: &str, given: &str) {

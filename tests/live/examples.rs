@@ -1,6 +1,7 @@
 //! The examples of the documentation, as anybody would apply them.
 
-use crate::bed::{Namespace, get, kafka_tool, kubectl, wait_for, wait_ready, with_input};
+use crate::bed::{Namespace, get, kubectl, wait_for, wait_ready, with_input};
+use crate::tools::kafka_tool;
 
 const PRODUCER: &str = include_str!("../../examples/producer.yaml");
 const CONSUMER: &str = include_str!("../../examples/consumer.yaml");

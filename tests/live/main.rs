@@ -36,5 +36,6 @@ mod schemas;
 mod siege;
 mod steady;
 mod tenancy;
+mod tools;
 mod topics;
 mod trust;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, Spec, apply, event_of, exec, get, kafka_tool, kubectl, try_get, unique, wait_for, wait_ready,
-    wait_reason,
+    HOME, Namespace, Spec, apply, event_of, exec, get, kubectl, try_get, unique, wait_for, wait_ready, wait_reason,
 };
+use crate::tools::kafka_tool;
 
 /// A declared topic with more of a specification.
 pub(crate) fn topic_claim(namespace: &str, name: &str, topic: &str, more: &Value) -> String {

@@ -6,10 +6,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::bed::{
-    HOME, Namespace, Spec, apply, event_about, get, idle_pod, kafka_tool, kubectl, slots_of, try_get, try_kubectl,
-    unique, user_of, wait_for, wait_ready, wait_reason, with_input,
+    HOME, Namespace, Spec, apply, event_about, get, idle_pod, kubectl, slots_of, try_get, try_kubectl, unique, user_of,
+    wait_for, wait_ready, wait_reason, with_input,
 };
 use crate::operator::{Operator, without_operator};
+use crate::tools::kafka_tool;
 
 fn topic_claim(namespace: &str, topic: &str, more: &str) -> String {
     format!(

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::bed::{
-    HOME, Namespace, Spec, apply, idle_pod, kafka_tool, kubectl, nothing_is_left, slots_of, try_get, unique, user_of,
-    wait_for, wait_ready,
+    HOME, Namespace, Spec, apply, idle_pod, kubectl, nothing_is_left, slots_of, try_get, unique, user_of, wait_for,
+    wait_ready,
 };
 use crate::operator::credentials;
+use crate::tools::kafka_tool;
 
 /// Waits until Kafka has these limits of a user and none of those.
 fn limits(user: &str, there: &[&str], gone: &[&str]) {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bed::{HOME, Namespace, apply, get, idle_pod, kafka_tool, unique, wait_for, wait_ready, wait_reason};
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, unique, wait_for, wait_ready, wait_reason};
 use crate::moves::topic_claim;
 use crate::policy::metrics;
+use crate::tools::kafka_tool;
 
 /// A round of what comes by the clock: the comparison of topics, the sweep and the look at a cluster each come every 30 s.
 const REST: Duration = Duration::from_secs(35);

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::bed::{
-    Namespace, Spec, apply, event_of, exec, get, idle_pod, kafka_tool, kubectl, pod, rules_of, try_get, unique,
-    wait_for, wait_ready, wait_reason,
+    Namespace, Spec, apply, event_of, exec, get, idle_pod, kubectl, pod, rules_of, try_get, unique, wait_for,
+    wait_ready, wait_reason,
 };
 use crate::steady::{PYTHON, SLEEP};
+use crate::tools::kafka_tool;
 
 /// Produces one record in a transaction of the workload's own id.
 const TRANSACT: &str = "

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    Namespace, apply, event_about, get, idle_pod, kafka_tool, kubectl, try_get, try_kubectl, unique, user_of, wait_for,
-    wait_ready, wait_reason, with_input,
+    Namespace, apply, event_about, get, idle_pod, kubectl, try_get, try_kubectl, unique, user_of, wait_for, wait_ready,
+    wait_reason, with_input,
 };
 use crate::policy::metrics;
+use crate::tools::kafka_tool;
 
 /// A claim `orders` on a topic; `spec` is what it says besides, as YAML flow.
 fn claim(namespace: &str, topic: &str, spec: &str) -> String {

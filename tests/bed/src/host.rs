@@ -27,7 +27,7 @@ const FROM_DEBIAN: [(&str, &str); 15] = [
     ("mmdebstrap", "mmdebstrap"),
     ("gcc", "gcc"),
     ("mvn", "maven"),
-    ("java", "default-jre-headless"),
+    ("javac", "default-jdk-headless"),
     ("python3", "python3"),
     ("pip3", "python3-pip"),
 ];

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::bed::{
-    HOME, Namespace, Spec, apply, failed_logins, get, idle_pod, kafka_tool, kubectl, no_login_failed_since,
-    nothing_is_left, ready, rules_of, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready,
-    with_input,
+    HOME, Namespace, Spec, apply, failed_logins, get, idle_pod, kubectl, no_login_failed_since, nothing_is_left, ready,
+    rules_of, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_ready, with_input,
 };
 use crate::deletion::{Terms, declared};
 use crate::operator::{credentials, without_operator};
 use crate::steady::{Family, goes_on, no_complaint, steady_pod};
+use crate::tools::kafka_tool;
 
 const RELEASE: &str = "kafka.admittance.dev/release-sweep";
 const DEFINITIONS: [&str; 3] = ["accessclaims", "topicclaims", "brokerclusters"];

@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 
 use super::control_plane::Component;
 use super::disaster::{cluster, in_kafka};
-use crate::bed::{
-    HOME, Namespace, apply, get, idle_pod, kafka_tool, kubectl, try_kubectl, unique, user_of, wait_for, with_input,
-};
+use crate::bed::{HOME, Namespace, apply, get, idle_pod, kubectl, try_kubectl, unique, user_of, wait_for, with_input};
 use crate::operator::Operator;
+use crate::tools::kafka_tool;
 
 /// It is looked twice for missing users in this time.
 const LOOKS: Duration = Duration::from_secs(75);

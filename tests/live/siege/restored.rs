@@ -4,11 +4,12 @@
 use super::control_plane::Copy;
 use super::disaster::{cluster, held, in_kafka, topic_claim};
 use crate::bed::{
-    Namespace, apply, kafka_tool, kubectl, pod, secret_of, slots_of, try_kubectl, unique, user_of, wait_for,
-    wait_new_password, wait_ready,
+    Namespace, apply, kubectl, pod, secret_of, slots_of, try_kubectl, unique, user_of, wait_for, wait_new_password,
+    wait_ready,
 };
 use crate::deletion::{Terms, declared};
 use crate::steady::{Family, PYTHON, SLEEP, asks, goes_on, no_complaint, produce_once, steady_pod};
+use crate::tools::kafka_tool;
 
 fn force_rotation(namespace: &str, access: &str) {
     let before = secret_of(namespace, access);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::bed::{Namespace, apply, exec, kafka_tool, kubectl, unique, wait_for, wait_ready};
+use crate::bed::{Namespace, apply, exec, kubectl, unique, wait_for, wait_ready};
 use crate::moves::{retention_bytes_of, topic_claim};
+use crate::tools::kafka_tool;
 
 /// For how long what brokers told of their disks is believed, and a little.
 const BELIEVED: Duration = Duration::from_secs(65);

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::later::Mortal;
-use crate::bed::{HOME, Namespace, apply, get, kafka_tool, kubectl, ready, try_get, unique, wait_ready};
+use crate::bed::{HOME, Namespace, apply, get, kubectl, ready, try_get, unique, wait_ready};
 use crate::deletion::{Terms, Topic, delete, record};
 use crate::operator::without_operator;
+use crate::tools::kafka_tool;
 
 /// A start, a making, a change and a deletion have about twenty writes; more than this many and something writes without end.
 const MOST_WRITES: usize = 60;

@@ -25,6 +25,8 @@ pub const REFERENCE: &str = "localhost/kafka:4.3.1";
 pub const USER: u32 = 1000;
 
 const PROJECT: &str = include_str!("../../recipes/kafka/pom.xml");
+/// What keeps the tools warm, for whoever asks many times: `kafka-run-class.sh Tools PORT`.
+const WARM: &str = include_str!("../../recipes/kafka/Tools.java");
 const RECORD: &str = include_str!("../../recipes/kafka/record.sh");
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
@@ -65,7 +67,7 @@ const FILES: [(&str, u32, &str); 6] = [
 /// # Errors
 /// When packages or artifacts cannot be fetched.
 pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
-    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned(), record_script()];
+    let mut inputs = vec![JAVA.recipe().key(), PROJECT.to_owned(), COPY.to_owned(), WARM.to_owned(), record_script()];
     inputs.extend([PROPERTIES.to_owned(), START.to_owned()]);
     inputs.extend(FILES.iter().map(|(path, _, text)| format!("{path}\n{text}")));
     inputs.extend(TOOLS.iter().map(|(script, kind, class)| format!("{script} {kind} {class}")));
@@ -84,6 +86,7 @@ pub fn ensure(cache: &Cache, progress: &Progress) -> Result<Archive> {
     let label = "image kafka: artifacts from Maven, and a first start, about a minute";
     archive(cache, progress, recipe, label, &image, |folder, step| {
         let libs = fetch(cache, folder, step)?;
+        warm_tools(folder, &libs)?;
         let kafka = program_layer(folder, &libs)?;
         fs::remove_dir_all(libs)?;
         step.say("first start");
@@ -173,6 +176,23 @@ fn fetch(cache: &Cache, folder: &Path, step: &Step) -> Result<PathBuf> {
     step.run(&mut maven, &cache.log("kafka"))?;
     fs::remove_file(folder.join("pom.xml"))?;
     Ok(libs)
+}
+
+/// Compiles what keeps the tools warm, and puts it beside them.
+fn warm_tools(folder: &Path, libs: &Path) -> Result<()> {
+    let made = folder.join("warm");
+    fs::create_dir(&made)?;
+    let source = made.join("Tools.java");
+    fs::write(&source, WARM)?;
+    let classes = made.join("classes");
+    let mut compile = Command::new("javac");
+    compile.args(["--release", "17", "-Xlint:all,-serial", "-Werror", "--class-path"]).arg(libs.join("*"));
+    output(compile.arg("-d").arg(&classes).arg(&source))?;
+    let mut pack = Command::new("jar");
+    // With a date of their own two builds would differ.
+    pack.args(["--create", "--date=2026-01-01T00:00:00+00:00", "--file"]).arg(libs.join("warm-tools.jar"));
+    output(pack.arg("-C").arg(&classes).arg("."))?;
+    Ok(fs::remove_dir_all(made)?)
 }
 
 #[cfg(test)]

@@ -39,9 +39,10 @@ const SIEGE: &str = "siege::";
 /// What compiles the tests of the live floor.
 const LIVE: [&str; 4] = ["test", "--no-run", "--test", "live"];
 
-/// A cluster, and another beside it. A third saves some minutes more, and makes two cores so busy that clients run into their deadlines.
-fn pair(bed: &Bed) -> Result<[Bed; 2]> {
-    Ok([bed.clone(), Bed::open(&format!("{}-2", bed.name()))?])
+/// A cluster, and two beside it: what tests wait for on one, others work in.
+fn three(bed: &Bed) -> Result<[Bed; 3]> {
+    let beside = |number| Bed::open(&format!("{}-{number}", bed.name()));
+    Ok([bed.clone(), beside(2)?, beside(3)?])
 }
 
 /// Runs one floor, or all from the bottom that a change has to pass.
@@ -75,7 +76,7 @@ pub fn test(bed: &Bed, floor: Option<Floor>, progress: &Progress) -> Result<()> 
                     if let Some(ahead) = ahead.take() {
                         finished(ahead)?;
                     }
-                    live(&pair(bed)?, Optimised::Little, |name| !name.starts_with(SIEGE), progress)?;
+                    live(&three(bed)?, Optimised::Little, |name| !name.starts_with(SIEGE), progress)?;
                 }
                 // Here there is time to compile what is shipped: without debug assertions, and optimised over all crates at once.
                 Floor::Siege => {
@@ -113,18 +114,12 @@ fn fast(bed: &Bed, progress: &Progress, compiled: impl FnOnce()) -> Result<()> {
 /// On clusters of their own, which are removed after a success and kept for a look after a failure.
 fn live(beds: &[Bed], optimised: Optimised, wanted: impl Fn(&str) -> bool, progress: &Progress) -> Result<()> {
     let Some(first) = beds.first() else { return Ok(()) };
-    // The clusters start while there is something to compile.
-    thread::scope(|scope| {
-        let started = scope.spawn(|| beds.iter().try_for_each(|bed| up(bed, true, progress)));
-        build(&LIVE, progress, first)?;
-        finished(started)
-    })?;
-    for bed in beds {
-        install(bed, optimised, progress)?;
-    }
-    // Nothing is compiled: where the image's program was put, tests look for theirs.
     let program = build(&LIVE, progress, first)?;
-    if let Err(error) = live::run(&program, beds, wanted) {
+    let start = |bed: &Bed| {
+        up(bed, true, progress)?;
+        install(bed, optimised, progress)
+    };
+    if let Err(error) = live::run(&program, beds, start, wanted) {
         bail!("{error}. The clusters are kept: cargo bed --name {} status", first.name());
     }
     beds.iter().try_for_each(|bed| down(bed, progress))
